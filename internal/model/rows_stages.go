@@ -1,0 +1,192 @@
+package model
+
+import (
+	"net/netip"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// Rollout is how far a service has come on its way to the revision asked for. Writer: orchestrator.
+type Rollout struct {
+	Meta
+	ServiceID   ID
+	Asked       ID     // the Service.Revision this rollout answers
+	AskedIndex  uint64 // Service row's index when it was taken up: the same revision asked again is a new rollout
+	Active      ID     // the revision new tasks are made of: Asked, or after an automatic rollback the one before
+	Previous    ID     // PreviousSpec; zero when there is none
+	ActiveIndex uint64 // raft index at which Active last changed; stamped by the store
+	State       RolloutState
+	Message     string
+	StartedAt   int64 // Unix nanoseconds; 0 when no update was ever started
+	CompletedAt int64
+	Total       uint32 // slots to replace when the rollout started
+	Failures    uint32 // tasks of Active that failed inside their monitoring time
+	LastBatch   int64  // Unix nanoseconds when the last batch began, for Delay
+}
+
+// RolloutState is Docker's UpdateStatus.State in one byte.
+type RolloutState uint8
+
+// The states of an update.
+const (
+	RolloutNone RolloutState = iota // created, never updated
+	RolloutUpdating
+	RolloutPaused
+	RolloutCompleted
+	RolloutRollbackStarted
+	RolloutRollbackPaused
+	RolloutRollbackCompleted
+)
+
+// Swarm is Docker's name for the update state; empty when there was no update.
+func (s RolloutState) Swarm() swarm.UpdateState {
+	return [...]swarm.UpdateState{
+		"", swarm.UpdateStateUpdating, swarm.UpdateStatePaused, swarm.UpdateStateCompleted,
+		swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted,
+	}[s]
+}
+
+// InProgress reports whether tasks are still being replaced.
+func (s RolloutState) InProgress() bool { return s == RolloutUpdating || s == RolloutRollbackStarted }
+
+// Slot is the memory of one slot (or of one node, for a global service) that outlives its tasks: what a restart
+// policy needs to count. Writer: orchestrator.
+type Slot struct {
+	Meta
+	ServiceID   ID
+	Slot        uint64 // 0 for a global service
+	NodeID      ID     // zero for a replicated one
+	Attempts    uint32 // restarts inside the window, or ever when the policy has no window
+	WindowStart int64  // Unix nanoseconds of the first restart counted in Attempts
+	Streak      uint32 // failures in a row, for the backoff against crash loops
+	LastRestart int64  // Unix nanoseconds
+	Exhausted   bool   // the policy allows no more restarts for Revision
+	Revision    ID     // the revision the counts are about; another one starts from zero
+}
+
+// Key is the row's primary key.
+func (r *Slot) Key() Key {
+	if r.NodeID.IsZero() {
+		return KeyPair(r.ServiceID, NumID(r.Slot))
+	}
+	return KeyPair(r.ServiceID, r.NodeID)
+}
+
+// Task is one intended run of a slot. Writer: orchestrator.
+type Task struct {
+	Meta
+	ID        ID
+	ServiceID ID
+	Revision  ID
+	NodeID    ID // the node of a global service's task; zero otherwise, the scheduler decides
+	Slot      uint64
+	NotBefore int64 // Unix nanoseconds: not to be started earlier (restart delay); 0 means at once
+	StopAt    int64 // Unix nanoseconds when Desired left Running; 0 before
+	Desired   State // Ready, Running, Complete (jobs), Shutdown or Remove
+	Reason    Reason
+}
+
+// Reason says why the orchestrator wants what it wants of a task.
+type Reason uint8
+
+// Why a task's desired state is what it is.
+const (
+	ReasonNone Reason = iota
+	ReasonCreated
+	ReasonRestart    // replaces a task that ended
+	ReasonUpdate     // makes way for, or is of, another revision
+	ReasonScaledDown // the slot is not wanted any more
+	ReasonRemoved    // the service is gone
+	ReasonConstraint // the node no longer satisfies the placement constraints
+	ReasonDrained    // the node is being drained
+	ReasonNodeGone   // the node is down or was removed
+	ReasonReplaced   // a newer task took the slot
+	ReasonResources  // the node no longer has the resources reserved
+)
+
+// String is the reason as a user reads it.
+func (r Reason) String() string {
+	return [...]string{
+		"", "created", "restarted by its restart policy", "replaced by an update", "service scaled down",
+		"service removed", "node no longer satisfies the placement constraints", "node is being drained",
+		"node is down or was removed", "replaced by a newer task of its slot", "node no longer has the resources reserved",
+	}[r]
+}
+
+// AllocKind says whose allocation a row is.
+type AllocKind uint8
+
+// The owners of allocations.
+const (
+	AllocTask AllocKind = iota + 1
+	AllocService
+	AllocNetwork
+	AllocNode
+	AllocAttachment
+)
+
+// Allocation is what the allocator gave one owner. Writer: allocator.
+type Allocation struct {
+	Meta
+	Owner    ID
+	Networks []NetworkAddr      // of a task: its attachments; of a service: its VIPs; of a network: subnet and gateway
+	Ports    []swarm.PortConfig // of a service: published ports with the numbers chosen
+	VNI      uint32             // of a network
+	Kind     AllocKind
+	Done     bool   // false: Err says what it waits for
+	Err      string // one sentence; empty when Done
+}
+
+// NetworkAddr is an address on a network.
+type NetworkAddr struct {
+	NetworkID ID
+	Addr      netip.Prefix
+	Gateway   netip.Addr
+}
+
+// Key is the row's primary key: an owner has at most one allocation, ids never repeat across kinds.
+func (r *Allocation) Key() Key { return KeyOf(r.Owner) }
+
+// Placement is where the scheduler put a task, or why it could not. Writer: scheduler.
+type Placement struct {
+	Meta
+	TaskID ID
+	NodeID ID     // zero while the task is pending
+	Err    string // with counts per filter; empty once placed
+}
+
+// TaskStatus is what a task's agent last reported. Writer: dispatcher.
+type TaskStatus struct {
+	Meta
+	TaskID    ID
+	Container [32]byte // container id; zero before there is one
+	Detail    *TaskDetail
+	At        int64 // Unix nanoseconds of receipt
+	PID       int32
+	ExitCode  int32
+	State     State
+}
+
+// TaskDetail is what only some tasks have, kept apart so that a running one stays small.
+type TaskDetail struct {
+	Message string
+	Err     string
+	Ports   []swarm.PortConfig
+}
+
+// Keys of the rows that one id names.
+func (r *Cluster) Key() Key         { return KeyOf(r.ID) }
+func (r *Root) Key() Key            { return KeyOf(r.ClusterID) }
+func (r *NodeIdentity) Key() Key    { return KeyOf(r.ID) }
+func (r *NodeSpec) Key() Key        { return KeyOf(r.ID) }
+func (r *NodeState) Key() Key       { return KeyOf(r.ID) }
+func (r *Member) Key() Key          { return KeyOf(NumID(r.RaftID)) }
+func (r *Network) Key() Key         { return KeyOf(r.ID) }
+func (r *Secret) Key() Key          { return KeyOf(r.ID) }
+func (r *Config) Key() Key          { return KeyOf(r.ID) }
+func (r *Service) Key() Key         { return KeyOf(r.ID) }
+func (r *ServiceRevision) Key() Key { return KeyOf(r.ID) }
+func (r *Rollout) Key() Key         { return KeyOf(r.ServiceID) }
+func (r *Task) Key() Key            { return KeyOf(r.ID) }
+func (r *Placement) Key() Key       { return KeyOf(r.TaskID) }
+func (r *TaskStatus) Key() Key      { return KeyOf(r.TaskID) }
