@@ -1,0 +1,146 @@
+package store
+
+import (
+	"iter"
+
+	"github.com/skep-org/skep/internal/model"
+)
+
+// tableDef finds a table by number; nil for a number this build does not know.
+func tableDef(num TableID) tableDescriptor {
+	switch num {
+	case Clusters.id:
+		return Clusters
+	case Roots.id:
+		return Roots
+	case NodeIdentities.id:
+		return NodeIdentities
+	case NodeSpecs.id:
+		return NodeSpecs
+	case NodeStates.id:
+		return NodeStates
+	case Members.id:
+		return Members
+	case Networks.id:
+		return Networks
+	case Secrets.id:
+		return Secrets
+	case Configs.id:
+		return Configs
+	case Services.id:
+		return Services
+	case Revisions.id:
+		return Revisions
+	case Rollouts.id:
+		return Rollouts
+	case Slots.id:
+		return Slots
+	case Tasks.id:
+		return Tasks
+	case Allocations.id:
+		return Allocations
+	case Placements.id:
+		return Placements
+	case Statuses.id:
+		return Statuses
+	}
+	return nil
+}
+
+// TheCluster returns the cluster's row, or nil before init.
+func TheCluster(v View) *model.Cluster {
+	for c := range Clusters.All(v) {
+		return c
+	}
+	return nil
+}
+
+// ServiceByName, NetworkByName, SecretByName and ConfigByName return the row of that name, or nil.
+func ServiceByName(v View, name string) *model.Service {
+	return servicesByName.First(v, &model.Service{Name: name})
+}
+
+// NetworkByName returns the network of that name, or nil.
+func NetworkByName(v View, name string) *model.Network {
+	return networksByName.First(v, &model.Network{Name: name})
+}
+
+// SecretByName returns the secret of that name, or nil.
+func SecretByName(v View, name string) *model.Secret {
+	return secretsByName.First(v, &model.Secret{Name: name})
+}
+
+// ConfigByName returns the config of that name, or nil.
+func ConfigByName(v View, name string) *model.Config {
+	return configsByName.First(v, &model.Config{Name: name})
+}
+
+// RevisionsOf yields a service's revisions.
+func RevisionsOf(v View, service model.ID) iter.Seq[*model.ServiceRevision] {
+	return revisionsByService.while(v, &model.ServiceRevision{ServiceID: service},
+		func(r *model.ServiceRevision) bool { return r.ServiceID == service })
+}
+
+// TasksOf yields a service's tasks, ordered by slot, then node, then id.
+func TasksOf(v View, service model.ID) iter.Seq[*model.Task] {
+	return tasksBySlot.while(v, &model.Task{ServiceID: service}, func(t *model.Task) bool { return t.ServiceID == service })
+}
+
+// TasksOfSlot yields the tasks of one slot; for a global service slot is 0 and node names it.
+func TasksOfSlot(v View, service model.ID, slot uint64, node model.ID) iter.Seq[*model.Task] {
+	return tasksBySlot.while(v, &model.Task{ServiceID: service, Slot: slot, NodeID: node},
+		func(t *model.Task) bool { return t.ServiceID == service && t.Slot == slot && t.NodeID == node })
+}
+
+// SlotsOf yields a service's slot rows.
+func SlotsOf(v View, service model.ID) iter.Seq[*model.Slot] {
+	return func(yield func(*model.Slot) bool) {
+		for s := range Slots.From(v, model.KeyOf(service)) {
+			if s.ServiceID != service || !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// PlacedOn yields the placements on a node.
+func PlacedOn(v View, node model.ID) iter.Seq[*model.Placement] {
+	return placementsByNode.while(v, &model.Placement{NodeID: node}, func(p *model.Placement) bool { return p.NodeID == node })
+}
+
+// inUse reports whether a service's wanted or active revision, or a task's, refers to a network, secret or config.
+func inUse(v View, table TableID, object model.ID) bool {
+	for rev := range Revisions.All(v) {
+		if refersTo(rev, table, object) {
+			return true
+		}
+	}
+	return false
+}
+
+// refersTo looks an object's id, and for a network its name too, up in a revision's spec.
+func refersTo(rev *model.ServiceRevision, table TableID, object model.ID) bool {
+	spec, id := rev.Spec.Get(), object.String()
+	c := spec.TaskTemplate.ContainerSpec
+	switch table {
+	case Networks.id:
+		for _, n := range spec.TaskTemplate.Networks {
+			if n.Target == id {
+				return true
+			}
+		}
+	case Secrets.id:
+		for i := 0; c != nil && i < len(c.Secrets); i++ {
+			if c.Secrets[i] != nil && c.Secrets[i].SecretID == id {
+				return true
+			}
+		}
+	case Configs.id:
+		for i := 0; c != nil && i < len(c.Configs); i++ {
+			if c.Configs[i] != nil && c.Configs[i].ConfigID == id {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"cmp"
+	"net/netip"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+)
+
+// The tables, by their numbers in the log. A number is never reused.
+var (
+	Clusters = define(1, "cluster", WriterAPI, func(k model.Key) *model.Cluster { return &model.Cluster{ID: k.A} },
+		id(1, func(r *model.Cluster) *model.ID { return &r.ID }),
+		document(2, func(r *model.Cluster) *model.Doc[swarm.Spec] { return &r.Spec }),
+		text(3, func(r *model.Cluster) *string { return &r.WorkerToken }),
+		text(4, func(r *model.Cluster) *string { return &r.ManagerToken }),
+		text(5, func(r *model.Cluster) *string { return &r.UnlockKey }),
+		asJSON(6, func(r *model.Cluster) *[]netip.Prefix { return &r.AddrPools }, func(r *model.Cluster) bool { return len(r.AddrPools) == 0 }),
+		number(7, func(r *model.Cluster) *uint32 { return &r.SubnetSize }),
+		number(8, func(r *model.Cluster) *uint32 { return &r.DataPathPort }),
+		number(9, func(r *model.Cluster) *uint64 { return &r.Epoch }),
+		number(10, func(r *model.Cluster) *uint32 { return &r.FeatureLevel }),
+		number(11, func(r *model.Cluster) *uint64 { return &r.RootForce }),
+		id(12, func(r *model.Cluster) *model.ID { return &r.InitialNodeID }),
+	)
+	Roots = define(2, "root", WriterIdentity, func(k model.Key) *model.Root { return &model.Root{ClusterID: k.A} },
+		id(1, func(r *model.Root) *model.ID { return &r.ClusterID }),
+		blob(2, func(r *model.Root) *[]byte { return &r.Cert }),
+		blob(3, func(r *model.Root) *[]byte { return &r.Private }),
+		text(4, func(r *model.Root) *string { return &r.Digest }),
+	)
+	NodeIdentities = define(3, "node identity", WriterIdentity, func(k model.Key) *model.NodeIdentity { return &model.NodeIdentity{ID: k.A} },
+		id(1, func(r *model.NodeIdentity) *model.ID { return &r.ID }),
+		number(2, func(r *model.NodeIdentity) *model.Role { return &r.Role }),
+		blob(3, func(r *model.NodeIdentity) *[]byte { return &r.Cert }),
+		number(4, func(r *model.NodeIdentity) *int64 { return &r.NotAfter }),
+		boolean(5, func(r *model.NodeIdentity) *bool { return &r.Suspended }),
+	)
+	NodeSpecs = define(4, "node", WriterAPI, func(k model.Key) *model.NodeSpec { return &model.NodeSpec{ID: k.A} },
+		id(1, func(r *model.NodeSpec) *model.ID { return &r.ID }),
+		document(2, func(r *model.NodeSpec) *model.Doc[swarm.NodeSpec] { return &r.Spec }),
+	)
+	NodeStates = define(5, "node state", WriterDispatcher, func(k model.Key) *model.NodeState { return &model.NodeState{ID: k.A} },
+		id(1, func(r *model.NodeState) *model.ID { return &r.ID }),
+		number(2, func(r *model.NodeState) *model.Reach { return &r.State }),
+		text(3, func(r *model.NodeState) *string { return &r.Message }),
+		text(4, func(r *model.NodeState) *string { return &r.Addr }),
+		number(5, func(r *model.NodeState) *int64 { return &r.Since }),
+		document(6, func(r *model.NodeState) *model.Doc[swarm.NodeDescription] { return &r.Description }),
+	)
+	Members = define(6, "member", WriterRaft, func(k model.Key) *model.Member { return &model.Member{RaftID: keyNum(k)} },
+		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),
+		id(2, func(r *model.Member) *model.ID { return &r.NodeID }),
+		text(3, func(r *model.Member) *string { return &r.Addr }),
+	)
+	Networks = define(7, "network", WriterAPI, func(k model.Key) *model.Network { return &model.Network{ID: k.A} },
+		id(1, func(r *model.Network) *model.ID { return &r.ID }),
+		text(2, func(r *model.Network) *string { return &r.Name }),
+		document(3, func(r *model.Network) *model.Doc[swarm.NetworkSpec] { return &r.Spec }),
+	).with(networksByName)
+	Secrets = define(8, "secret", WriterAPI, func(k model.Key) *model.Secret { return &model.Secret{ID: k.A} },
+		id(1, func(r *model.Secret) *model.ID { return &r.ID }),
+		text(2, func(r *model.Secret) *string { return &r.Name }),
+		document(3, func(r *model.Secret) *model.Doc[swarm.SecretSpec] { return &r.Spec }),
+	).with(secretsByName)
+	Configs = define(9, "config", WriterAPI, func(k model.Key) *model.Config { return &model.Config{ID: k.A} },
+		id(1, func(r *model.Config) *model.ID { return &r.ID }),
+		text(2, func(r *model.Config) *string { return &r.Name }),
+		document(3, func(r *model.Config) *model.Doc[swarm.ConfigSpec] { return &r.Spec }),
+	).with(configsByName)
+	Services = define(10, "service", WriterAPI, func(k model.Key) *model.Service { return &model.Service{ID: k.A} },
+		id(1, func(r *model.Service) *model.ID { return &r.ID }),
+		text(2, func(r *model.Service) *string { return &r.Name }),
+		id(3, func(r *model.Service) *model.ID { return &r.Revision }),
+		id(4, func(r *model.Service) *model.ID { return &r.Previous }),
+		boolean(5, func(r *model.Service) *bool { return &r.Rollback }),
+	).with(servicesByName)
+	Revisions = define(11, "service revision", WriterAPI, func(k model.Key) *model.ServiceRevision { return &model.ServiceRevision{ID: k.A} },
+		id(1, func(r *model.ServiceRevision) *model.ID { return &r.ID }),
+		id(2, func(r *model.ServiceRevision) *model.ID { return &r.ServiceID }),
+		document(3, func(r *model.ServiceRevision) *model.Doc[swarm.ServiceSpec] { return &r.Spec }),
+		opaque(4, func(r *model.ServiceRevision) []byte { return r.Fingerprint[:] },
+			func(r *model.ServiceRevision, b []byte) error { return fixed(r.Fingerprint[:], b) }),
+		text(5, func(r *model.ServiceRevision) *string { return &r.Pinned }),
+	).with(revisionsByService)
+)
+
+// The indexes of the tables above.
+var (
+	networksByName     = &Index[model.Network]{name: "name", uniq: true, cmp: func(a, b *model.Network) int { return strings.Compare(a.Name, b.Name) }}
+	secretsByName      = &Index[model.Secret]{name: "name", uniq: true, cmp: func(a, b *model.Secret) int { return strings.Compare(a.Name, b.Name) }}
+	configsByName      = &Index[model.Config]{name: "name", uniq: true, cmp: func(a, b *model.Config) int { return strings.Compare(a.Name, b.Name) }}
+	servicesByName     = &Index[model.Service]{name: "name", uniq: true, cmp: func(a, b *model.Service) int { return strings.Compare(a.Name, b.Name) }}
+	revisionsByService = &Index[model.ServiceRevision]{name: "service", cmp: func(a, b *model.ServiceRevision) int { return a.ServiceID.Compare(b.ServiceID) }}
+)
+
+// keyNum undoes model.NumID.
+func keyNum(k model.Key) uint64 {
+	var n uint64
+	for _, b := range k.A[8:] {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
+func compareSlots(aSvc, bSvc model.ID, aSlot, bSlot uint64, aNode, bNode model.ID) int {
+	return cmp.Or(aSvc.Compare(bSvc), cmp.Compare(aSlot, bSlot), aNode.Compare(bNode))
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/skep-org/skep/internal/model"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// A snapshot is a stream of length-prefixed records: a header, then one record a row. The replicated log encrypts
+// and checksums it; here it is only framed.
+const (
+	snapIndex, snapNow, snapRows = 1, 2, 3
+
+	rowTable, rowKey, rowBytes, rowIndex, rowCreated, rowUpdated = 1, 2, 3, 4, 5, 6
+
+	maxRecord = 16 << 20
+)
+
+// Snapshot writes the view to w. It may run beside later writes: the view does not change.
+func (v View) Snapshot(w io.Writer) error {
+	bw := bufio.NewWriterSize(w, 1<<16)
+	rows := uint64(len(v.st.unknown))
+	for _, tr := range v.st.trees {
+		if tr != nil {
+			tr.scan(func(Row) bool { rows++; return true })
+		}
+	}
+	head := appendNum(appendNum(appendNum(nil, snapIndex, v.st.index), snapNow, uint64(v.st.now)), snapRows, rows)
+	err := writeRecord(bw, head)
+	for num, tr := range v.st.trees {
+		if tr == nil || err != nil {
+			continue
+		}
+		def := tableDef(TableID(num))
+		tr.scan(func(r Row) bool {
+			m := r.GetMeta()
+			b := appendNum(nil, rowTable, uint64(num))
+			b = appendBytes(b, rowBytes, def.encodeRow(r))
+			b = appendNum(appendNum(appendNum(b, rowIndex, m.Index), rowCreated, uint64(m.Created)), rowUpdated, uint64(m.Updated))
+			err = writeRecord(bw, b)
+			return err == nil
+		})
+	}
+	for k, raw := range v.st.unknown {
+		if err == nil {
+			b := appendNum(nil, rowTable, uint64(k.table))
+			err = writeRecord(bw, appendBytes(appendBytes(b, rowKey, keyBytes(k.key)), rowBytes, raw))
+		}
+	}
+	if err == nil {
+		err = bw.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("write snapshot of the state: %w", err)
+	}
+	return nil
+}
+
+// Restore replaces the state by a snapshot. On an error the state is as before. Watchers start over.
+func (s *Store) Restore(r io.Reader) error {
+	st, err := readSnapshot(bufio.NewReaderSize(r, 1<<16))
+	if err != nil {
+		return fmt.Errorf("read snapshot of the state: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cur.Store(st)
+	s.feed, s.dropped = nil, st.index
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return nil
+}
+
+func readSnapshot(r *bufio.Reader) (*state, error) {
+	st := emptyState()
+	var rows uint64
+	head, err := readRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	err = eachField(head, func(num protowire.Number, f fieldData, _ []byte) error {
+		switch num {
+		case snapIndex:
+			st.index = f.n
+		case snapNow:
+			st.now = int64(f.n)
+		case snapRows:
+			rows = f.n
+		}
+		return nil
+	})
+	for ; err == nil && rows > 0; rows-- {
+		var b []byte
+		if b, err = readRecord(r); err == nil {
+			err = st.restoreRow(b)
+		}
+	}
+	return st, err
+}
+
+func (st *state) restoreRow(b []byte) error {
+	var table TableID
+	var key model.Key
+	var row []byte
+	var m model.Meta
+	err := eachField(b, func(num protowire.Number, f fieldData, _ []byte) (err error) {
+		switch num {
+		case rowTable:
+			table = TableID(f.n)
+		case rowKey:
+			key, err = bytesKey(f.b)
+		case rowBytes:
+			row = f.b
+		case rowIndex:
+			m.Index = f.n
+		case rowCreated:
+			m.Created = int64(f.n)
+		case rowUpdated:
+			m.Updated = int64(f.n)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	def := tableDef(table)
+	if def == nil {
+		st.unknown[unknownKey{table, key}] = append([]byte{}, row...)
+		return nil
+	}
+	r, err := def.decodeRow(row)
+	if err != nil {
+		return fmt.Errorf("table %s: %w", def.Name(), err)
+	}
+	head := r.GetMeta()
+	head.Index, head.Created, head.Updated = m.Index, m.Created, m.Updated
+	st.trees[table].restore(r)
+	return nil
+}
+
+func writeRecord(w *bufio.Writer, b []byte) error {
+	if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(b)))); err != nil {
+		return err
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+func readRecord(r *bufio.Reader) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, noEOF(err)
+	}
+	if n > maxRecord {
+		return nil, fmt.Errorf("a record of %d bytes", n)
+	}
+	b := make([]byte, n)
+	_, err = io.ReadFull(r, b)
+	return b, noEOF(err)
+}
+
+// noEOF makes a snapshot that ends early an error, not an end.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,265 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/skep-org/skep/internal/model"
+)
+
+// state is one immutable version of all tables.
+type state struct {
+	trees   [tableCount]anyTree
+	index   uint64 // of the last entry applied
+	now     int64  // newest stamp, Unix nanoseconds
+	unknown map[unknownKey][]byte
+}
+
+type unknownKey struct {
+	table TableID
+	key   model.Key
+}
+
+// View is the state as of one log index. Its zero value is not usable.
+type View struct{ st *state }
+
+// Index is the log index the view shows.
+func (v View) Index() uint64 { return v.st.index }
+
+// Now is the newest stamp in the view, in Unix nanoseconds.
+func (v View) Now() int64 { return v.st.now }
+
+// Event is one row that changed. Old is nil for a new row, New for a deleted one.
+type Event struct {
+	Index    uint64
+	Table    TableID
+	Old, New Row
+}
+
+// eventLimit bounds the change feed; a watcher that falls further behind starts over from a view.
+const eventLimit = 1 << 14
+
+// Store is the state and its change feed. Apply and Restore belong to one goroutine, everything else to any.
+type Store struct {
+	cur    atomic.Pointer[state]
+	forkMu sync.Mutex // copying a tree marks its source: one copier at a time
+
+	mu      sync.Mutex
+	feed    []Event
+	dropped uint64        // highest index whose events are gone from feed
+	changed chan struct{} // closed at the next change
+}
+
+// New returns an empty store.
+func New() *Store {
+	s := &Store{changed: make(chan struct{})}
+	s.cur.Store(emptyState())
+	return s
+}
+
+func emptyState() *state {
+	st := &state{unknown: map[unknownKey][]byte{}}
+	for id := range TableID(tableCount) {
+		if def := tableDef(id); def != nil {
+			st.trees[id] = def.newTree()
+		}
+	}
+	return st
+}
+
+// View returns the newest state.
+func (s *Store) View() View { return View{s.cur.Load()} }
+
+// Changed returns a channel that is closed when something after this call is applied.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Events returns what changed after index, in log order, and a view in which exactly that has been applied. ok is
+// false when the feed no longer reaches back to index: the caller starts over from the view.
+func (s *Store) Events(after uint64) (events []Event, v View, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v = s.View()
+	if after < s.dropped {
+		return nil, v, false
+	}
+	i := len(s.feed)
+	for i > 0 && s.feed[i-1].Index > after {
+		i--
+	}
+	return s.feed[i:len(s.feed):len(s.feed)], v, true
+}
+
+// Apply carries out one log entry and reports the batch's outcome: nil, or why it was refused. A refused batch
+// writes nothing, but the index moves on all the same. Entries at or below the current index are ignored.
+func (s *Store) Apply(index uint64, e Entry) error {
+	cur := s.cur.Load()
+	if index <= cur.index {
+		return nil
+	}
+	next := *cur
+	next.index, next.now = index, max(cur.now, e.Time)
+	tx := &tx{s: s, st: &next}
+	err := tx.run(index, e.Batch)
+	if err != nil {
+		discarded := *cur
+		discarded.index, discarded.now = next.index, next.now
+		s.publish(&discarded, nil)
+		return err
+	}
+	s.publish(&next, tx.events)
+	return nil
+}
+
+// Advance moves the index over an entry that is no batch.
+func (s *Store) Advance(index uint64) {
+	cur := s.cur.Load()
+	if index <= cur.index {
+		return
+	}
+	next := *cur
+	next.index = index
+	s.publish(&next, nil)
+}
+
+func (s *Store) publish(st *state, events []Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cur.Store(st)
+	if len(s.feed)+len(events) > eventLimit {
+		drop := min(len(s.feed), max(eventLimit/2, len(events)))
+		if drop > 0 {
+			s.dropped = s.feed[drop-1].Index
+			for drop < len(s.feed) && s.feed[drop].Index == s.dropped {
+				drop++ // an entry's events leave together
+			}
+		}
+		s.feed = append([]Event(nil), s.feed[drop:]...)
+	}
+	s.feed = append(s.feed, events...)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// With returns the view as it would be were changes applied: a stage plans over what it has already proposed. The
+// rows carry the view's own index and time as stamps.
+func (s *Store) With(v View, changes []Change) (View, error) {
+	next := *v.st
+	tx := &tx{s: s, st: &next}
+	for _, c := range changes {
+		if err := tx.write(next.index, c); err != nil {
+			return v, err
+		}
+	}
+	return View{&next}, nil
+}
+
+// tx is a state under change: trees are copied when they are first written.
+type tx struct {
+	s      *Store
+	st     *state
+	forked [tableCount]bool
+	events []Event
+}
+
+func (tx *tx) run(index uint64, b *Batch) error {
+	if err := tx.check(b); err != nil {
+		return err
+	}
+	for _, c := range b.Changes {
+		if err := tx.write(index, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check holds the batch against its conditions and the ownership of its tables.
+func (tx *tx) check(b *Batch) error {
+	v := View{tx.st}
+	for _, c := range b.Changes {
+		def := tableDef(c.Table)
+		if def == nil {
+			continue // a newer build's table: kept, not judged
+		}
+		founding := b.Writer == WriterInit && Clusters.Len(v) == 0
+		if def.tableWriter() != b.Writer && !founding {
+			return fmt.Errorf("%s wrote table %s: %w", b.Writer, def.Name(), ErrWriter)
+		}
+	}
+	for _, c := range b.Conditions {
+		if err := holds(v, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func holds(v View, c Condition) error {
+	if tableDef(c.Table) == nil {
+		return nil
+	}
+	tr := v.st.trees[c.Table]
+	switch version := tr.version(c.Key); {
+	case c.NoUse:
+		if inUse(v, c.Table, c.Key.A) {
+			return fmt.Errorf("%s: %w", tableName(c.Table), ErrInUse)
+		}
+	case c.Exists && version == 0:
+		return fmt.Errorf("%s: %w", tableName(c.Table), ErrNotFound)
+	case c.Exists:
+	case c.Version == 0 && version != 0:
+		return fmt.Errorf("%s: %w", tableName(c.Table), ErrExists)
+	case version != c.Version && version == 0:
+		return fmt.Errorf("%s: %w", tableName(c.Table), ErrNotFound)
+	case version != c.Version:
+		return fmt.Errorf("%s: %w", tableName(c.Table), ErrConflict)
+	}
+	return nil
+}
+
+func (tx *tx) write(index uint64, c Change) error {
+	if tableDef(c.Table) == nil {
+		tx.writeUnknown(c)
+		return nil
+	}
+	if !tx.forked[c.Table] {
+		tx.s.forkMu.Lock()
+		tx.st.trees[c.Table] = tx.st.trees[c.Table].fork()
+		tx.s.forkMu.Unlock()
+		tx.forked[c.Table] = true
+	}
+	tr := tx.st.trees[c.Table]
+	if c.Row == nil {
+		if old, ok := tr.del(c.Key); ok {
+			tx.events = append(tx.events, Event{Index: index, Table: c.Table, Old: old})
+		}
+		return nil
+	}
+	if name, bad := tr.conflict(c.Row); bad {
+		return &UniqueError{Table: c.Table, Index: name, Key: c.Key}
+	}
+	old, row, err := tr.put(c.Row, index, tx.st.now)
+	if err != nil {
+		return err
+	}
+	tx.events = append(tx.events, Event{Index: index, Table: c.Table, Old: old, New: row})
+	return nil
+}
+
+// writeUnknown keeps a row of a table that only a newer build knows, so that it is in this member's snapshots.
+func (tx *tx) writeUnknown(c Change) {
+	m := maps.Clone(tx.st.unknown)
+	k := unknownKey{c.Table, c.Key}
+	if c.raw == nil {
+		delete(m, k)
+	} else {
+		m[k] = c.raw
+	}
+	tx.st.unknown = m
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/skep-org/skep/internal/model"
+)
+
+// anyTree is a table's data without its row type: what applying a batch needs.
+type anyTree interface {
+	fork() anyTree
+	get(model.Key) (Row, bool)
+	put(row Row, index uint64, now int64) (old Row, cur Row, err error)
+	restore(Row)
+	del(model.Key) (old Row, ok bool)
+	version(model.Key) uint64
+	conflict(row Row) (string, bool)
+	scan(func(Row) bool)
+}
+
+func (tr *tree[R]) get(k model.Key) (Row, bool) {
+	r, ok := tr.primary.Get(tr.t.pivot(k))
+	if !ok {
+		return nil, false
+	}
+	return any(r).(Row), true
+}
+
+// version is what a condition compares: 0 when there is no such row.
+func (tr *tree[R]) version(k model.Key) uint64 {
+	r, ok := tr.primary.Get(tr.t.pivot(k))
+	if !ok {
+		return 0
+	}
+	return tr.t.version(r)
+}
+
+// conflict names a unique index in which another row stands where row would.
+func (tr *tree[R]) conflict(row Row) (string, bool) {
+	r := any(row).(*R)
+	for i, ix := range tr.t.indexes {
+		if !ix.uniq || ix.where != nil && !ix.where(r) {
+			continue
+		}
+		if other, ok := tr.idx[i].Get(r); ok && tr.t.key(other) != tr.t.key(r) {
+			return ix.name, true
+		}
+	}
+	return "", false
+}
+
+// put stamps a copy of row and stores it, so that a batch's rows stay as its writer made them.
+func (tr *tree[R]) put(row Row, index uint64, now int64) (Row, Row, error) {
+	r, ok := any(row).(*R)
+	if !ok {
+		return nil, nil, fmt.Errorf("table %s cannot hold a %T", tr.t.name, row)
+	}
+	n := *r
+	old, had := tr.primary.Get(&n)
+	m := tr.t.meta(&n)
+	m.Index, m.Created, m.Updated = index, now, now
+	if had {
+		m.Created = tr.t.meta(old).Created
+	}
+	if tr.t.onWrite != nil {
+		tr.t.onWrite(old, &n, index)
+	}
+	tr.set(old, had, &n)
+	if !had {
+		return nil, any(&n).(Row), nil
+	}
+	return any(old).(Row), any(&n).(Row), nil
+}
+
+// restore stores a row as it is, stamps and all.
+func (tr *tree[R]) restore(row Row) {
+	r := any(row).(*R)
+	old, had := tr.primary.Get(r)
+	tr.set(old, had, r)
+}
+
+func (tr *tree[R]) set(old *R, had bool, n *R) {
+	for i, ix := range tr.t.indexes {
+		if had && (ix.where == nil || ix.where(old)) {
+			tr.idx[i].Delete(old)
+		}
+		if ix.where == nil || ix.where(n) {
+			tr.idx[i].Set(n)
+		}
+	}
+	tr.primary.Set(n)
+}
+
+func (tr *tree[R]) del(k model.Key) (Row, bool) {
+	old, ok := tr.primary.Delete(tr.t.pivot(k))
+	if !ok {
+		return nil, false
+	}
+	for i, ix := range tr.t.indexes {
+		if ix.where == nil || ix.where(old) {
+			tr.idx[i].Delete(old)
+		}
+	}
+	return any(old).(Row), true
+}
+
+func (tr *tree[R]) scan(f func(Row) bool) {
+	tr.primary.Scan(func(r *R) bool { return f(any(r).(Row)) })
+}
