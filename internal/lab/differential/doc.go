@@ -1,0 +1,27 @@
+// Package differential runs one script against Docker's swarm mode and against
+// skep and compares, line by line, what a user sees.
+//
+// A scenario is a file in testdata, read by cockroachdb/datadriven. Its recorded
+// output is Docker's; `go test -rewrite` records it anew. The test runs both
+// sides live and fails with a unified diff where they disagree. Directives:
+//
+//	sh [sort] [tail=n]     shell lines with the stock docker CLI; output, stderr, exit code
+//	api                    "METHOD /path?filters={…}", then the body; status code and JSON body
+//	let NAME               one shell line; its output becomes $NAME (sh) and ${NAME} (api)
+//	until match=(regexp)   repeats a shell line until its output matches; bounded
+//	running NAME=n …       waits until exactly n tasks of the services run
+//	gone NAME …            waits until no container of the services is left
+//	init                   switches swarm mode on, on loopback
+//	known                  regexps of lines that may differ, then "because: …"
+//
+// What is random or measured is replaced before comparing: ids become <id1> in
+// order of appearance, version indexes <v1> by rank per object, and times,
+// durations, digests, tokens and addresses the script did not name itself
+// become words.
+//
+// It reads and writes no tables. Invariants: a known difference must give its
+// reason and must occur, or the scenario fails; a wait that does not come true
+// ends the side's run and fails. A caller may not assume that Docker's side gives
+// the same output with another engine or CLI than the one recorded with; only the
+// comparison is meant to hold for all.
+package differential

@@ -1,0 +1,108 @@
+package differential
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// normaliser replaces what cannot be equal on two runs by words that can.
+type normaliser struct {
+	ids      *ids
+	versions *versions
+	script   string // addresses and names the script itself gives are kept
+	strings  *strings.Replacer
+}
+
+// newNormaliser takes the scenario's text and pairs of fixed strings of this
+// side (its directory, the engine's version) with what they become.
+func newNormaliser(script string, fixed ...string) *normaliser {
+	return &normaliser{
+		ids:      newIDs(),
+		versions: newVersions(),
+		script:   script,
+		strings:  strings.NewReplacer(fixed...),
+	}
+}
+
+type replacement struct {
+	re   *regexp.Regexp
+	with string
+}
+
+// plain are replacements that need no memory, applied in order.
+var plain = []replacement{
+	{regexp.MustCompile(`0001-01-01T00:00:00Z`), "<no time>"},
+	{regexp.MustCompile(`0001-01-01 00:00:00 \+0000 (?:UTC|utc)`), "<no time>"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)`), "<time>"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \+0000 (?:UTC|utc)`), "<time>"},
+	{regexp.MustCompile(`(?:Less than a second|About an? \w+|\d+ (?:second|minute|hour)s?) ago`), "<ago>"},
+	{regexp.MustCompile(`\bUp (?:Less than a second|About an? \w+|\d+ (?:second|minute|hour)s?)`), "Up <time>"},
+	{regexp.MustCompile(`SWMTKN-1-[0-9a-z]+-[0-9a-z]+`), "<token>"},
+	{regexp.MustCompile(`SWMKEY-1-[0-9A-Za-z+/]+`), "<key>"},
+	{regexp.MustCompile(`-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----(?:\\n|\n)?`), "<pem>"},
+}
+
+var (
+	address = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(/\d+)?\b`)
+	spaces  = regexp.MustCompile(`  +`)
+	// progress lines tell of every poll of the CLI; what counts is the last word.
+	progress = regexp.MustCompile(`(?m)^(?:overall progress: .*|\d+/\d+: .*|[0-9a-z]{12}: .*|verify: Waiting .*)\n`)
+)
+
+// text normalises what a command printed. JSON is put in canonical form, since
+// the order of keys says nothing.
+func (n *normaliser) text(s string) string {
+	if doc, ok := n.json([]byte(s)); ok {
+		return doc
+	}
+	s = progress.ReplaceAllString(s, "")
+	return n.words(s)
+}
+
+// words replaces values inside of a text.
+func (n *normaliser) words(s string) string {
+	s = n.strings.Replace(s)
+	s = n.ids.replace(s)
+	for _, p := range plain {
+		s = p.re.ReplaceAllString(s, p.with)
+	}
+	s = address.ReplaceAllStringFunc(s, func(a string) string {
+		if strings.HasPrefix(a, "127.") || strings.HasPrefix(a, "0.0.0.0") || strings.Contains(n.script, a) {
+			return a
+		}
+		if _, bits, ok := strings.Cut(a, "/"); ok {
+			return "<ip>/" + bits
+		}
+		return "<ip>"
+	})
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(spaces.ReplaceAllString(l, "  "), " \r")
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}
+
+// json normalises a JSON document; ok is false when s is none.
+func (n *normaliser) json(s []byte) (doc string, ok bool) {
+	s = bytes.TrimSpace(s)
+	if len(s) == 0 || (s[0] != '{' && s[0] != '[') {
+		return "", false
+	}
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(s))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil || dec.More() {
+		return "", false
+	}
+	v = n.value(v)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if enc.Encode(v) != nil {
+		return "", false
+	}
+	return n.words(out.String()), true
+}

@@ -1,0 +1,76 @@
+package side
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/skep-org/skep/internal/lab/engine"
+)
+
+// startEngine starts a private engine and imports the test image into it. The
+// network gets one address beside loopback, as a real host has.
+func (s *Side) startEngine(ctx context.Context, o Options) error {
+	e, err := engine.Start(ctx, engine.Config{Dir: filepath.Join(o.Dir, "e")})
+	if err != nil {
+		return err
+	}
+	s.closer = append(s.closer, e.Stop)
+	s.engine, s.EngineHost = e, e.Host()
+	for _, args := range [][]string{
+		{"link", "add", "eth0", "type", "veth", "peer", "name", "wire"}, // not every kernel has dummy devices
+		{"addr", "add", "192.0.2.10/24", "dev", "eth0"},
+		{"link", "set", "eth0", "up"},
+		{"link", "set", "wire", "up"},
+		{"route", "add", "default", "via", "192.0.2.1"},
+	} {
+		if out, err := e.Command(ctx, "ip", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("giving the engine's network an address: ip %s: %w: %s", args, err, out)
+		}
+	}
+	for _, tag := range o.Tags {
+		_, err := engine.ImportImage(ctx, e.Client(), tag, []engine.File{{Path: "/testimage", From: o.Program}},
+			`ENTRYPOINT ["/testimage"]`, "LABEL tag="+tag)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BuildProgram compiles the program inside the test image.
+func BuildProgram(ctx context.Context, path string) error {
+	return engine.BuildStatic(ctx, "github.com/skep-org/skep/internal/lab/differential/side/testimage", path)
+}
+
+// startDaemon runs skep in the engine's network.
+func (s *Side) startDaemon(ctx context.Context, binary string) error {
+	log, err := os.Create(filepath.Join(s.Dir, "skep.log"))
+	if err != nil {
+		return fmt.Errorf("making skep's log: %w", err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own descriptor
+	cmd := s.engine.Command(context.WithoutCancel(ctx), binary, "daemon", "--data-dir", filepath.Join(s.Dir, "skep"),
+		"--host", "unix://"+filepath.Join(s.Dir, "skep.sock"), "--engine", s.EngineHost)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting skep: %w", err)
+	}
+	s.closer = append(s.closer, func() error { return end(cmd) })
+	return nil
+}
+
+// end kills a process of ours; that it was killed is no error.
+func end(cmd *exec.Cmd) error {
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("ending process %d: %w", cmd.Process.Pid, err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("waiting for process %d: %w", cmd.Process.Pid, err)
+	}
+	return nil
+}
