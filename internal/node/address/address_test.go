@@ -1,0 +1,60 @@
+package address
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAdvertise(t *testing.T) {
+	eth := func(name string, addrs ...string) Interface {
+		i := Interface{Name: name, Up: true}
+		for _, a := range addrs {
+			i.Addrs = append(i.Addrs, netip.MustParsePrefix(a))
+		}
+		return i
+	}
+	lo := Interface{Name: "lo", Up: true, Loopback: true, Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}
+	one := []Interface{lo, eth("eth0", "192.0.2.7/24", "fe80::1/64", "2001:db8::7/64"), eth("docker0", "172.17.0.1/16")}
+	two := append(one[:2:2], eth("eth1", "198.51.100.3/24"))
+	docker := []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")}
+
+	for _, c := range []struct {
+		name, in, listen string
+		system           []Interface
+		want, err        string
+	}{
+		{"the only address", "", DefaultListen, one, "192.0.2.7:2377", ""},
+		{"a port kept from listening", "", "0.0.0.0:4567", one, "192.0.2.7:4567", ""},
+		{"the listening address", "", "192.0.2.7:2377", two, "192.0.2.7:2377", ""},
+		{"an interface", "eth1", DefaultListen, two, "198.51.100.3:2377", ""},
+		{"an interface and a port", "eth1:999", DefaultListen, two, "198.51.100.3:999", ""},
+		{"an address", "203.0.113.9", "0.0.0.0:4567", two, "203.0.113.9:4567", ""},
+		{"two to choose from", "", DefaultListen, two, "", "could not choose an IP address to advertise since this system has multiple addresses on different interfaces (192.0.2.7 on eth0 and 198.51.100.3 on eth1) - specify one with --advertise-addr"},
+		{"none", "", DefaultListen, []Interface{lo}, "", ErrNone.Error()},
+		{"not an address", "bogus", DefaultListen, one, "", ErrBadAdvertise.Error()},
+		{"every address", "0.0.0.0", DefaultListen, one, "", ErrBadAdvertise.Error()},
+		{"a bad port", "192.0.2.7:0", DefaultListen, one, "", ErrBadAdvertise.Error()},
+		{"v6 in brackets", "[2001:db8::7]:2377", DefaultListen, one, "[2001:db8::7]:2377", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			listen, err := Listen(c.listen, c.system)
+			require.NoError(t, err)
+			got, err := Advertise(c.in, listen, c.system, docker)
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.String())
+		})
+	}
+}
+
+func TestListenRefusesNonsense(t *testing.T) {
+	for _, s := range []string{"nosuchif", "1.2.3.4:99999", "1.2.3.4:x"} {
+		_, err := Listen(s, nil)
+		require.ErrorIs(t, err, ErrBadListen, s)
+	}
+}
