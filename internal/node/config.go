@@ -1,0 +1,177 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Paths and addresses of a daemon nobody configured.
+const (
+	DefaultDataDir    = "/var/lib/skep"
+	DefaultHost       = "unix:///run/skep/skep.sock"
+	DefaultListenAddr = "0.0.0.0:2377"
+	// DockerSocket is where stock Docker Engines listen, and what containers that talk to Docker mount.
+	DockerSocket = "/var/run/docker.sock"
+)
+
+// What a mount of DockerSocket in a service's container is given.
+const (
+	MountsGetSkep   = "skep"   // skep's socket: Traefik, Portainer and their like see the cluster
+	MountsGetEngine = "engine" // the engine's own socket: the container sees one node, without services
+)
+
+// Config is everything a daemon is told when it starts. Its fields are set from flags, environment and file by package
+// cli; their meaning for users is the flags' help.
+type Config struct {
+	// Version is what skep calls itself in /version and its log.
+	Version string
+
+	DataDir string
+	// Hosts are where the API is served: unix:///path, tcp://address:port, or fd:// for the sockets systemd passes.
+	Hosts []string
+	// SocketGroup may use the Unix sockets besides root; when there is no such group, only root may.
+	SocketGroup string
+	// TLSVerify demands a client certificate signed by TLSCACert on tcp:// hosts.
+	TLSVerify                  bool
+	TLSCACert, TLSCert, TLSKey string
+	// InsecureTCP serves tcp:// hosts without mutual TLS: whoever reaches the port has root on every node.
+	InsecureTCP bool
+
+	// Engine is the node's own Docker Engine.
+	Engine string
+	// TakeSocket serves the API at DockerSocket too, so that unconfigured clients reach skep.
+	TakeSocket bool
+	// DockerSocketMounts is MountsGetSkep or MountsGetEngine.
+	DockerSocketMounts string
+
+	// ListenAddr and AdvertiseAddr are for other nodes. An empty AdvertiseAddr is found out: the address of the interface
+	// that has the default route. `docker swarm init` may say otherwise.
+	ListenAddr, AdvertiseAddr string
+
+	LogLevel, LogFormat string // debug, info, warn, error; text, json
+	// MetricsAddr serves Prometheus metrics; empty means not at all.
+	MetricsAddr string
+}
+
+// DefaultConfig is the configuration of a daemon started without any.
+func DefaultConfig() Config {
+	return Config{
+		DataDir:            DefaultDataDir,
+		Hosts:              []string{DefaultHost},
+		SocketGroup:        "docker",
+		Engine:             "unix://" + DockerSocket,
+		DockerSocketMounts: MountsGetSkep,
+		ListenAddr:         DefaultListenAddr,
+		LogLevel:           "info",
+		LogFormat:          "text",
+	}
+}
+
+// Validate tells everything that is wrong with a configuration at once, naming the flags.
+func (c Config) Validate() error {
+	errs := []error{
+		c.validateHosts(),
+		c.validateEngine(),
+		oneOf("--docker-socket-mounts", c.DockerSocketMounts, MountsGetSkep, MountsGetEngine),
+		oneOf("--log-level", c.LogLevel, "debug", "info", "warn", "error"),
+		oneOf("--log-format", c.LogFormat, "text", "json"),
+		hostPort("--listen-addr", c.ListenAddr),
+	}
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("--data-dir is empty: name the directory that keeps the cluster's state"))
+	}
+	if c.MetricsAddr != "" {
+		errs = append(errs, hostPort("--metrics-addr", c.MetricsAddr))
+	}
+	if c.AdvertiseAddr != "" {
+		errs = append(errs, advertisable(c.AdvertiseAddr))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateHosts() error {
+	if len(c.Hosts) == 0 {
+		return errors.New("no --host: nobody could reach the daemon; leave the flag out for " + DefaultHost)
+	}
+	var errs []error
+	tcp := false
+	for _, h := range c.Hosts {
+		scheme, rest, ok := strings.Cut(h, "://")
+		switch {
+		case ok && scheme == "unix" && strings.HasPrefix(rest, "/"), h == "fd://":
+		case ok && scheme == "tcp":
+			tcp = true
+			errs = append(errs, hostPort("--host tcp://", rest))
+		default:
+			errs = append(errs, fmt.Errorf("--host %q is none of unix:///path, tcp://address:port and fd://", h))
+		}
+	}
+	if tcp {
+		errs = append(errs, c.validateTLS())
+	}
+	return errors.Join(errs...)
+}
+
+// validateTLS refuses what would give root on every node to whoever reaches a TCP port.
+func (c Config) validateTLS() error {
+	switch {
+	case c.TLSVerify && (c.TLSCACert == "" || c.TLSCert == "" || c.TLSKey == ""):
+		return errors.New("--tlsverify needs --tlscacert, --tlscert and --tlskey")
+	case c.TLSVerify || c.InsecureTCP:
+		return nil
+	default:
+		return errors.New("a tcp:// host without mutual TLS gives root on every node to whoever reaches the port: " +
+			"set --tlsverify with --tlscacert, --tlscert and --tlskey, or " +
+			"--insecure-tcp-gives-root-to-anyone if the network really is yours alone")
+	}
+}
+
+func (c Config) validateEngine() error {
+	scheme, path, ok := strings.Cut(c.Engine, "://")
+	if !ok || scheme != "unix" || !strings.HasPrefix(path, "/") {
+		return fmt.Errorf("--engine %q is not unix:///path: skep runs beside its engine, on the same machine", c.Engine)
+	}
+	if c.TakeSocket && samePath(path, DockerSocket) {
+		return fmt.Errorf("--take-socket makes %s skep's own, so the engine has to listen elsewhere: "+
+			"start it with -H unix:///run/docker-engine.sock and skep with --engine unix:///run/docker-engine.sock", DockerSocket)
+	}
+	if slices.Contains(c.Hosts, c.Engine) {
+		return fmt.Errorf("--engine and --host are both %s: skep would ask itself", c.Engine)
+	}
+	return nil
+}
+
+// samePath knows that /var/run is /run on every current system.
+func samePath(a, b string) bool {
+	return strings.TrimPrefix(a, "/var") == strings.TrimPrefix(b, "/var")
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s %q is none of %s", flag, value, strings.Join(allowed, ", "))
+}
+
+func hostPort(flag, value string) error {
+	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
+		return fmt.Errorf("%s %q is not address:port", flag, value)
+	}
+	return nil
+}
+
+// advertisable accepts what other nodes can reach: an address with or without a port, or an interface's name.
+func advertisable(value string) error {
+	host := value
+	if h, _, err := net.SplitHostPort(value); err == nil {
+		host = h
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsUnspecified() {
+		return fmt.Errorf("--advertise-addr %q is every address of this machine: name the one other nodes reach it at", value)
+	}
+	return nil
+}
