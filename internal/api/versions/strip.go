@@ -1,0 +1,162 @@
+package versions
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// field is something that came with a version of the API. A path names members of objects; it goes into
+// every element of the lists on its way.
+type field struct {
+	since Version
+	path  string
+}
+
+// serviceSpec lists the fields of a service's spec that came after the oldest version answered.
+func serviceSpec() []field {
+	const container = "TaskTemplate.ContainerSpec."
+	return []field{
+		{Version{1, 25}, container + "Healthcheck"},
+		{Version{1, 25}, container + "Secrets"},
+		{Version{1, 25}, container + "Hosts"},
+		{Version{1, 25}, container + "Hostname"},
+		{Version{1, 25}, container + "TTY"},
+		{Version{1, 26}, container + "ReadOnly"},
+		{Version{1, 28}, "RollbackConfig"},
+		{Version{1, 28}, container + "StopSignal"},
+		{Version{1, 29}, "UpdateConfig.Order"},
+		{Version{1, 30}, container + "Configs"},
+		{Version{1, 30}, container + "Privileges"},
+		{Version{1, 35}, container + "Isolation"},
+		{Version{1, 37}, container + "Init"},
+		{Version{1, 40}, container + "Sysctls"},
+		{Version{1, 40}, container + "Privileges.CredentialSpec.Config"},
+		{Version{1, 40}, container + "Configs.Runtime"},
+		{Version{1, 40}, "TaskTemplate.Placement.MaxReplicas"},
+		{Version{1, 41}, container + "CapabilityAdd"},
+		{Version{1, 41}, container + "CapabilityDrop"},
+		{Version{1, 41}, container + "Ulimits"},
+		{Version{1, 41}, "TaskTemplate.Resources.Limits.Pids"},
+		{Version{1, 41}, "Mode.ReplicatedJob"},
+		{Version{1, 41}, "Mode.GlobalJob"},
+		{Version{1, 42}, container + "Mounts.BindOptions.CreateMountpoint"},
+		{Version{1, 44}, container + "Healthcheck.StartInterval"},
+		{Version{1, 44}, container + "Privileges.Seccomp"},
+		{Version{1, 44}, container + "Privileges.AppArmor"},
+		{Version{1, 44}, container + "Privileges.NoNewPrivileges"},
+		{Version{1, 44}, container + "Mounts.BindOptions.ReadOnlyNonRecursive"},
+		{Version{1, 44}, container + "Mounts.BindOptions.ReadOnlyForceRecursive"},
+		{Version{1, 45}, container + "Mounts.VolumeOptions.Subpath"},
+		{Version{1, 46}, container + "Mounts.TmpfsOptions.Options"},
+		{Version{1, 46}, container + "OomScoreAdj"},
+		{Version{1, 48}, container + "Mounts.ImageOptions"},
+		{Version{1, 52}, "TaskTemplate.Resources.SwapBytes"},
+		{Version{1, 52}, "TaskTemplate.Resources.MemorySwappiness"},
+	}
+}
+
+// Kind names an answer, or a part of a request, that fields are removed from.
+type Kind uint8
+
+// The kinds.
+const (
+	ServiceSpec Kind = iota // a spec in a request
+	Service                 // GET /services, one or a list
+	Task                    // GET /tasks, one or a list
+	Node                    // GET /nodes, one or a list
+	Network                 // GET /networks, one or a list
+)
+
+// Table is every field skep knows to have come after Oldest, for one kind.
+func table(kind Kind) []field {
+	var fields []field
+	under := func(prefix string, drop string) {
+		for _, f := range serviceSpec() {
+			path, ok := strings.CutPrefix(f.path, drop)
+			if ok {
+				fields = append(fields, field{f.since, prefix + path})
+			}
+		}
+	}
+	switch kind {
+	case ServiceSpec:
+		return serviceSpec()
+	case Service:
+		under("Spec.", "")
+		under("PreviousSpec.", "")
+		fields = append(fields, field{Version{1, 41}, "ServiceStatus"}, field{Version{1, 41}, "JobStatus"})
+	case Task:
+		under("Spec.", "TaskTemplate.")
+		fields = append(fields, field{Version{1, 41}, "JobIteration"}, field{Version{1, 42}, "Volumes"})
+	case Node:
+		fields = append(fields, field{Version{1, 30}, "Description.TLSInfo"}, field{Version{1, 42}, "Description.CSIInfo"})
+	case Network:
+		fields = append(fields, field{Version{1, 47}, "EnableIPv4"}, field{Version{1, 52}, "Status"})
+	}
+	return fields
+}
+
+// Strip removes from the JSON text the fields that are newer than v. It returns the same bytes when there
+// are none, which is the common case and costs one search a field.
+func Strip(v Version, kind Kind, text []byte) []byte {
+	if !v.Less(Newest()) {
+		return text
+	}
+	var decoded any
+	changed := false
+	for _, f := range table(kind) {
+		if !v.Less(f.since) {
+			continue
+		}
+		path := strings.Split(f.path, ".")
+		if !mentions(text, path[len(path)-1]) {
+			continue
+		}
+		if decoded == nil {
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.UseNumber()
+			if d.Decode(&decoded) != nil {
+				return text
+			}
+		}
+		changed = remove(decoded, path) || changed
+	}
+	if !changed {
+		return text
+	}
+	out, err := json.Marshal(decoded)
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+// mentions is a cheap no for most answers. Case is folded as the decoder folds it.
+func mentions(text []byte, name string) bool {
+	return bytes.Contains(text, []byte(`"`+name+`"`)) ||
+		bytes.Contains(bytes.ToLower(text), []byte(`"`+strings.ToLower(name)+`"`))
+}
+
+// remove deletes what path names below value.
+func remove(value any, path []string) bool {
+	removed := false
+	switch v := value.(type) {
+	case []any:
+		for _, element := range v {
+			removed = remove(element, path) || removed
+		}
+	case map[string]any:
+		for name, member := range v {
+			switch {
+			case !strings.EqualFold(name, path[0]):
+			case len(path) > 1:
+				removed = remove(member, path[1:]) || removed
+			default:
+				delete(v, name)
+				removed = true
+			}
+		}
+	}
+	return removed
+}
