@@ -1,0 +1,155 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/store"
+	"github.com/skep-org/skep/internal/store/raft"
+	"golang.org/x/sync/errgroup"
+)
+
+// termRetry is how long a member that nobody else can replace waits before it leads again after a term failed.
+const termRetry = time.Second
+
+// Term is one leader term: Run is called when this member begins to lead and its context ends when it leads no more.
+type Term interface {
+	Run(ctx context.Context) error
+}
+
+// Options are what a [Manager] is made of.
+type Options struct {
+	Log    raft.Log
+	Env    env.Env
+	Logger *slog.Logger
+	// NewTerm makes the stages of a leader term; nil means [Stages].
+	NewTerm func(*store.Store, store.Committer) Term
+}
+
+// Manager is one member of the managers' group.
+type Manager struct {
+	opt        Options
+	store      *store.Store
+	replicated *replicated
+	replica    *raft.Replica
+}
+
+// Open loads the log and restores the state. Nothing runs until Run is called.
+func Open(opt Options) (*Manager, error) {
+	s := store.New()
+	r, err := newReplicated(s, opt.Env, opt.Logger)
+	if err != nil {
+		return nil, err
+	}
+	replica, err := raft.OpenReplica(raft.Options{Config: raft.Config{Logger: opt.Logger}, Log: opt.Log, StateMachine: r, Env: opt.Env})
+	if err != nil {
+		return nil, fmt.Errorf("open the cluster's state: %w", err)
+	}
+	r.propose = replica.Propose
+	return &Manager{opt: opt, store: s, replicated: r, replica: replica}, nil
+}
+
+// Store is the replicated state.
+func (m *Manager) Store() *store.Store { return m.store }
+
+// Commit implements [store.Committer].
+func (m *Manager) Commit(b *store.Batch) *store.Pending { return m.replicated.Commit(b) }
+
+// Fresh returns a view that holds everything acknowledged anywhere in the cluster before the call.
+func (m *Manager) Fresh(ctx context.Context) (store.View, error) {
+	if _, err := m.replica.ReadIndex(ctx); err != nil {
+		return store.View{}, fmt.Errorf("read the cluster's state: %w", err)
+	}
+	return m.store.View(), nil
+}
+
+// Leading reports whether this member leads.
+func (m *Manager) Leading() bool { return m.replica.Leadership().Leading }
+
+// Status tells how the group stands.
+func (m *Manager) Status(ctx context.Context) (raft.Status, error) { return m.replica.Status(ctx) }
+
+// WaitLeading returns when this member leads.
+func (m *Manager) WaitLeading(ctx context.Context) error {
+	for {
+		l, changed := m.replicated.leadership()
+		if l.Leading {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Run takes part in the group until ctx ends or the log fails.
+func (m *Manager) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.replica.Run(ctx) })
+	g.Go(func() error { return m.terms(ctx) })
+	return g.Wait()
+}
+
+// terms runs one term after the other.
+func (m *Manager) terms(ctx context.Context) error {
+	for ctx.Err() == nil {
+		l, changed := m.replicated.leadership()
+		if !l.Leading {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := m.term(ctx, l.Term)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		m.opt.Logger.Error("a leader term failed; leadership is handed over", "term", l.Term, "err", err)
+		if err := m.replica.Transfer(ctx, 0); err != nil {
+			m.opt.Logger.Info("no other manager can lead; leading again", "err", err)
+			m.pause(ctx, termRetry)
+		}
+	}
+	return ctx.Err()
+}
+
+// term leads until the leadership of this term ends.
+func (m *Manager) term(ctx context.Context, number uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	t := m.opt.NewTerm(m.store, m)
+	go func() { done <- t.Run(ctx) }()
+	for {
+		l, changed := m.replicated.leadership()
+		if !l.Leading || l.Term != number {
+			cancel()
+			<-done
+			return nil
+		}
+		select {
+		case err := <-done:
+			if err == nil || errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		case <-changed:
+		}
+	}
+}
+
+func (m *Manager) pause(ctx context.Context, d time.Duration) {
+	c, stop := m.opt.Env.NewTimer(d)
+	defer stop()
+	select {
+	case <-c:
+	case <-ctx.Done():
+	}
+}
