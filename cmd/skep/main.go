@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/skep-org/skep/internal/cli"
+)
+
+// version is set by the linker: make build.
+var version = "unreleased"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := cli.New(cli.Options{Version: version}).ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "skep:", err)
+		os.Exit(1) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
+	}
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skep-org/skep/internal/node"
+)
+
+// Options are what the program's main has and this package does not.
+type Options struct {
+	// Version is what the build calls itself.
+	Version string
+	// RunDaemon runs a node until the context ends; a nil one makes `skep daemon` say that it cannot.
+	RunDaemon func(context.Context, node.Config) error
+}
+
+// New is the skep command.
+func New(o Options) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "skep",
+		Short: "Docker Swarm mode, rebuilt",
+		Long: `skep turns plain Docker Engines into one cluster. It speaks the Docker API: the
+stock docker command, docker stack deploy, Compose files and everything else
+that knows Docker's swarm mode are used with it unmodified.
+
+Run "skep daemon" beside each engine, then "skep context" once, and go on with
+docker:
+
+  skep daemon &
+  skep context
+  docker swarm init
+  docker service create --name web --publish 8080:8080,mode=host IMAGE`,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(daemonCommand(o), contextCommand(), versionCommand(o))
+	return root
+}
