@@ -34,7 +34,7 @@ type Loop struct {
 	seen     uint64
 	due      []Key
 	isDue    map[Key]bool
-	wake     wakeQueue
+	wake     WakeQueue[Key]
 	inFlight []flight
 }
 
@@ -47,7 +47,7 @@ type flight struct {
 
 // NewLoop makes the loop of one planner.
 func NewLoop(p Planner, s *store.Store, c store.Committer, clock env.Clock) *Loop {
-	l := &Loop{planner: p, store: s, commit: c, clock: clock, inputs: map[store.TableID][]Input{}, isDue: map[Key]bool{}, wake: newWakeQueue()}
+	l := &Loop{planner: p, store: s, commit: c, clock: clock, inputs: map[store.TableID][]Input{}, isDue: map[Key]bool{}}
 	for _, in := range p.Inputs() {
 		l.inputs[in.Table] = append(l.inputs[in.Table], in)
 	}
@@ -75,10 +75,16 @@ func (l *Loop) sleep(ctx context.Context, changed <-chan struct{}, next time.Tim
 		timer, stop = l.clock.NewTimer(next.Sub(l.clock.Now()))
 		defer stop()
 	}
+	// A batch's outcome is told after the state it made is published: waiting for the change alone could miss it.
+	var landed <-chan struct{}
+	if len(l.inFlight) > 0 {
+		landed = l.inFlight[0].pending.Done()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-changed:
+	case <-landed:
 	case <-timer:
 	}
 	return nil
@@ -91,7 +97,7 @@ func (l *Loop) Step(now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	view := l.observe()
-	for _, k := range l.wake.pop(now) {
+	for _, k := range l.wake.Pop(now) {
 		l.mark(k)
 	}
 	if len(l.due) > 0 && len(l.inFlight) < maxInFlight {
@@ -99,7 +105,7 @@ func (l *Loop) Step(now time.Time) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("%s: %w", l.planner.Name(), err)
 		}
 	}
-	return l.wake.next(), nil
+	return l.wake.Next(), nil
 }
 
 // land takes the outcomes of batches that have one, in order.
@@ -115,7 +121,7 @@ func (l *Loop) land(now time.Time) error {
 		}
 		if err != nil {
 			for _, k := range f.keys {
-				l.wake.add(k, now.Add(retryRefused))
+				l.wake.Add(k, now.Add(retryRefused))
 			}
 		}
 		l.inFlight = l.inFlight[1:]
@@ -166,17 +172,17 @@ func (l *Loop) plan(view store.View, now time.Time) error {
 		return err
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(res.Wake), Key.compare) {
-		l.wake.add(k, res.Wake[k])
+		l.wake.Add(k, res.Wake[k])
 	}
-	for _, changes := range split(res.Changes) {
+	for _, changes := range Split(res.Changes) {
 		b := &store.Batch{Writer: l.planner.Writer(), Changes: changes}
 		l.inFlight = append(l.inFlight, flight{l.commit.Commit(b), b, keys})
 	}
 	return nil
 }
 
-// split cuts changes into batches that fit a log entry each.
-func split(changes []store.Change) [][]store.Change {
+// Split cuts changes into batches that fit a log entry each.
+func Split(changes []store.Change) [][]store.Change {
 	var out [][]store.Change
 	size, from := 0, 0
 	for i, c := range changes {
