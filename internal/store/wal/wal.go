@@ -1,0 +1,177 @@
+package wal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
+	etcdwal "go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/skep-org/skep/internal/store/raft"
+)
+
+// ErrWrongKey: the log was sealed with another key than the one given.
+var ErrWrongKey = errors.New("wal: the raft log was written with another key; put the key file back that belongs to this data directory")
+
+// segmentBytes is the size at which a segment of the log ends; the next one is preallocated with it.
+const segmentBytes = 8 << 20
+
+// The library takes the size from a variable of its own, which is set once, before it is first read.
+var setSegmentSize = sync.OnceFunc(func() { etcdwal.SegmentSizeBytes = segmentBytes })
+
+// Options say where the log is.
+type Options struct {
+	Dir    string
+	Key    Key
+	Logger *slog.Logger // nil: silent
+}
+
+// Log is one member's log on disk. It implements [raft.Log].
+type Log struct {
+	dir    string
+	sealer sealer
+	logger *slog.Logger
+	lock   *fileutil.LockedFile
+	loaded raft.Loaded
+
+	mu      sync.Mutex // Save and Adopt
+	wal     *etcdwal.WAL
+	save    uint64       // number of the newest save
+	adopted []snapshotID // the snapshots kept, newest first
+}
+
+// Exists tells whether dir holds a log.
+func Exists(dir string) bool { return etcdwal.Exist(filepath.Join(dir, "wal")) }
+
+// Create makes an empty log that belongs to id.
+func Create(opt Options, id raft.Identity) (*Log, error) {
+	if Exists(opt.Dir) {
+		return nil, fmt.Errorf("wal: %s holds a raft log already", opt.Dir)
+	}
+	l, err := lock(opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.create(id); err != nil {
+		return nil, errors.Join(fmt.Errorf("wal: the raft log in %s cannot be created: %w", opt.Dir, err), l.lock.Close())
+	}
+	return l, nil
+}
+
+func (l *Log) create(id raft.Identity) error {
+	plain, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	metadata, err := l.sealer.seal(plain, []byte(bindIdentity))
+	if err != nil {
+		return err
+	}
+	l.loaded.Identity = id
+	l.wal, err = etcdwal.Create(nil, filepath.Join(l.dir, "wal"), metadata)
+	return err
+}
+
+const bindIdentity = "skep identity"
+
+// lock prepares the directories and takes the lock that keeps a second process out.
+func lock(opt Options) (*Log, error) {
+	setSegmentSize()
+	l := &Log{dir: opt.Dir, logger: opt.Logger}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if l.sealer, err = newSealer(opt.Key); err != nil {
+		return nil, fmt.Errorf("wal: the key cannot be used: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(l.dir, "snapshots"), 0o700); err != nil {
+		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made: %w", err)
+	}
+	if err := syncDir(l.dir); err != nil {
+		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made durable: %w", err)
+	}
+	path := filepath.Join(l.dir, "lock")
+	l.lock, err = fileutil.TryLockFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fileutil.ErrLocked) {
+		return nil, fmt.Errorf("wal: the raft log in %s is in use by another process; stop that one first", l.dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wal: the raft log in %s cannot be locked: %w", l.dir, err)
+	}
+	return l, nil
+}
+
+// Load implements [raft.Log].
+func (l *Log) Load() (raft.Loaded, error) { return l.loaded, nil }
+
+// Save implements [raft.Log].
+func (l *Log) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sealed := make([]*pb.Entry, len(entries))
+	if len(entries) > 0 {
+		l.save++
+	}
+	for i, e := range entries {
+		if len(e.GetData()) > raft.MaxEntrySize+maxConfChange {
+			return fmt.Errorf("wal: entry %d is larger than %d bytes", e.GetIndex(), raft.MaxEntrySize)
+		}
+		var err error
+		if sealed[i], err = l.sealer.sealEntry(e, mark{save: l.save, last: i == len(entries)-1}); err != nil {
+			return err
+		}
+	}
+	if err := l.wal.Save(hard, sealed); err != nil {
+		return fmt.Errorf("wal: the raft log in %s cannot be written: %w", l.dir, err)
+	}
+	if sync && len(entries) == 0 {
+		if err := l.wal.Sync(); err != nil {
+			return fmt.Errorf("wal: the raft log in %s cannot be made durable: %w", l.dir, err)
+		}
+	}
+	return nil
+}
+
+// maxConfChange is room for what raft wraps around a change of members.
+const maxConfChange = 4096
+
+// Adopt implements [raft.Log].
+func (l *Log) Adopt(meta *pb.Snapshot) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := idOf(meta)
+	if len(l.adopted) > 0 && id.index <= l.adopted[0].index {
+		return nil
+	}
+	if _, err := os.Stat(l.snapshotPath(id)); err != nil {
+		return fmt.Errorf("wal: the snapshot to adopt is not there: %w", err)
+	}
+	record := &walpb.Snapshot{Index: &id.index, Term: &id.term, ConfState: meta.GetMetadata().GetConfState()}
+	if err := l.wal.SaveSnapshot(record); err != nil {
+		return fmt.Errorf("wal: the snapshot at index %d cannot be recorded: %w", id.index, err)
+	}
+	l.adopted = append([]snapshotID{id}, l.adopted...)
+	return l.prune()
+}
+
+// Close ends the use of the log.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.wal.Close()
+	if cerr := l.lock.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("wal: the raft log in %s cannot be closed: %w", l.dir, err)
+	}
+	return nil
+}
