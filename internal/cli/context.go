@@ -44,7 +44,7 @@ and removes the context.`,
 	cmd.Flags().BoolVar(&noUse, "no-use", false, "create the context without selecting it")
 	cmd.AddCommand(&cobra.Command{
 		Use:   "rm",
-		Short: "Remove the Docker context, and go back to the default one if it is selected",
+		Short: "Remove the Docker context skep made",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := dockerconfig.Dir()

@@ -19,7 +19,7 @@ type Options struct {
 // New is the skep command.
 func New(o Options) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "skep",
+		Use:   "skep COMMAND",
 		Short: "Docker Swarm mode, rebuilt",
 		Long: `skep turns plain Docker Engines into one cluster. It speaks the Docker API: the
 stock docker command, docker stack deploy, Compose files and everything else
@@ -38,6 +38,7 @@ docker:
 		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetUsageFunc(usage)
 	root.AddCommand(daemonCommand(o), contextCommand(), versionCommand(o))
 	return root
 }

@@ -31,6 +31,25 @@ commas. A flag wins over the environment, the environment over the file.
 	return err
 }
 
+// usage is the help of every other command.
+func usage(cmd *cobra.Command) error {
+	var b strings.Builder
+	b.WriteString("Usage:\n")
+	fmt.Fprintf(&b, "  %s\n", cmd.UseLine())
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-10s  %s\n", c.Name(), c.Short)
+			}
+		}
+	}
+	b.WriteString("\nFlags:\n")
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { describeFlag(&b, f) })
+	_, err := fmt.Fprint(cmd.OutOrStderr(), b.String())
+	return err
+}
+
 // describeFlag writes a flag and, indented below it, what it does.
 func describeFlag(b *strings.Builder, f *pflag.Flag) {
 	b.WriteString("  ")
