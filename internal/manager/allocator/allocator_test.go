@@ -1,0 +1,303 @@
+package allocator
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+	"pgregory.net/rapid"
+)
+
+// world is a store with the allocator's loop over it; whatever other stages write is put in by hand.
+type world struct {
+	t interface {
+		Helper()
+		Fatalf(string, ...any)
+	}
+	s     *store.Store
+	clock *env.Manual
+	loop  *control.Loop
+	names map[model.ID]string
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, s: store.New(), clock: env.NewManual(time.Unix(1_000_000, 0)), names: map[model.ID]string{}}
+	w.loop = control.NewLoop(New(), w.s, w.direct(), w.clock)
+	return w
+}
+
+func (w *world) direct() store.Direct { return store.Direct{Store: w.s, Now: w.clock.Now} }
+
+func (w *world) write(by store.Writer, changes ...store.Change) {
+	w.t.Helper()
+	w.clock.Set(w.clock.Now().Add(time.Second))
+	if _, _, err := w.direct().Commit(&store.Batch{Writer: by, Changes: changes}).Result(); err != nil {
+		w.t.Fatalf("write as %s: %v", by, err)
+	}
+}
+
+func (w *world) step() {
+	w.t.Helper()
+	if _, err := w.loop.Step(w.clock.Now()); err != nil {
+		w.t.Fatalf("step: %v", err)
+	}
+}
+
+// id makes the same id of the same name each time.
+func (w *world) id(name string) model.ID {
+	var id model.ID
+	copy(id[:], "n:"+name)
+	w.names[id] = name
+	return id
+}
+
+// TestDataDriven: each command writes rows as another stage would, steps the loop and prints the allocations that
+// changed. "quiet" commands only write; "step" steps.
+func TestDataDriven(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		w := newWorld(t)
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			before := w.s.View().Index()
+			for line := range strings.Lines(d.Input) {
+				w.do(strings.Fields(line))
+			}
+			switch d.Cmd {
+			case "do":
+				w.step()
+			case "takeover": // a new leader's loop, which has seen no event
+				w.loop = control.NewLoop(New(), w.s, w.direct(), w.clock)
+				w.step()
+			case "wait":
+				var s string
+				d.ScanArgs(t, "for", &s)
+				for_, err := time.ParseDuration(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.clock.Set(w.clock.Now().Add(for_))
+				w.step()
+			default:
+				t.Fatalf("unknown command %s", d.Cmd)
+			}
+			return w.changes(before)
+		})
+	})
+}
+
+func (w *world) do(f []string) {
+	args := map[string]string{}
+	for _, a := range f[2:] {
+		k, v, _ := strings.Cut(a, "=")
+		args[k] = v
+	}
+	id := w.id(f[1])
+	switch f[0] {
+	case "cluster":
+		c := &model.Cluster{ID: id}
+		for _, p := range split(args["pools"]) {
+			c.AddrPools = append(c.AddrPools, netip.MustParsePrefix(p))
+		}
+		fmt.Sscan(args["size"], &c.SubnetSize)
+		w.write(store.WriterAPI, store.Clusters.Put(c))
+	case "network":
+		spec := swarm.NetworkSpec{Annotations: swarm.Annotations{Name: f[1]}, DriverConfiguration: &swarm.Driver{Name: args["driver"]}}
+		for _, s := range split(args["subnet"]) {
+			spec.IPAMOptions = &swarm.IPAMOptions{Configs: append(ipam(spec), swarm.IPAMConfig{Subnet: netip.MustParsePrefix(s)})}
+		}
+		if g := args["gateway"]; g != "" {
+			if spec.IPAMOptions == nil {
+				spec.IPAMOptions = &swarm.IPAMOptions{Configs: []swarm.IPAMConfig{{}}}
+			}
+			spec.IPAMOptions.Configs[0].Gateway = netip.MustParseAddr(g)
+		}
+		w.write(store.WriterAPI, store.Networks.Put(&model.Network{ID: id, Name: f[1], Spec: model.DocOf(spec)}))
+	case "remove":
+		w.remove(id)
+	case "service":
+		spec := swarm.ServiceSpec{EndpointSpec: &swarm.EndpointSpec{}}
+		for _, n := range split(args["net"]) {
+			target := n
+			if store.Networks.ByID(w.s.View(), w.id(n)) != nil {
+				target = w.id(n).String()
+			}
+			spec.TaskTemplate.Networks = append(spec.TaskTemplate.Networks, swarm.NetworkAttachmentConfig{Target: target})
+		}
+		for _, p := range split(args["port"]) {
+			port := swarm.PortConfig{PublishMode: swarm.PortConfigPublishModeHost}
+			if p, ingress := strings.CutPrefix(p, "ingress:"); ingress {
+				port.PublishMode = swarm.PortConfigPublishModeIngress
+				fmt.Sscanf(p, "%d", &port.TargetPort)
+			} else {
+				fmt.Sscanf(p, "%d:%d", &port.PublishedPort, &port.TargetPort)
+			}
+			spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
+		}
+		rev := &model.ServiceRevision{ID: w.id(f[1] + "@" + args["rev"]), ServiceID: id, Spec: model.DocOf(spec)}
+		w.write(store.WriterAPI, store.Revisions.Put(rev), store.Services.Put(&model.Service{ID: id, Name: f[1], Revision: rev.ID}))
+	case "rollout":
+		w.write(store.WriterOrchestrator, store.Rollouts.Put(&model.Rollout{ServiceID: id, Active: w.id(f[1] + "@" + args["rev"])}))
+	case "task":
+		svc := store.Services.ByID(w.s.View(), w.id(args["of"]))
+		desired := model.StateRunning
+		if args["desired"] == "shutdown" {
+			desired = model.StateShutdown
+		}
+		w.write(store.WriterOrchestrator, store.Tasks.Put(&model.Task{ID: id, ServiceID: svc.ID, Revision: svc.Revision, Desired: desired}))
+	case "place":
+		w.write(store.WriterScheduler, store.Placements.Put(&model.Placement{TaskID: id, NodeID: w.id(args["on"])}))
+	case "status":
+		states := map[string]model.State{"running": model.StateRunning, "failed": model.StateFailed, "complete": model.StateComplete}
+		w.write(store.WriterDispatcher, store.Statuses.Put(&model.TaskStatus{TaskID: id, State: states[args["is"]]}))
+	case "node":
+		reach := map[string]model.Reach{"ready": model.ReachReady, "down": model.ReachDown}
+		w.write(store.WriterDispatcher, store.NodeStates.Put(&model.NodeState{ID: id, State: reach[args["is"]], Since: w.clock.Now().UnixNano()}))
+	default:
+		w.t.Fatalf("unknown line %v", f)
+	}
+}
+
+// remove deletes what bears the id, whoever owns it.
+func (w *world) remove(id model.ID) {
+	v, key := w.s.View(), model.KeyOf(id)
+	switch {
+	case store.Networks.ByID(v, id) != nil:
+		w.write(store.WriterAPI, store.Networks.Delete(key))
+	case store.Services.ByID(v, id) != nil:
+		w.write(store.WriterAPI, store.Services.Delete(key))
+	case store.Tasks.ByID(v, id) != nil:
+		w.write(store.WriterOrchestrator, store.Tasks.Delete(key))
+	case store.NodeStates.ByID(v, id) != nil:
+		w.write(store.WriterDispatcher, store.NodeStates.Delete(key))
+	default:
+		w.t.Fatalf("nothing to remove: %s", w.names[id])
+	}
+}
+
+func ipam(spec swarm.NetworkSpec) []swarm.IPAMConfig {
+	if spec.IPAMOptions == nil {
+		return nil
+	}
+	return spec.IPAMOptions.Configs
+}
+
+func split(s string) []string {
+	return slices.DeleteFunc(strings.Split(s, ","), func(s string) bool { return s == "" })
+}
+
+// changes prints the allocations written after index.
+func (w *world) changes(after uint64) string {
+	events, _, ok := w.s.Events(after)
+	if !ok {
+		w.t.Fatalf("fell behind the feed")
+	}
+	var out strings.Builder
+	for _, e := range events {
+		if e.Table != store.Allocations.ID() {
+			continue
+		}
+		if e.New == nil {
+			fmt.Fprintf(&out, "%s: gone\n", w.names[e.Old.(*model.Allocation).Owner])
+			continue
+		}
+		a := e.New.(*model.Allocation)
+		fmt.Fprintf(&out, "%s:", w.names[a.Owner])
+		for _, n := range a.Networks {
+			fmt.Fprintf(&out, " %s via %s", n.Addr, n.Gateway)
+		}
+		for _, p := range a.Ports {
+			fmt.Fprintf(&out, " %d->%d", p.PublishedPort, p.TargetPort)
+		}
+		if a.Done {
+			out.WriteString(" done")
+		}
+		fmt.Fprintf(&out, " %s\n", a.Err)
+	}
+	return strings.ReplaceAll(out.String(), " \n", "\n")
+}
+
+// TestSubnetsNeverOverlap: whatever is created and removed, no two networks share an address, a network's subnet
+// never changes, a network waits only when it must, and a step that has nothing to do writes nothing.
+func TestSubnetsNeverOverlap(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		w.t = rt
+		w.do([]string{"cluster", "c", "pools=10.0.0.0/22,192.168.0.0/24", "size=24"})
+		had := map[model.ID]netip.Prefix{}
+		name := rapid.SampledFrom(strings.Split("abcdefgh", ""))
+		subnet := rapid.SampledFrom([]string{"", "", "", "10.0.1.0/24", "10.0.0.0/23", "10.0.2.64/26", "172.16.0.0/16", "fd00::/64"})
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": func(rt *rapid.T) {
+				n := name.Draw(rt, "name")
+				if store.Networks.ByID(w.s.View(), w.id(n)) != nil {
+					rt.Skip("exists")
+				}
+				w.do([]string{"network", n, "subnet=" + subnet.Draw(rt, "subnet")})
+			},
+			"remove": func(rt *rapid.T) {
+				id := w.id(name.Draw(rt, "name"))
+				if store.Networks.ByID(w.s.View(), id) == nil {
+					rt.Skip("does not exist")
+				}
+				delete(had, id)
+				w.remove(id)
+			},
+			"takeover": func(*rapid.T) { w.loop = control.NewLoop(New(), w.s, w.direct(), w.clock) },
+			"": func(rt *rapid.T) {
+				w.step()
+				v := w.s.View()
+				checkNetworks(rt, v, had)
+				w.step()
+				if w.s.View().Index() != v.Index() {
+					rt.Fatalf("a step with nothing to do wrote rows")
+				}
+			},
+		})
+	})
+}
+
+func checkNetworks(t *rapid.T, v store.View, had map[model.ID]netip.Prefix) {
+	var all []netip.Prefix
+	waiting := false
+	for a := range store.Allocations.All(v) {
+		n := store.Networks.ByID(v, a.Owner)
+		if n == nil {
+			t.Fatalf("an allocation outlived its network")
+		}
+		if a.Done == (a.Err != "") || a.Done != (len(a.Networks) > 0) {
+			t.Fatalf("%s: %+v says neither done nor why", n.Name, a)
+		}
+		waiting = waiting || !a.Done && !givesSubnet(n)
+		for _, sub := range a.Networks {
+			for _, other := range all {
+				if other.Overlaps(sub.Addr) {
+					t.Fatalf("%s overlaps with %s", sub.Addr, other)
+				}
+			}
+			all = append(all, sub.Addr)
+		}
+		if a.Done {
+			if old, ok := had[n.ID]; ok && old != a.Networks[0].Addr {
+				t.Fatalf("%s moved from %s to %s", n.Name, old, a.Networks[0].Addr)
+			}
+			had[n.ID] = a.Networks[0].Addr
+		}
+	}
+	if store.Allocations.Len(v) != store.Networks.Len(v) {
+		t.Fatalf("%d networks have %d allocations", store.Networks.Len(v), store.Allocations.Len(v))
+	}
+	for _, s := range []string{"10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24", "192.168.0.0/24"} {
+		p := netip.MustParsePrefix(s)
+		if waiting && !slices.ContainsFunc(all, p.Overlaps) {
+			t.Fatalf("a network waits though %s is free", s)
+		}
+	}
+}
