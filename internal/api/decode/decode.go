@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/skep-org/skep/internal/api/httperr"
 )
@@ -32,7 +33,8 @@ func JSON(raw []byte, v any) error {
 		if errors.Is(err, io.EOF) {
 			return httperr.BadRequest("got EOF while reading request body")
 		}
-		return httperr.BadRequest("%s", err)
+		// The embedded struct's name says nothing to the sender.
+		return httperr.BadRequest("%s", strings.Replace(err.Error(), ".Annotations.", ".", 1))
 	}
 	return nil
 }

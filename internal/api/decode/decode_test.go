@@ -16,7 +16,7 @@ func TestWords(t *testing.T) {
 	for _, tc := range []struct{ body, want string }{
 		{``, "got EOF while reading request body"},
 		{`{bad`, "invalid character 'b' looking for beginning of object key string"},
-		{`{"Name":7}`, "json: cannot unmarshal number into Go struct field ServiceSpec.Annotations.Name of type string"},
+		{`{"Name":7}`, "json: cannot unmarshal number into Go struct field ServiceSpec.Name of type string"},
 	} {
 		var spec swarm.ServiceSpec
 		err := JSON([]byte(tc.body), &spec)

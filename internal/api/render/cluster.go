@@ -1,0 +1,59 @@
+package render
+
+import (
+	"cmp"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// What a cluster has that says nothing else.
+const (
+	defaultSubnetSize   = 20
+	defaultDataPathPort = 4789
+)
+
+// ClusterInfo is the cluster without its tokens.
+func ClusterInfo(v store.View, c *model.Cluster) swarm.ClusterInfo {
+	out := swarm.ClusterInfo{ID: c.ID.String(), Spec: *c.Spec.Get(), TLSInfo: tlsInfo(v), DefaultAddrPool: c.AddrPools,
+		SubnetSize: cmp.Or(c.SubnetSize, defaultSubnetSize), DataPathPort: cmp.Or(c.DataPathPort, defaultDataPathPort)}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: c.Index}, CreatedAt: c.CreatedAt(), UpdatedAt: c.UpdatedAt()}
+	if out.Spec.Labels == nil {
+		out.Spec.Labels = map[string]string{}
+	}
+	out.Spec.CAConfig.SigningCAKey = "" // never shown again
+	return out
+}
+
+// Swarm is the cluster with its tokens.
+func Swarm(v store.View, c *model.Cluster) swarm.Swarm {
+	digest := ""
+	for root := range store.Roots.All(v) {
+		digest = root.Digest
+	}
+	return swarm.Swarm{ClusterInfo: ClusterInfo(v, c), JoinTokens: swarm.JoinTokens{
+		Worker: identity.Token(digest, c.WorkerToken), Manager: identity.Token(digest, c.ManagerToken)}}
+}
+
+// Secret is one secret, without its data.
+func Secret(s *model.Secret) swarm.Secret {
+	out := swarm.Secret{ID: s.ID.String(), Spec: *s.Spec.Get()}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: s.Index}, CreatedAt: s.CreatedAt(), UpdatedAt: s.UpdatedAt()}
+	out.Spec.Data = nil
+	if out.Spec.Labels == nil {
+		out.Spec.Labels = map[string]string{}
+	}
+	return out
+}
+
+// Config is one config.
+func Config(c *model.Config) swarm.Config {
+	out := swarm.Config{ID: c.ID.String(), Spec: *c.Spec.Get()}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: c.Index}, CreatedAt: c.CreatedAt(), UpdatedAt: c.UpdatedAt()}
+	if out.Spec.Labels == nil {
+		out.Spec.Labels = map[string]string{}
+	}
+	return out
+}

@@ -1,0 +1,72 @@
+package render
+
+import (
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Node is one node; leader is the node that leads the managers.
+func Node(v store.View, n *model.NodeSpec, leader model.ID) swarm.Node {
+	out := swarm.Node{ID: n.ID.String(), Spec: *n.Spec.Get()}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: n.Index}, CreatedAt: n.CreatedAt(), UpdatedAt: n.UpdatedAt()}
+	if out.Spec.Labels == nil {
+		out.Spec.Labels = map[string]string{}
+	}
+	out.Status.State = swarm.NodeStateUnknown
+	if s := store.NodeStates.ByID(v, n.ID); s != nil {
+		out.Description = *s.Description.Get()
+		out.Status = swarm.NodeStatus{State: s.State.Swarm(), Message: s.Message, Addr: s.Addr}
+		if s.Updated > n.Updated {
+			out.UpdatedAt = s.UpdatedAt()
+		}
+	}
+	out.Description.TLSInfo = tlsInfo(v)
+	if m := member(v, n.ID); m != nil {
+		out.ManagerStatus = &swarm.ManagerStatus{Leader: n.ID == leader, Reachability: swarm.ReachabilityReachable, Addr: m.Addr}
+		if out.Status.State == swarm.NodeStateDown {
+			out.ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+		}
+	}
+	return out
+}
+
+// Role is the role a node has, not the one asked for it.
+func Role(v store.View, id model.ID) swarm.NodeRole {
+	if n := store.NodeIdentities.ByID(v, id); n != nil {
+		return n.Role.Swarm()
+	}
+	return swarm.NodeRoleWorker
+}
+
+// Managers are the members of the managers' group.
+func Managers(v store.View) []swarm.Peer {
+	var out []swarm.Peer
+	for m := range store.Members.All(v) {
+		out = append(out, swarm.Peer{NodeID: m.NodeID.String(), Addr: m.Addr})
+	}
+	return out
+}
+
+func member(v store.View, node model.ID) *model.Member {
+	for m := range store.Members.All(v) {
+		if m.NodeID == node {
+			return m
+		}
+	}
+	return nil
+}
+
+// tlsInfo says which authority the cluster's nodes trust.
+func tlsInfo(v store.View) swarm.TLSInfo {
+	for root := range store.Roots.All(v) {
+		info := swarm.TLSInfo{TrustRoot: string(root.Cert)}
+		if cert, err := identity.ParseCert(root.Cert); err == nil {
+			info.CertIssuerSubject = cert.RawSubject
+			info.CertIssuerPublicKey = cert.RawSubjectPublicKeyInfo
+		}
+		return info
+	}
+	return swarm.TLSInfo{}
+}

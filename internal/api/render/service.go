@@ -1,0 +1,149 @@
+package render
+
+import (
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Revisions says which revisions of a service its Spec and PreviousSpec are; either may be nil.
+func Revisions(v store.View, s *model.Service) (current, previous *model.ServiceRevision) {
+	now, before := s.Revision, s.Previous
+	if r := TakenUp(v, s); r != nil {
+		now, before = r.Active, r.Previous
+	}
+	current = store.Revisions.ByID(v, now)
+	if !before.IsZero() {
+		previous = store.Revisions.ByID(v, before)
+	}
+	return current, previous
+}
+
+// TakenUp is the service's rollout when it answers what was last asked, else nil.
+func TakenUp(v store.View, s *model.Service) *model.Rollout {
+	r := store.Rollouts.ByID(v, s.ID)
+	if r == nil || r.Asked != s.Revision || r.AskedIndex < s.Index {
+		return nil
+	}
+	return r
+}
+
+// Version is the service's Version.Index: what was asked, or the active revision, whichever is younger.
+func Version(v store.View, s *model.Service) uint64 {
+	if r := store.Rollouts.ByID(v, s.ID); r != nil {
+		return max(s.Index, r.ActiveIndex)
+	}
+	return s.Index
+}
+
+// Spec is a revision's spec as the API shows it, with the image it was pinned to.
+func Spec(r *model.ServiceRevision) swarm.ServiceSpec {
+	if r == nil {
+		return swarm.ServiceSpec{}
+	}
+	spec := *r.Spec.Get()
+	if r.Pinned != "" && spec.TaskTemplate.ContainerSpec != nil {
+		c := *spec.TaskTemplate.ContainerSpec
+		c.Image = r.Pinned
+		spec.TaskTemplate.ContainerSpec = &c
+	}
+	if spec.Labels == nil {
+		spec.Labels = map[string]string{}
+	}
+	return spec
+}
+
+// Service is one service.
+func Service(v store.View, s *model.Service) swarm.Service {
+	current, previous := Revisions(v, s)
+	out := swarm.Service{ID: s.ID.String(), Spec: Spec(current)}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: Version(v, s)}, CreatedAt: s.CreatedAt(), UpdatedAt: s.UpdatedAt()}
+	if previous != nil {
+		spec := Spec(previous)
+		out.PreviousSpec = &spec
+	}
+	if r := TakenUp(v, s); r != nil {
+		out.UpdateStatus = updateStatus(r)
+		if r.Updated > s.Updated {
+			out.UpdatedAt = r.UpdatedAt()
+		}
+	}
+	out.Endpoint = endpoint(store.Allocations.ByID(v, s.ID), out.Spec.EndpointSpec)
+	return out
+}
+
+func updateStatus(r *model.Rollout) *swarm.UpdateStatus {
+	if r.State == model.RolloutNone {
+		return nil
+	}
+	return &swarm.UpdateStatus{State: r.State.Swarm(), StartedAt: instant(r.StartedAt), CompletedAt: instant(r.CompletedAt), Message: r.Message}
+}
+
+// instant is a time that may not have come.
+func instant(ns int64) *time.Time {
+	if ns == 0 {
+		return nil
+	}
+	t := time.Unix(0, ns).UTC()
+	return &t
+}
+
+// endpoint shows the spec only of an endpoint that has something: so does swarm, which allocates no other.
+func endpoint(a *model.Allocation, spec *swarm.EndpointSpec) swarm.Endpoint {
+	var out swarm.Endpoint
+	if a != nil && a.Done {
+		out.Ports = a.Ports
+		for _, n := range a.Networks {
+			out.VirtualIPs = append(out.VirtualIPs, swarm.EndpointVirtualIP{NetworkID: n.NetworkID.String(), Addr: n.Addr})
+		}
+	}
+	if spec != nil && len(out.Ports) == 0 {
+		for _, p := range spec.Ports {
+			if p.PublishMode == swarm.PortConfigPublishModeHost {
+				out.Ports = append(out.Ports, p)
+			}
+		}
+	}
+	if spec != nil && (len(out.Ports) > 0 || len(out.VirtualIPs) > 0) {
+		out.Spec = *spec
+	}
+	return out
+}
+
+// Status counts a service's tasks.
+func Status(v store.View, s *model.Service) *swarm.ServiceStatus {
+	current, _ := Revisions(v, s)
+	status := &swarm.ServiceStatus{}
+	global := false
+	if current != nil {
+		mode := current.Spec.Get().Mode
+		global = mode.Global != nil
+		status.DesiredTasks = Replicas(mode)
+	}
+	now := time.Unix(0, v.Now())
+	for t := range store.TasksOf(v, s.ID) {
+		if global && t.Desired == model.StateRunning {
+			status.DesiredTasks++
+		}
+		switch o := observe(v, t, now); {
+		case o.State == model.StateRunning && t.Desired <= model.StateRunning:
+			status.RunningTasks++
+		case o.State == model.StateComplete:
+			status.CompletedTasks++
+		}
+	}
+	return status
+}
+
+// Replicas is how many tasks a replicated service asks for; one when it does not say.
+func Replicas(mode swarm.ServiceMode) uint64 {
+	switch {
+	case mode.Replicated != nil && mode.Replicated.Replicas != nil:
+		return *mode.Replicated.Replicas
+	case mode.Global == nil && mode.ReplicatedJob == nil && mode.GlobalJob == nil:
+		return 1
+	}
+	return 0
+}
