@@ -169,4 +169,6 @@ type ServiceRevision struct {
 	Spec        Doc[swarm.ServiceSpec]
 	Fingerprint [16]byte // of what forces a task to be replaced; see Fingerprint
 	Pinned      string   // image with digest, when the registry told it; else empty
+
+	RegistryAuth string // the X-Registry-Auth the spec came with, for the nodes' pulls; nodes never write it to disk
 }

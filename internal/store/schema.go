@@ -84,6 +84,7 @@ var (
 		opaque(4, func(r *model.ServiceRevision) []byte { return r.Fingerprint[:] },
 			func(r *model.ServiceRevision, b []byte) error { return fixed(r.Fingerprint[:], b) }),
 		text(5, func(r *model.ServiceRevision) *string { return &r.Pinned }),
+		text(6, func(r *model.ServiceRevision) *string { return &r.RegistryAuth }),
 	).with(revisionsByService)
 )
 
