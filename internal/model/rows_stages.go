@@ -20,8 +20,8 @@ type Rollout struct {
 	StartedAt   int64 // Unix nanoseconds; 0 when no update was ever started
 	CompletedAt int64
 	Total       uint32 // slots to replace when the rollout started
-	Failures    uint32 // tasks of Active that failed inside their monitoring time
-	LastBatch   int64  // Unix nanoseconds when the last batch began, for Delay
+	Failures    uint32 // tasks this rollout made that failed inside their monitoring time
+	SettledAt   int64  // Unix nanoseconds when the last slot was done and the last monitoring began; 0 while there is work
 }
 
 // RolloutState is Docker's UpdateStatus.State in one byte.
@@ -53,15 +53,13 @@ func (s RolloutState) InProgress() bool { return s == RolloutUpdating || s == Ro
 // policy needs to count. Writer: orchestrator.
 type Slot struct {
 	Meta
-	ServiceID   ID
-	Slot        uint64 // 0 for a global service
-	NodeID      ID     // zero for a replicated one
-	Attempts    uint32 // restarts inside the window, or ever when the policy has no window
-	WindowStart int64  // Unix nanoseconds of the first restart counted in Attempts
-	Streak      uint32 // failures in a row, for the backoff against crash loops
-	LastRestart int64  // Unix nanoseconds
-	Exhausted   bool   // the policy allows no more restarts for Revision
-	Revision    ID     // the revision the counts are about; another one starts from zero
+	ServiceID ID
+	Slot      uint64  // 0 for a global service
+	NodeID    ID      // zero for a replicated one
+	Attempts  uint32  // restarts ever, counted when the policy limits them without a window
+	Recent    []int64 // Unix nanoseconds of the last restarts, oldest first, when the policy limits them in a window
+	Streak    uint32  // short runs in a row, for the backoff against crash loops
+	Revision  ID      // the revision the counts are about; another one starts from zero
 }
 
 // Key is the row's primary key.
@@ -161,7 +159,7 @@ type TaskStatus struct {
 	TaskID    ID
 	Container [32]byte // container id; zero before there is one
 	Detail    *TaskDetail
-	At        int64 // Unix nanoseconds of receipt
+	At        int64 // Unix nanoseconds when State was first received: a later report of the same state leaves it
 	PID       int32
 	ExitCode  int32
 	State     State
@@ -172,6 +170,7 @@ type TaskDetail struct {
 	Message string
 	Err     string
 	Ports   []swarm.PortConfig
+	RanAt   int64 // of a terminal state: Unix nanoseconds when running was received; 0: the task never ran
 }
 
 // Keys of the rows that one id names.

@@ -76,6 +76,30 @@ func id[R any](num protowire.Number, at func(*R) *model.ID) field[R] {
 	}, func(r *R, b []byte) error { return fixed(at(r)[:], b) })
 }
 
+// times is a list of times in rising order, each kept as its distance from the one before.
+func times[R any](num protowire.Number, at func(*R) *[]int64) field[R] {
+	return opaque(num, func(r *R) (b []byte) {
+		last := int64(0)
+		for _, t := range *at(r) {
+			b = protowire.AppendVarint(b, protowire.EncodeZigZag(t-last))
+			last = t
+		}
+		return b
+	}, func(r *R, b []byte) error {
+		last := int64(0)
+		for len(b) > 0 {
+			d, n := protowire.ConsumeVarint(b)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			last += protowire.DecodeZigZag(d)
+			*at(r) = append(*at(r), last)
+			b = b[n:]
+		}
+		return nil
+	})
+}
+
 func fixed(dst, b []byte) error {
 	if copy(dst, b) != len(dst) || len(b) != len(dst) {
 		return fmt.Errorf("a field of %d bytes has %d", len(dst), len(b))

@@ -15,11 +15,9 @@ var (
 		number(2, func(r *model.Slot) *uint64 { return &r.Slot }),
 		id(3, func(r *model.Slot) *model.ID { return &r.NodeID }),
 		number(4, func(r *model.Slot) *uint32 { return &r.Attempts }),
-		number(5, func(r *model.Slot) *int64 { return &r.WindowStart }),
 		number(6, func(r *model.Slot) *uint32 { return &r.Streak }),
-		number(7, func(r *model.Slot) *int64 { return &r.LastRestart }),
-		boolean(8, func(r *model.Slot) *bool { return &r.Exhausted }),
 		id(9, func(r *model.Slot) *model.ID { return &r.Revision }),
+		times(10, func(r *model.Slot) *[]int64 { return &r.Recent }),
 	)
 	Tasks = define(14, "task", WriterOrchestrator, func(k model.Key) *model.Task { return &model.Task{ID: k.A} },
 		id(1, func(r *model.Task) *model.ID { return &r.ID }),
@@ -81,7 +79,7 @@ func rolloutTable() *Table[model.Rollout] {
 		number(10, func(r *model.Rollout) *int64 { return &r.CompletedAt }),
 		number(11, func(r *model.Rollout) *uint32 { return &r.Total }),
 		number(12, func(r *model.Rollout) *uint32 { return &r.Failures }),
-		number(13, func(r *model.Rollout) *int64 { return &r.LastBatch }),
+		number(13, func(r *model.Rollout) *int64 { return &r.SettledAt }),
 	)
 	// A service's version rises when its active revision does, and only apply knows the index.
 	t.onWrite = func(old, cur *model.Rollout, index uint64) {
