@@ -1,0 +1,86 @@
+package validate
+
+import (
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/httperr"
+)
+
+// references checks the form of secret and config references; whether they exist is the store's matter.
+func references(spec *swarm.ServiceSpec) error {
+	c := spec.TaskTemplate.ContainerSpec
+	if c == nil {
+		return nil
+	}
+	secrets := targets{kind: "secret", by: map[string]string{}}
+	for _, ref := range c.Secrets {
+		switch {
+		case ref == nil || ref.SecretID == "" || ref.SecretName == "":
+			return httperr.BadRequest("malformed secret reference")
+		case ref.File == nil:
+			return httperr.BadRequest("malformed secret reference, no target provided")
+		}
+		if err := secrets.take(ref.File.Name, ref.SecretName); err != nil {
+			return err
+		}
+	}
+	configs := targets{kind: "config", by: map[string]string{}}
+	for _, ref := range c.Configs {
+		if ref == nil || ref.ConfigID == "" || ref.ConfigName == "" {
+			return httperr.BadRequest("malformed config reference")
+		}
+		if ref.File == nil {
+			continue // used by the runtime, not as a file
+		}
+		if err := configs.take(ref.File.Name, ref.ConfigName); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// targets remembers which reference took which file.
+type targets struct {
+	kind string
+	by   map[string]string
+}
+
+func (t targets) take(file, name string) error {
+	if file == "" {
+		return httperr.BadRequest("malformed %s reference, no target provided", t.kind)
+	}
+	if other, taken := t.by[file]; taken {
+		return httperr.BadRequest("%s references '%s' and '%s' have a conflicting target: '%s'", t.kind, other, name, file)
+	}
+	t.by[file] = name
+	return nil
+}
+
+// Unsupported says in a plain sentence what a valid spec asks for that skep does not do yet.
+func Unsupported(spec *swarm.ServiceSpec) error {
+	t := &spec.TaskTemplate
+	switch {
+	case t.Runtime == swarm.RuntimePlugin:
+		return httperr.NotImplemented("services that install engine plugins are not supported by skep: install the plugin on each node with docker plugin install")
+	case t.Runtime == swarm.RuntimeNetworkAttachment:
+		return httperr.NotImplemented("services of the runtime attachment are made by the daemon itself and cannot be created")
+	case spec.Mode.ReplicatedJob != nil || spec.Mode.GlobalJob != nil:
+		return httperr.NotImplemented("jobs are not supported by this version of skep: use a replicated service with the restart condition on-failure or none")
+	case t.ContainerSpec == nil:
+		return nil
+	}
+	for _, m := range t.ContainerSpec.Mounts {
+		if m.Type == "cluster" {
+			return httperr.NotImplemented("cluster volumes are not supported by this version of skep: the mount at %s needs another type", m.Target)
+		}
+	}
+	if spec.EndpointSpec == nil {
+		return nil
+	}
+	for _, p := range spec.EndpointSpec.Ports {
+		if p.PublishMode == swarm.PortConfigPublishModeIngress {
+			return httperr.NotImplemented("port %d is to be published through the routing mesh, which this version of skep does not have: "+
+				"publish it with mode=host", p.TargetPort)
+		}
+	}
+	return nil
+}
