@@ -1,0 +1,75 @@
+package archtest
+
+import "strings"
+
+// group is a package, or a package with everything below it, that has one place in the import order.
+type group struct {
+	path string // below the module
+	only bool   // the package alone: those below it need places of their own
+}
+
+// layers is the import order, lowest first: a package imports from layers below its own and from its own group, never
+// from another group of its layer. That is also what keeps the manager's stages apart: they share a layer.
+func layers() [][]group {
+	return [][]group{
+		{{path: "internal/model"}, {path: "internal/env"}},
+		{{path: "internal/store", only: true}, {path: "internal/wire"}},
+		{{path: "internal/control"}, {path: "internal/identity"}},
+		// What several stages ask: pure helpers.
+		{{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/executor", only: true}},
+		// The stages, and the pure halves of the node.
+		{
+			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
+			{path: "internal/manager/dispatcher"}, {path: "internal/agent"}, {path: "internal/network", only: true},
+		},
+		// What touches the world. The log is kept by the contract the replication states.
+		{{path: "internal/store/raft"}},
+		{
+			{path: "internal/store/wal"},
+			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"},
+			{path: "internal/network/overlay"}, {path: "internal/network/mesh"}, {path: "internal/network/dns"}, {path: "internal/network/kernel"},
+			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
+		},
+		{{path: "internal/api"}},
+		{{path: "internal/manager", only: true}},
+		{{path: "internal/node"}},
+		{{path: "internal/client"}},
+		{{path: "internal/cli"}, {path: "internal/dashboard"}, {path: "internal/sim"}, {path: "internal/lab"}, {path: "internal/archtest"}},
+		{{path: "cmd"}, {path: "examples"}},
+	}
+}
+
+// pureGroups hold decisions: state and time in, changes out.
+func pureGroups() []group {
+	return []group{
+		{path: "internal/model"}, {path: "internal/store", only: true}, {path: "internal/control"}, {path: "internal/network", only: true},
+		{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"},
+		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
+		{path: "internal/manager/dispatcher"},
+	}
+}
+
+func (g group) holds(path string) bool {
+	return path == g.path || !g.only && strings.HasPrefix(path, g.path+"/")
+}
+
+// place finds a package's layer and group; more specific groups win over those that hold everything below them.
+func place(path string) (layer int, g group, found bool) {
+	for i, groups := range layers() {
+		for _, candidate := range groups {
+			if candidate.holds(path) && (!found || len(candidate.path) > len(g.path)) {
+				layer, g, found = i, candidate, true
+			}
+		}
+	}
+	return layer, g, found
+}
+
+func isPure(path string) bool {
+	for _, g := range pureGroups() {
+		if g.holds(path) {
+			return true
+		}
+	}
+	return false
+}
