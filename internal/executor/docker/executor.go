@@ -1,0 +1,76 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/executor/socketmount"
+	"github.com/skep-org/skep/internal/model"
+	"golang.org/x/sync/singleflight"
+)
+
+// Options say which engine to use and for whom.
+type Options struct {
+	Host   string   // the engine's address: unix:///var/run/docker.sock
+	NodeID model.ID // containers of other nodes (of a cluster this engine once was in) are left alone
+	Socket string   // skep's own socket, given to containers that mount Docker's; empty leaves such mounts as they are
+	Files  string   // directory for secrets and configs; a tmpfs is mounted there if it is none
+	Env    env.Env
+}
+
+// Executor implements [executor.Executor]. Close it when done.
+type Executor struct {
+	api      *client.Client
+	host     string
+	node     model.ID
+	clock    env.Clock
+	rewriter socketmount.Rewriter
+	files    files
+	networks networks
+	pulls    *pulls
+	known    known
+	prepared prepared
+	inspects singleflight.Group
+
+	factsMu sync.Mutex
+	facts   *facts
+}
+
+var _ executor.Executor = (*Executor)(nil)
+
+// New makes an executor; it does not call the engine yet.
+func New(o Options) (*Executor, error) {
+	if o.Env.Clock == nil {
+		return nil, errors.New("the docker executor needs a clock")
+	}
+	api, err := client.New(client.WithHost(o.Host), client.WithUserAgent("skep"), client.WithHTTPResponseHook(answered))
+	if err != nil {
+		return nil, fmt.Errorf("docker engine at %s: %w", o.Host, err)
+	}
+	return &Executor{
+		api: api, host: o.Host, node: o.NodeID, clock: o.Env.Clock,
+		rewriter: socketmount.Rewriter{Socket: o.Socket},
+		files:    files{dir: o.Files},
+		networks: networks{api: api},
+		pulls:    newPulls(api, o.Env.Clock),
+		known:    known{tasks: map[model.ID]*executor.Container{}, oom: map[string]bool{}},
+		prepared: prepared{ids: map[string]bool{}},
+	}, nil
+}
+
+// Close gives back idle connections. Calls in progress go on.
+func (e *Executor) Close() error { return e.api.Close() }
+
+// answeredKey carries a function to be called when the engine has answered a request with its header.
+type answeredKey struct{}
+
+func answered(resp *http.Response) {
+	if f, ok := resp.Request.Context().Value(answeredKey{}).(func()); ok && resp.StatusCode == http.StatusOK {
+		f()
+	}
+}

@@ -1,0 +1,203 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+	"sync"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/model"
+)
+
+// LabelNetworkID marks the engine's networks that stand for a cluster network, and says for which.
+const LabelNetworkID = "skep.network.id"
+
+// networks realises cluster networks on this engine, an overlay as a local bridge.
+type networks struct {
+	api *client.Client
+
+	mu   sync.Mutex // one network is made or removed at a time
+	made map[model.ID]bool
+}
+
+// ensure makes what a task needs. Networks of the engine's own are the engine's matter.
+func (n *networks) ensure(ctx context.Context, all []executor.Network) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, net := range all {
+		if net.ID.IsZero() || n.made[net.ID] {
+			continue
+		}
+		if err := n.make(ctx, net); err != nil {
+			return failed("network "+net.Name, err)
+		}
+		if n.made == nil {
+			n.made = map[model.ID]bool{}
+		}
+		n.made[net.ID] = true
+	}
+	return nil
+}
+
+// forget makes the next ensure ask the engine again.
+func (n *networks) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.made = nil
+}
+
+func (n *networks) make(ctx context.Context, net executor.Network) error {
+	if there, err := n.there(ctx, net); there || err != nil {
+		return err
+	}
+	options, err := createOptions(net)
+	if err != nil {
+		return err
+	}
+	_, err = n.api.NetworkCreate(ctx, net.Name, options)
+	return called(err)
+}
+
+// there reports whether the network exists. Another one of its name is in the way, unless it is left over from an
+// earlier cluster network.
+func (n *networks) there(ctx context.Context, net executor.Network) (bool, error) {
+	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("name", net.Name)})
+	if err != nil {
+		return false, called(err)
+	}
+	for _, other := range list.Items { // the filter finds parts of names too
+		switch label := other.Labels[LabelNetworkID]; {
+		case other.Name != net.Name:
+		case label == net.ID.String():
+			return true, nil
+		case label == "":
+			return false, fmt.Errorf("the node's engine has a network of this name that is not the cluster's: remove it there (docker network rm %s) or rename one of the two", net.Name)
+		default:
+			_, err := n.api.NetworkRemove(ctx, other.ID, client.NetworkRemoveOptions{})
+			if err != nil && !cerrdefs.IsNotFound(err) {
+				return false, fmt.Errorf("an earlier cluster network of this name is still in use on the node: %w", called(err))
+			}
+		}
+	}
+	return false, nil
+}
+
+// prune removes the networks that stand for none of keep. Those still in use stay for the next time.
+func (n *networks) prune(ctx context.Context, keep []model.ID) error {
+	wanted := make(map[string]bool, len(keep))
+	for _, id := range keep {
+		wanted[id.String()] = true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", LabelNetworkID)})
+	if err != nil {
+		return failed("listing the cluster's networks on the engine", called(err))
+	}
+	var errs []error
+	for _, net := range list.Items {
+		label := net.Labels[LabelNetworkID]
+		if wanted[label] {
+			continue
+		}
+		_, err := n.api.NetworkRemove(ctx, net.ID, client.NetworkRemoveOptions{})
+		if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsPermissionDenied(err) && !cerrdefs.IsConflict(err) {
+			errs = append(errs, failed("removing network "+net.Name, called(err)))
+			continue
+		}
+		if id, parseErr := model.ParseID(label); parseErr == nil && err == nil {
+			delete(n.made, id)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here.
+func (e *Executor) PruneNetworks(ctx context.Context, keep []model.ID) error {
+	return e.networks.prune(ctx, keep)
+}
+
+func createOptions(net executor.Network) (client.NetworkCreateOptions, error) {
+	spec := cmp.Or(net.Spec, &swarm.NetworkSpec{})
+	o := client.NetworkCreateOptions{
+		Driver: "bridge", Internal: spec.Internal, Attachable: spec.Attachable,
+		Labels: map[string]string{}, Options: map[string]string{},
+	}
+	maps.Copy(o.Labels, spec.Labels)
+	o.Labels[LabelNetworkID] = net.ID.String()
+	if spec.IPv6Enabled {
+		o.EnableIPv6 = &spec.IPv6Enabled
+	}
+	if d := spec.DriverConfiguration; d != nil {
+		overlay := d.Name == "" || d.Name == "overlay"
+		if !overlay {
+			o.Driver = d.Name
+		}
+		for k, v := range d.Options {
+			// What tells how to reach other nodes has no meaning on a network of one.
+			if overlay && (k == "encrypted" || strings.HasPrefix(k, "com.docker.network.driver.overlay.")) {
+				continue
+			}
+			o.Options[k] = v
+		}
+	}
+	if spec.ConfigFrom != nil {
+		o.ConfigFrom = spec.ConfigFrom.Network // a network of the engine's that holds the addresses too
+		return o, nil
+	}
+	var err error
+	o.IPAM, err = ipam(net, spec.IPAMOptions)
+	return o, err
+}
+
+// ipam gives the engine the allocator's subnet, else the user's, else lets it choose.
+func ipam(net executor.Network, options *swarm.IPAMOptions) (*network.IPAM, error) {
+	out := &network.IPAM{}
+	if options != nil {
+		out.Driver, out.Options = options.Driver.Name, options.Driver.Options
+		for _, c := range options.Configs {
+			out.Config = append(out.Config, network.IPAMConfig{Subnet: c.Subnet, IPRange: c.Range, Gateway: c.Gateway})
+		}
+	}
+	if net.Subnet == "" {
+		return out, nil
+	}
+	subnet, err := netip.ParsePrefix(net.Subnet)
+	if err != nil {
+		return nil, fmt.Errorf("subnet: %w", err)
+	}
+	c := network.IPAMConfig{Subnet: subnet.Masked()}
+	if net.Gateway != "" {
+		if c.Gateway, err = parseAddr(net.Gateway); err != nil {
+			return nil, fmt.Errorf("gateway: %w", err)
+		}
+	}
+	for i, given := range out.Config {
+		if given.Subnet == c.Subnet {
+			c.IPRange = given.IPRange
+			out.Config[i] = c
+			return out, nil
+		}
+	}
+	out.Config = append([]network.IPAMConfig{c}, out.Config...)
+	if len(out.Config) > 1 && out.Config[1].Subnet == (netip.Prefix{}) {
+		out.Config = out.Config[:1] // the user named no subnet, the allocator did
+	}
+	return out, nil
+}
+
+func parseAddr(s string) (netip.Addr, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Addr(), nil
+	}
+	return netip.ParseAddr(s)
+}
