@@ -9,7 +9,6 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
-	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/model"
 	"golang.org/x/sync/singleflight"
 )
@@ -18,9 +17,11 @@ import (
 type Options struct {
 	Host   string   // the engine's address: unix:///var/run/docker.sock
 	NodeID model.ID // containers of other nodes (of a cluster this engine once was in) are left alone
-	Socket string   // skep's own socket, given to containers that mount Docker's; empty leaves such mounts as they are
 	Files  string   // directory for secrets and configs; a tmpfs is mounted there if it is none
 	Env    env.Env
+	// Source says what to bind when a path was asked for: the place for socketmount's Rewriter.Path, which gives
+	// containers skep's socket for Docker's. Nil changes nothing.
+	Source func(path string) string
 }
 
 // Executor implements [executor.Executor]. Close it when done.
@@ -29,7 +30,7 @@ type Executor struct {
 	host     string
 	node     model.ID
 	clock    env.Clock
-	rewriter socketmount.Rewriter
+	source   func(string) string
 	files    files
 	networks networks
 	pulls    *pulls
@@ -54,7 +55,7 @@ func New(o Options) (*Executor, error) {
 	}
 	return &Executor{
 		api: api, host: o.Host, node: o.NodeID, clock: o.Env.Clock,
-		rewriter: socketmount.Rewriter{Socket: o.Socket},
+		source:   o.Source,
 		files:    files{dir: o.Files},
 		networks: networks{api: api},
 		pulls:    newPulls(api, o.Env.Clock),

@@ -68,7 +68,7 @@ func (e *Executor) translate(t *executor.Task, facts *facts) (translate.Output, 
 		return translate.Output{}, err
 	}
 	return translate.Container(translate.Input{
-		Task: t, Platform: facts.platform, API: facts.api, Files: files, SELinux: facts.selinux, Source: e.rewriter.Path,
+		Task: t, Platform: facts.platform, API: facts.api, Files: files, SELinux: facts.selinux, Source: e.source,
 	})
 }
 
