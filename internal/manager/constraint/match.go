@@ -100,3 +100,15 @@ func (c Constraint) matchIP(addr string) bool {
 	}
 	return false
 }
+
+// Label is the value of the node or engine label that a spread preference names ("node.labels.zone"), empty when the
+// node does not have it; known is false when the descriptor names no label.
+func Label(descriptor string, n Node) (value string, known bool) {
+	if label, ok := cutPrefixFold(descriptor, nodeLabelPrefix); ok {
+		return n.Labels[label], true
+	}
+	if label, ok := cutPrefixFold(descriptor, engineLabelPrefix); ok {
+		return n.EngineLabels[label], true
+	}
+	return "", false
+}

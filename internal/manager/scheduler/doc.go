@@ -1,0 +1,22 @@
+// Package scheduler chooses the node of each task.
+//
+// It reads NodeSpec, NodeState, NodeIdentity, Task, ServiceRevision, Network, Allocation and TaskStatus, and is the
+// only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
+// with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
+//
+//	waiting tasks of one revision → filters, once per node → tree of spread preferences → emptiest node
+//
+// Invariants:
+//   - A placement with a node is final; a task never moves.
+//   - No node is given more than it has: reservations, host ports and replicas per node are counted from the moment
+//     of the decision until the task's agent says that it ended.
+//   - A row is written only when it says something new: trying again in vain writes nothing.
+//
+// The planner keeps what it counted of the rows (usage.go) from one Plan to the next, so that a decision costs the
+// same whatever the number of running tasks. This is a cache of the view and nothing else: each key in Plan brings
+// its own part up to date first, All starts it over, and a planner that has seen every change decides as a new one
+// would. A Planner therefore belongs to one loop, and to one term of one leader.
+//
+// Callers may not assume that tasks are placed in the order they were created: a smaller one may pass a larger one
+// that waits.
+package scheduler

@@ -1,0 +1,70 @@
+package scheduler
+
+import (
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// place finds nodes for the tasks of a group, as far as there are any.
+func (r *round) place(g *group) {
+	tasks := g.sorted(r.v)
+	var root *branch
+	if g.key.node.IsZero() {
+		root = r.tree(g)
+	}
+	for i, id := range tasks {
+		place := func(n *node) { r.take(g, id, n) }
+		if root != nil {
+			if root.place(g.demand, place) == nil {
+				r.pending(g, tasks[i:])
+				return
+			}
+		} else if n := r.usage.nodes[g.key.node]; n != nil && n.present && n.refuses(g.demand) == fits {
+			place(n)
+		} else {
+			r.pending(g, tasks[i:])
+			return
+		}
+	}
+}
+
+// take puts one task on a node.
+func (r *round) take(g *group, task model.ID, n *node) {
+	r.usage.count(task, countKey{n.id, g.key.revision, true}, func() *demand { return g.demand })
+	r.res.Changes = append(r.res.Changes, store.Placements.Put(&model.Placement{TaskID: task, NodeID: n.id}))
+}
+
+// pending says of each task why it waits, unless that is what its row says already.
+func (r *round) pending(g *group, tasks []model.ID) {
+	err := r.explain(g)
+	for _, id := range tasks {
+		old := store.Placements.ByID(r.v, id)
+		if old == nil || old.Err != err {
+			r.res.Changes = append(r.res.Changes, store.Placements.Put(&model.Placement{TaskID: id, Err: err}))
+		}
+	}
+}
+
+// explain asks every node the group might have gone to, as they are now.
+func (r *round) explain(g *group) string {
+	g.refused = refusals{}
+	if id := g.key.node; !id.IsZero() {
+		n := r.usage.nodes[id]
+		if n == nil || !n.present {
+			return "no suitable node (the task's node was removed)"
+		}
+		if f := n.refuses(g.demand); f != fits {
+			g.refused[f]++
+		}
+		return g.refused.String()
+	}
+	for _, n := range r.usage.nodes {
+		if f := n.refuses(g.demand); n.present && f != fits {
+			g.refused[f]++
+		}
+	}
+	if g.refused == (refusals{}) {
+		return "no suitable node"
+	}
+	return "no suitable node (" + g.refused.String() + ")"
+}

@@ -1,0 +1,123 @@
+package scheduler
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Planner is the scheduler's [control.Planner].
+type Planner struct{ usage usage }
+
+// New returns a scheduler that has seen nothing yet.
+func New() *Planner { return &Planner{usage: newUsage()} }
+
+// Kinds of keys.
+const (
+	kindNode  = 1 + iota // A is a node
+	kindTask             // A is a task
+	kindGroup            // tasks that wait: A is their revision, B the node of a global service's task
+)
+
+// Name implements [control.Planner].
+func (*Planner) Name() string { return "scheduler" }
+
+// Writer implements [control.Planner].
+func (*Planner) Writer() store.Writer { return store.WriterScheduler }
+
+// Inputs implements [control.Planner]. Changes that cannot matter are left out: most rows change for reasons that
+// are none of the scheduler's.
+func (*Planner) Inputs() []control.Input {
+	return []control.Input{
+		control.On(store.NodeSpecs, func(old, cur *model.NodeSpec) []control.Key { return keyOf(kindNode, old, cur) }),
+		control.On(store.NodeIdentities, func(old, cur *model.NodeIdentity) []control.Key {
+			if old != nil && cur != nil && old.Role == cur.Role {
+				return nil
+			}
+			return keyOf(kindNode, old, cur)
+		}),
+		control.On(store.NodeStates, func(old, cur *model.NodeState) []control.Key {
+			if old != nil && cur != nil && old.State == cur.State && old.Addr == cur.Addr &&
+				bytes.Equal(old.Description.Raw(), cur.Description.Raw()) {
+				return nil
+			}
+			return keyOf(kindNode, old, cur)
+		}),
+		control.On(store.Tasks, func(old, cur *model.Task) []control.Key {
+			if old != nil && cur != nil && old.Desired == cur.Desired {
+				return nil
+			}
+			return keyOf(kindTask, old, cur)
+		}),
+		control.On(store.Allocations, func(_, cur *model.Allocation) []control.Key {
+			if cur == nil || cur.Kind != model.AllocTask || !cur.Done {
+				return nil
+			}
+			return keyOf(kindTask, nil, cur)
+		}),
+		control.On(store.Statuses, func(old, cur *model.TaskStatus) []control.Key {
+			if cur == nil || !cur.State.Terminal() || old != nil && old.State.Terminal() {
+				return nil
+			}
+			return keyOf(kindTask, old, cur)
+		}),
+	}
+}
+
+func keyOf[R any, P interface {
+	*R
+	Key() model.Key
+}](kind uint8, old, cur P) []control.Key {
+	if cur == nil {
+		cur = old
+	}
+	return []control.Key{{Kind: kind, Key: cur.Key()}}
+}
+
+// All implements [control.Planner]: it forgets what was counted, the keys count it anew.
+func (p *Planner) All(v store.View) []control.Key {
+	p.usage = newUsage()
+	var keys []control.Key
+	for n := range store.NodeSpecs.All(v) {
+		keys = append(keys, control.Key{Kind: kindNode, Key: n.Key()})
+	}
+	for t := range store.Tasks.All(v) {
+		keys = append(keys, control.Key{Kind: kindTask, Key: t.Key()})
+	}
+	for pl := range store.Placements.All(v) {
+		if store.Tasks.ByID(v, pl.TaskID) == nil {
+			keys = append(keys, control.Key{Kind: kindTask, Key: pl.Key()})
+		}
+	}
+	return keys
+}
+
+// Plan implements [control.Planner]. What it decides is counted at once: its writes have no conditions, so none is
+// refused as long as this leader leads, and another one starts over.
+func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
+	r := &round{usage: &p.usage, v: v, now: now, isDue: map[*group]struct{}{}}
+	for _, kind := range []uint8{kindNode, kindTask, kindGroup} {
+		for _, k := range keys {
+			switch {
+			case k.Kind != kind:
+			case kind == kindNode:
+				r.node(k.A)
+			case kind == kindTask:
+				r.task(k.A)
+			default:
+				r.again(groupKey{k.A, k.B})
+			}
+		}
+	}
+	for _, preassigned := range []bool{true, false} { // a global task has no other node to go to
+		for _, g := range r.due {
+			if g.key.node.IsZero() != preassigned {
+				r.place(g)
+			}
+		}
+	}
+	return r.res, nil
+}
