@@ -12,7 +12,7 @@ import (
 // Advance applies what is committed and returns what is to be done. An error means that this member cannot go on.
 func (m *Machine) Advance() (Output, error) {
 	m.observe()
-	for again := true; again && m.failed == nil; again = m.applyNext() || m.start() || m.node.HasReady() || m.reads.due() {
+	for again := true; again && m.failed == nil; again = m.applyNext() || m.start() || m.node.HasReady() || m.reads.due(m) {
 		m.reads.begin(m)
 		for m.node.HasReady() && m.failed == nil {
 			m.ready(m.node.Ready())

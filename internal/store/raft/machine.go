@@ -110,6 +110,9 @@ func (m *Machine) Step(msg *pb.Message) {
 	if raft.IsLocalMsg(msg.GetType()) || msg.GetType() == pb.MsgProp || msg.GetTo() != m.cfg.ID {
 		return
 	}
+	if msg.GetType() == pb.MsgReadIndex && m.newLeader() {
+		return // asked again soon
+	}
 	if err := m.node.Step(msg); err != nil {
 		m.cfg.Logger.Debug("raft: a message was dropped", "type", msg.GetType(), "from", msg.GetFrom(), "err", err)
 	}

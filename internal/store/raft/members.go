@@ -88,6 +88,11 @@ func (m *members) check(c Change) error {
 	return nil
 }
 
+// demotes: id would no longer be a voter.
+func (c Change) demotes(id uint64) bool {
+	return slices.Contains(c.Remove, id) || slices.ContainsFunc(c.Learners, func(m Member) bool { return m.ID == id })
+}
+
 func (c Change) ids() []uint64 {
 	ids := slices.Clone(c.Remove)
 	for _, m := range slices.Concat(c.Voters, c.Learners) {

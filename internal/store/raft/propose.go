@@ -35,6 +35,11 @@ func (m *Machine) ProposeChange(c Change) error {
 	if err := m.members.check(c); err != nil {
 		return err
 	}
+	// The others might not know yet that the change is committed, while this member's log, longer by what it took since,
+	// forbids it to vote for them: nobody could be elected.
+	if c.demotes(m.cfg.ID) {
+		return errors.New("raft: the leading manager cannot be demoted or removed; hand leadership to another one first")
+	}
 	cc, err := c.encode()
 	if err != nil {
 		return err

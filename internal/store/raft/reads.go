@@ -29,6 +29,9 @@ func (m *Machine) Read(token uint64) { m.reads.waiting = append(m.reads.waiting,
 
 // begin asks the quorum, through the leader, for how far the log was committed now or later.
 func (r *reads) begin(m *Machine) {
+	if m.newLeader() {
+		return
+	}
 	if len(r.asked) == 0 {
 		if len(r.waiting) == 0 {
 			return
@@ -46,8 +49,17 @@ func (r *reads) begin(m *Machine) {
 	m.node.ReadIndex(r.ctx)
 }
 
-// due: there are reads that no round carries.
-func (r *reads) due() bool { return len(r.asked) == 0 && len(r.waiting) > 0 }
+// newLeader: this member was elected but has not applied what its predecessors committed. A leader that is the only
+// voter is asked for its commit index by the library all the same, and would answer with an old one; so it is not asked.
+func (m *Machine) newLeader() bool {
+	st := m.node.BasicStatus()
+	return st.RaftState == raft.StateLeader && m.ownTerm != st.GetTerm()
+}
+
+// due: there are reads that no round carries, and one may begin.
+func (r *reads) due(m *Machine) bool {
+	return len(r.asked) == 0 && len(r.waiting) > 0 && !m.newLeader()
+}
 
 func (r *reads) tick() {
 	if r.age++; r.age >= readRetryTicks {
