@@ -20,7 +20,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "whoami:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
 	}
 }
 
@@ -30,7 +30,9 @@ func run(ctx context.Context, args []string) error {
 	delay := flags.Duration("start-delay", 0, "wait this long before listening")
 	healthcheck := flags.Bool("healthcheck", false, "ask the server on -port whether it is healthy, and exit 0 or 1: for HEALTHCHECK")
 	loop := flags.String("url-loop", "", "be a client instead: ask this URL each second and log the first line of the answer")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	switch {

@@ -60,6 +60,7 @@ func (e *Engine) boot(ctx context.Context) error {
 	if e.cfg.Resolver == HostResolver {
 		resolver = "host"
 	}
+	//nolint:noctx // the context bounds the start; the process lives on until Stop
 	cmd := exec.Command("/bin/sh", "-c", bootScript, "engine", e.cfg.Dir, network, resolver, life)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Setsid: true}
 	if e.cfg.Detached {
@@ -124,6 +125,7 @@ func (e *Engine) startDaemon(ctx context.Context) error {
 	_ = os.Remove(e.files.pidfile()) // after a kill -9 it names a process of this namespace that may live again
 
 	enter := []string{"--target", strconv.Itoa(e.state.FirstPID), "--mount", "--pid", "--net", "--"}
+	//nolint:noctx // the context bounds the start; the engine lives on until Stop
 	cmd := exec.Command("nsenter", append(enter, e.daemonCommand()...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

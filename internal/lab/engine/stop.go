@@ -85,9 +85,9 @@ func (e *Engine) Signal(ctx context.Context, sig syscall.Signal) error {
 	if err != nil {
 		return fmt.Errorf("reading the engine's process number: %w", err)
 	}
-	enter := []string{"--target", strconv.Itoa(e.state.FirstPID), "--mount", "--pid", "--"}
-	kill := append(enter, "kill", "-"+strconv.Itoa(int(sig)), string(pid))
-	if out, err := command(ctx, "nsenter", kill...); err != nil {
+	out, err := command(ctx, "nsenter", "--target", strconv.Itoa(e.state.FirstPID), "--mount", "--pid", "--",
+		"kill", "-"+strconv.Itoa(int(sig)), string(pid))
+	if err != nil {
 		return fmt.Errorf("signalling the engine: %w: %s", err, out)
 	}
 	if e.ended == nil {

@@ -47,7 +47,7 @@ func Start(t testing.TB, options ...func(*engine.Config)) *engine.Engine {
 // long for the sockets below.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "skep")
+	dir, err := os.MkdirTemp("", "skep") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,49 @@
+# skep. `make help` lists the targets; README.md says which two matter.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+TOOL     = $(GO) tool -modfile=tools/go.mod
+GOFLAGS += -trimpath
+export GOFLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-down test bench lint fmt generate
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what building, testing and the demo need, where it is missing
+	@scripts/setup.sh
+
+build: ## Build bin/skep
+	@CGO_ENABLED=0 $(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/skep ./cmd/skep
+
+demo: setup build demo-programs ## Start a one-node cluster and deploy examples/hello on it
+	@scripts/demo.sh up
+
+demo-down: demo-programs ## Remove the demo with everything it made
+	@scripts/demo.sh down
+
+.PHONY: demo-programs
+demo-programs:
+	@CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/ ./examples/whoami ./internal/lab/labengine
+
+# Packages run two at a time: many start Docker Engines of their own. Race-instrumented tests need cgo, the binary not.
+test: setup ## Run all tests
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 ./...
+
+bench: setup ## Compare with Docker's own swarm mode on this machine; writes bench-results.json
+	@$(GO) run ./internal/lab/bench -out bench-results.json
+
+lint: ## Check style and likely mistakes
+	@$(GO) vet ./...
+	@$(TOOL) golangci-lint run ./...
+
+fmt: ## Format the source
+	@$(TOOL) golangci-lint fmt ./...
+
+generate: ## Write generated code anew; needs Debian's protobuf-compiler
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler" >&2; exit 1; }
+	@$(TOOL) -n protoc-gen-go >/dev/null
+	@protoc --plugin=protoc-gen-go="$$($(TOOL) -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative internal/wire/wire.proto
