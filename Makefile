@@ -33,8 +33,8 @@ demo-programs:
 test: setup ## Run all tests
 	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 ./...
 
-bench: setup ## Compare with Docker's own swarm mode on this machine; writes bench-results.json
-	@$(GO) run ./internal/lab/bench -out bench-results.json
+bench: setup build ## Compare with Docker's own swarm mode on this machine; writes bench-results.json
+	@$(GO) run ./internal/lab/bench/cmd
 
 lint: ## Check style and likely mistakes
 	@$(GO) vet ./...
@@ -45,5 +45,4 @@ fmt: ## Format the source
 
 generate: ## Write generated code anew; needs Debian's protobuf-compiler
 	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler" >&2; exit 1; }
-	@$(TOOL) -n protoc-gen-go >/dev/null
-	@protoc --plugin=protoc-gen-go="$$($(TOOL) -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative internal/wire/wire.proto
+	@$(GO) generate ./...
