@@ -20,7 +20,7 @@ func layers() [][]group {
 		// The stages, and the pure halves of the node.
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
-			{path: "internal/manager/dispatcher"}, {path: "internal/agent"}, {path: "internal/network", only: true},
+			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"}, {path: "internal/network", only: true},
 		},
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
@@ -45,7 +45,7 @@ func pureGroups() []group {
 		{path: "internal/model"}, {path: "internal/store", only: true}, {path: "internal/control"}, {path: "internal/network", only: true},
 		{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
-		{path: "internal/manager/dispatcher"},
+		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"},
 	}
 }
 
