@@ -16,13 +16,22 @@ import (
 
 var (
 	skepBinary = flag.String("skep", "../../../bin/skep", "the skep binary to compare with Docker's swarm mode")
-	dockerCLI  = flag.String("cli", "", "the docker CLI both sides are driven with; recorded output is compared only with the default")
+	dockerCLI  = flag.String("cli", "", "the docker CLI both sides are driven with; default is Debian's, else the first in PATH")
 	only       = flag.String("side", "", "run one side only: swarm or skep (skep is then compared with the recorded output)")
 )
 
-// recordedWith is the engine the outputs in testdata were recorded from. With
-// another one the two sides are still compared with each other.
-const recordedWith = "20.10.24+dfsg1"
+// recordedWith is the engine and the CLI the outputs in testdata were recorded
+// with. With others the two sides are still compared with each other.
+const recordedWith = "20.10.24+dfsg1 20.10.24+dfsg1"
+
+// cli chooses the docker CLI: the one recorded with, where it is installed.
+func cli() string {
+	const debian = "/usr/bin/docker"
+	if _, err := os.Stat(debian); *dockerCLI == "" && err == nil {
+		return debian
+	}
+	return *dockerCLI
+}
 
 func TestScenarios(t *testing.T) {
 	needEngine(t)
@@ -69,7 +78,7 @@ func runScenario(t *testing.T, file, program string) {
 		useRecorded := *only == "skep"
 		if !useRecorded {
 			r = startRunner(t, string(text), program, side.StartSwarm)
-			useRecorded = *dockerCLI != "" || engineVersion(t, r.side) != recordedWith
+			useRecorded = versionsOf(t, r.side) != recordedWith
 		}
 		datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string {
 			s := stepOf(d)
@@ -137,7 +146,7 @@ func startRunner(t *testing.T, script, program string, start func(context.Contex
 		t.Fatal(err)
 	}
 	s, err := start(t.Context(), side.Options{
-		Dir: dir, CLI: *dockerCLI, Program: program, Tags: []string{"skep/test:1", "skep/test:2"},
+		Dir: dir, CLI: cli(), Program: program, Tags: []string{"skep/test:1", "skep/test:2"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -147,13 +156,18 @@ func startRunner(t *testing.T, script, program string, start func(context.Contex
 			t.Error(err)
 		}
 	})
-	version := engineVersion(t, s)
-	return &runner{side: s, vars: map[string]string{}, norm: newNormaliser(script, s.Dir, "<dir>", version, "<engine version>", s.Host, "<host>")}
+	version, _, _ := strings.Cut(versionsOf(t, s), " ")
+	hostname, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &runner{side: s, vars: map[string]string{}, norm: newNormaliser(script, hostname, s.Host, "<socket>", s.Dir, "<dir>", version, "<engine version>")}
 }
 
-func engineVersion(t *testing.T, s *side.Side) string {
+// versionsOf is the engine's and the CLI's version.
+func versionsOf(t *testing.T, s *side.Side) string {
 	t.Helper()
-	out, err := s.Shell(t.Context(), "docker -H "+s.EngineHost+" version --format '{{.Server.Version}}'", nil)
+	out, err := s.Shell(t.Context(), "docker -H "+s.EngineHost+" version --format '{{.Server.Version}} {{.Client.Version}}'", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,10 @@
 //	sh [sort] [tail=n]     shell lines with the stock docker CLI; output, stderr, exit code
 //	api                    "METHOD /path?filters={…}", then the body; status code and JSON body
 //	let NAME               one shell line; its output becomes $NAME (sh) and ${NAME} (api)
-//	until match=(regexp)   repeats a shell line until its output matches; bounded
+//	until                  repeats a shell line until its output matches a regexp
 //	running NAME=n …       waits until exactly n tasks of the services run
 //	gone NAME …            waits until no container of the services is left
+//	stopped NAME …         waits until no container of the services runs
 //	init                   switches swarm mode on, on loopback
 //	known                  regexps of lines that may differ, then "because: …"
 //

@@ -70,11 +70,12 @@ func describeNode(v any) {
 }
 
 // sortObjects orders a list of API objects by name, slot and age, as they come
-// in the order of their random ids. Other lists keep their order: it is data.
+// in the order of their random ids, and a container's mounts, which the engine
+// keeps in a map. Other lists keep their order: it is data.
 func sortObjects(list []any) {
 	for _, v := range list {
 		o, ok := v.(map[string]any)
-		if !ok || o["ID"] == nil && o["Id"] == nil {
+		if !ok || o["ID"] == nil && o["Id"] == nil && o["Destination"] == nil {
 			return
 		}
 	}
@@ -83,6 +84,7 @@ func sortObjects(list []any) {
 		return cmp.Or(
 			cmp.Compare(nameOf(x), nameOf(y)),
 			cmp.Compare(slotOf(x), slotOf(y)),
+			cmp.Compare(fmt.Sprint(x["Destination"]), fmt.Sprint(y["Destination"])),
 			cmp.Compare(fmt.Sprint(x["CreatedAt"]), fmt.Sprint(y["CreatedAt"])),
 		)
 	})

@@ -11,16 +11,18 @@ import (
 type normaliser struct {
 	ids      *ids
 	versions *versions
-	script   string // addresses and names the script itself gives are kept
+	host     *regexp.Regexp
+	script   string // addresses the script itself gives are kept
 	strings  *strings.Replacer
 }
 
 // newNormaliser takes the scenario's text and pairs of fixed strings of this
 // side (its directory, the engine's version) with what they become.
-func newNormaliser(script string, fixed ...string) *normaliser {
+func newNormaliser(script, hostname string, fixed ...string) *normaliser {
 	return &normaliser{
 		ids:      newIDs(),
 		versions: newVersions(),
+		host:     regexp.MustCompile(`\b` + regexp.QuoteMeta(hostname) + `\b`),
 		script:   script,
 		strings:  strings.NewReplacer(fixed...),
 	}
@@ -37,8 +39,11 @@ var plain = []replacement{
 	{regexp.MustCompile(`0001-01-01 00:00:00 \+0000 (?:UTC|utc)`), "<no time>"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)`), "<time>"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \+0000 (?:UTC|utc)`), "<time>"},
-	{regexp.MustCompile(`(?:Less than a second|About an? \w+|\d+ (?:second|minute|hour)s?) ago`), "<ago>"},
+	{regexp.MustCompile(`(?i)(?:less than a second|about an? \w+|\d+ (?:second|minute|hour)s?) ago`), "<ago>"},
 	{regexp.MustCompile(`\bUp (?:Less than a second|About an? \w+|\d+ (?:second|minute|hour)s?)`), "Up <time>"},
+	// What the CLI says of an image no registry knows, which is each image here.
+	{regexp.MustCompile(`(?s)image (\S+) could not be accessed on a registry.*?versions of the image\.`), "<no digest for $1>"},
+	{regexp.MustCompile(`(?m)^( Issuer (?:Subject|Public Key):)\s+\S+`), "$1 <certificate>"},
 	{regexp.MustCompile(`SWMTKN-1-[0-9a-z]+-[0-9a-z]+`), "<token>"},
 	{regexp.MustCompile(`SWMKEY-1-[0-9A-Za-z+/]+`), "<key>"},
 	{regexp.MustCompile(`-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----(?:\\n|\n)?`), "<pem>"},
@@ -46,9 +51,9 @@ var plain = []replacement{
 
 var (
 	address = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(/\d+)?\b`)
-	spaces  = regexp.MustCompile(`  +`)
+	spaces  = regexp.MustCompile(`(\S)  +`)
 	// progress lines tell of every poll of the CLI; what counts is the last word.
-	progress = regexp.MustCompile(`(?m)^(?:overall progress: .*|\d+/\d+: .*|[0-9a-z]{12}: .*|verify: Waiting .*)\n`)
+	progress = regexp.MustCompile(`(?m)^(?:overall progress: .*|\d+/\d+: .*|[0-9a-z]{12}: .*|verify: Waiting .*|job progress: .*|active tasks: .*)\n`)
 )
 
 // text normalises what a command printed. JSON is put in canonical form, since
@@ -64,10 +69,10 @@ func (n *normaliser) text(s string) string {
 // words replaces values inside of a text.
 func (n *normaliser) words(s string) string {
 	s = n.strings.Replace(s)
-	s = n.ids.replace(s)
 	for _, p := range plain {
 		s = p.re.ReplaceAllString(s, p.with)
 	}
+	s = n.host.ReplaceAllString(n.ids.replace(s), "<host>")
 	s = address.ReplaceAllStringFunc(s, func(a string) string {
 		if strings.HasPrefix(a, "127.") || strings.HasPrefix(a, "0.0.0.0") || strings.Contains(n.script, a) {
 			return a
@@ -79,7 +84,7 @@ func (n *normaliser) words(s string) string {
 	})
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = strings.TrimRight(spaces.ReplaceAllString(l, "  "), " \r")
+		lines[i] = strings.TrimRight(spaces.ReplaceAllString(l, "$1  "), " \r")
 	}
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }

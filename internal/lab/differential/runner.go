@@ -50,7 +50,9 @@ func (r *runner) do(ctx context.Context, s step) (string, error) {
 	case "running":
 		return r.running(ctx, s)
 	case "gone":
-		return r.gone(ctx, s)
+		return r.gone(ctx, s, "/containers/json?all=1&filters=")
+	case "stopped":
+		return r.gone(ctx, s, "/containers/json?filters=")
 	case "known":
 		return "", nil
 	}

@@ -3,6 +3,7 @@ package differential
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -18,24 +19,27 @@ const every = 40 * time.Millisecond
 
 // until repeats a line until its raw output matches, and shows the last output.
 func (r *runner) until(ctx context.Context, s step) (string, error) {
-	match := strings.Join(s.args["match"], ",")
+	line, match, ok := strings.Cut(strings.TrimSpace(s.input), "\nmatch: ")
 	re, err := regexp.Compile(match)
-	if err != nil || match == "" {
-		return "", fmt.Errorf("%s: until needs match=(a regexp): %v", s.pos, err)
+	if err != nil || !ok {
+		return "", fmt.Errorf("%s: until needs a shell line and then \"match: a regexp\": %w", s.pos, errors.Join(err))
 	}
 	var last string
 	err = poll(ctx, func() (bool, error) {
-		out, err := r.side.Shell(ctx, s.input, r.env())
-		last = out.Stdout + out.Stderr
-		if err != nil || !re.MatchString(last) {
+		out, err := r.side.Shell(ctx, line, r.env())
+		if err != nil {
 			return false, err
+		}
+		last = out.Stdout + out.Stderr
+		if !re.MatchString(last) {
+			return false, nil
 		}
 		r.learn(ctx)
 		last = r.show(out, s)
 		return true, nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("%s: %q never printed %q, at last it printed:\n%s\n%w", s.pos, s.input, match, last, err)
+		return "", fmt.Errorf("%s: %q never printed %q, at last it printed:\n%s\n%w", s.pos, line, match, last, err)
 	}
 	return last, nil
 }
@@ -57,11 +61,14 @@ func (r *runner) running(ctx context.Context, s step) (string, error) {
 		}
 		var tasks []task
 		err = poll(ctx, func() (bool, error) {
-			var err error
-			tasks, err = r.tasks(ctx, name)
+			now, err := r.tasks(ctx, name)
+			if err != nil {
+				return false, err
+			}
+			tasks = now
 			meant := slices.DeleteFunc(slices.Clone(tasks), func(t task) bool { return t.DesiredState != "running" })
 			up := slices.DeleteFunc(slices.Clone(meant), func(t task) bool { return t.Status.State != "running" })
-			return len(meant) == want && len(up) == want, err
+			return len(meant) == want && len(up) == want, nil
 		})
 		if err != nil {
 			return "", fmt.Errorf("%s: %s never had %d running tasks, at last: %+v: %w", s.pos, name, want, tasks, err)
@@ -83,12 +90,13 @@ func (r *runner) tasks(ctx context.Context, service string) ([]task, error) {
 	return tasks, nil
 }
 
-// gone waits until the engine has no container of the services.
-func (r *runner) gone(ctx context.Context, s step) (string, error) {
+// gone waits until the engine has no container of the services; with running
+// only until none runs, for ended tasks that are kept as history keep theirs.
+func (r *runner) gone(ctx context.Context, s step, path string) (string, error) {
 	for _, name := range s.order {
 		filter := url.QueryEscape(fmt.Sprintf(`{"label":["com.docker.swarm.service.name=%s"]}`, name))
 		err := poll(ctx, func() (bool, error) {
-			a, err := r.side.Call(ctx, "GET", "/containers/json?all=1&filters="+filter, nil)
+			a, err := r.side.Call(ctx, "GET", path+filter, nil)
 			return err == nil && strings.TrimSpace(string(a.Body)) == "[]", err
 		})
 		if err != nil {

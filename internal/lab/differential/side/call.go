@@ -103,3 +103,20 @@ func (s *Side) home() (string, error) {
 	}
 	return home, nil
 }
+
+// Stream sends a GET whose answer is read as it comes; the caller closes it.
+func (s *Side) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("making the request GET %s: %w", path, err)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s: GET %s: %w", s.Name, path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%s: GET %s answered %s", s.Name, path, resp.Status)
+	}
+	return resp.Body, nil
+}

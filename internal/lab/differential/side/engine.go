@@ -32,7 +32,10 @@ func (s *Side) startEngine(ctx context.Context, o Options) error {
 		}
 	}
 	for _, tag := range o.Tags {
-		_, err := engine.ImportImage(ctx, e.Client(), tag, []engine.File{{Path: "/testimage", From: o.Program}},
+		_, err := engine.ImportImage(ctx, e.Client(), tag, []engine.File{
+			{Path: "/testimage", From: o.Program},
+			{Path: "/bin/sh", From: o.Program},
+		},
 			`ENTRYPOINT ["/testimage"]`, "LABEL tag="+tag)
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func StartSwarm(ctx context.Context, o Options) (*Side, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.connect(s.EngineHost)
-	return s, nil
+	return s, s.waitReady(ctx)
 }
 
 // StartSkep starts a plain engine and the skep daemon beside it.
@@ -53,10 +53,21 @@ func StartSkep(ctx context.Context, o Options, binary string) (*Side, error) {
 	if err := s.startEngine(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	return s.withDaemon(ctx, binary)
+}
+
+// Beside starts skep on the engine of s, with a directory of its own. Closing
+// the result ends skep and leaves the engine to s.
+func (s *Side) Beside(ctx context.Context, dir, binary string) (*Side, error) {
+	b := &Side{Name: "skep", Dir: dir, EngineHost: s.EngineHost, engine: s.engine, cli: s.cli}
+	return b.withDaemon(ctx, binary)
+}
+
+func (s *Side) withDaemon(ctx context.Context, binary string) (*Side, error) {
 	if err := s.startDaemon(ctx, binary); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.connect("unix://" + filepath.Join(o.Dir, "skep.sock"))
+	s.connect("unix://" + filepath.Join(s.Dir, "skep.sock"))
 	if err := s.waitReady(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -10,11 +10,15 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "-c" { // as /bin/sh, for health checks
+		os.Args = append(os.Args[:1], strings.Fields(os.Args[2])...)
+	}
 	if len(os.Args) < 2 {
 		serve()
 		return

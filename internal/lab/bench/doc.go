@@ -1,0 +1,14 @@
+// Package bench measures the same work on the same engine done by Docker's swarm
+// mode, by skep and by the engine alone, and prints the ratios.
+//
+// One private engine serves all three, in turns: each round runs every side once
+// and starts with another one. Docker's swarm mode is left before skep starts,
+// because skep refuses an engine that is in one. All sides are watched in the
+// same way, by the engine's own container events; none is asked whether it is
+// done.
+//
+// It reads and writes no tables. Invariants: a figure is a median over rounds of
+// one run; nothing is reported for a side that did not finish the work. A caller
+// may not assume that seconds from two runs can be compared, only ratios within
+// one.
+package bench

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Result is one work's medians, in seconds.
+type Result struct {
+	Work  string  `json:"work"`
+	Skep  float64 `json:"skep_s,omitzero"`
+	Peer  float64 `json:"peer_s"`
+	Limit float64 `json:"limit_s"`
+}
+
+// median of no values is 0.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(v))
+	m := len(s) / 2
+	if len(s)%2 == 0 {
+		return (s[m-1] + s[m]) / 2
+	}
+	return s[m]
+}
+
+// Table is the results as a table that reads well on a terminal and is Markdown.
+func Table(results []Result) string {
+	var b strings.Builder
+	b.WriteString("| work                            |  skep s | swarm s | engine alone s | skep/swarm | skep/alone | swarm/alone |\n")
+	b.WriteString("| ------------------------------- | ------: | ------: | -------------: | ---------: | ---------: | ----------: |\n")
+	for _, r := range results {
+		fmt.Fprintf(&b, "| %-31s | %s | %s | %s | %s | %s | %s |\n", r.Work, seconds(r.Skep, 7), seconds(r.Peer, 7), seconds(r.Limit, 14),
+			ratio(r.Skep, r.Peer, 10), ratio(r.Skep, r.Limit, 10), ratio(r.Peer, r.Limit, 11))
+	}
+	return b.String()
+}
+
+func seconds(s float64, width int) string {
+	if s == 0 {
+		return fmt.Sprintf("%*s", width, "–")
+	}
+	return fmt.Sprintf("%*.3f", width, s)
+}
+
+func ratio(a, b float64, width int) string {
+	if a == 0 || b == 0 {
+		return fmt.Sprintf("%*s", width, "–")
+	}
+	return fmt.Sprintf("%*.2f", width, a/b)
+}
+
+// WriteJSON writes the results for machines, rounded to microseconds.
+func WriteJSON(path string, results []Result) error {
+	round := func(s float64) float64 { return math.Round(s*1e6) / 1e6 }
+	rounded := make([]Result, 0, len(results))
+	for _, r := range results {
+		rounded = append(rounded, Result{r.Work, round(r.Skep), round(r.Peer), round(r.Limit)})
+	}
+	data, err := json.MarshalIndent(rounded, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing the results: %w", err)
+	}
+	return nil
+}
+
+const (
+	sectionStart = "<!-- one node: written by make bench -->"
+	sectionEnd   = "<!-- end of one node -->"
+)
+
+// WriteSection puts the table in its place in a document, which is begun when it
+// is not there yet; what else stands in it is kept.
+func WriteSection(path, about string, results []Result) error {
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = []byte("# Benchmarks\n\n"+sectionStart+"\n"+sectionEnd+"\n"), nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	before, rest, ok := strings.Cut(string(old), sectionStart)
+	_, after, ok2 := strings.Cut(rest, sectionEnd)
+	if !ok || !ok2 {
+		before, after = strings.TrimRight(string(old), "\n")+"\n\n", "\n"
+	}
+	text := before + sectionStart + "\n## One node, against Docker's swarm mode\n\n" + about + "\n\n" + Table(results) + sectionEnd + after
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing the section of %s: %w", path, err)
+	}
+	return nil
+}
