@@ -1,0 +1,59 @@
+package orchestrator
+
+import (
+	"time"
+
+	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Planner is the orchestrator's [control.Planner].
+type Planner struct{ newID func() model.ID }
+
+// New returns the orchestrator; newID draws the ids of new tasks.
+func New(newID func() model.ID) *Planner { return &Planner{newID: newID} }
+
+// Name implements [control.Planner].
+func (*Planner) Name() string { return "orchestrator" }
+
+// Writer implements [control.Planner].
+func (*Planner) Writer() store.Writer { return store.WriterOrchestrator }
+
+// All implements [control.Planner]: the services there are, and those that left rows behind.
+func (*Planner) All(v store.View) []control.Key {
+	var keys []control.Key
+	seen := map[model.ID]bool{}
+	add := func(service model.ID) {
+		if !seen[service] {
+			seen[service] = true
+			keys = append(keys, serviceKey(service))
+		}
+	}
+	for s := range store.Services.All(v) {
+		add(s.ID)
+	}
+	for r := range store.Rollouts.All(v) {
+		add(r.ServiceID)
+	}
+	for t := range store.Tasks.All(v) {
+		add(t.ServiceID)
+	}
+	return keys
+}
+
+// Plan implements [control.Planner].
+func (pl *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
+	p := newPlan(v, now, pl.newID)
+	w := p.resolve(keys)
+	slots := p.loadSlots(&w)
+	for _, id := range w.services {
+		p.planService(id)
+	}
+	for _, sl := range slots {
+		if !w.hasService[sl.service] {
+			p.planSlot(sl)
+		}
+	}
+	return p.res, nil
+}

@@ -1,0 +1,152 @@
+package orchestrator
+
+import (
+	"time"
+
+	"github.com/skep-org/skep/internal/manager/rollout"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// service is a service while it is planned.
+type service struct {
+	id      model.ID
+	stored  *model.Rollout // nil: none yet
+	rollout model.Rollout
+	active  *revision
+	config  rollout.Config
+	order   rollout.Config // whose order moves follow: the update's
+	slots   []*slot
+}
+
+// planService brings a whole service up to what is asked of it.
+func (p *plan) planService(id model.ID) {
+	row := store.Services.ByID(p.v, id)
+	if row == nil {
+		p.planRemoval(id)
+		return
+	}
+	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id)}
+	if rollout.Answers(s.stored, row) {
+		s.rollout = *s.stored
+	} else {
+		s.rollout = rollout.Take(row, s.stored, p.now)
+	}
+	s.activate(p)
+	if isJob(s.active) {
+		return
+	}
+	s.slots = p.slots(store.TasksOf(p.v, id))
+	p.countFailures(s)
+	if s.active.spec.Mode.Global != nil {
+		p.fitNodes(s)
+	} else {
+		p.scale(s)
+	}
+	begin := p.advance(s)
+	p.emitRollout(s)
+	for _, sl := range s.slots {
+		p.reconcile(s, sl, begin[sl])
+		p.emit(sl)
+	}
+}
+
+// activate reads what the active revision says.
+func (s *service) activate(p *plan) {
+	s.active = p.revision(s.rollout.Active)
+	s.config = rollout.ConfigOf(s.active.spec, s.rollout.State)
+	s.order = rollout.ConfigOf(s.active.spec, model.RolloutNone)
+}
+
+func isJob(r *revision) bool { return r.spec.Mode.ReplicatedJob != nil || r.spec.Mode.GlobalJob != nil }
+
+func (p *plan) emitRollout(s *service) {
+	if s.stored == nil || s.rollout != *s.stored {
+		next := s.rollout
+		p.res.Changes = append(p.res.Changes, store.Rollouts.Put(&next))
+	}
+}
+
+// settledService is a service whose rollout answers what is asked; nil when the service is gone.
+func (p *plan) settledService(id model.ID) *service {
+	if store.Services.ByID(p.v, id) == nil {
+		return nil
+	}
+	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id)}
+	s.rollout = *s.stored
+	s.activate(p)
+	return s
+}
+
+// planSlot looks at one slot of a service that is not being rolled out.
+func (p *plan) planSlot(sl *slot) {
+	s := p.settledService(sl.service)
+	switch {
+	case s == nil:
+		p.remove(sl, model.ReasonRemoved)
+		p.emit(sl)
+		p.finishRemoval(sl.service)
+	case len(sl.runs) == 0 && (sl.node.IsZero() || sl.mode != serve):
+	case sl.node.IsZero() && !sl.occupied():
+		p.bury(sl)
+		p.emit(sl)
+	default:
+		p.reconcile(s, sl, false)
+		p.emit(sl)
+	}
+}
+
+func (p *plan) slot(id slotID) *slot {
+	if found := p.slots(store.TasksOfSlot(p.v, id.service, id.number, id.node)); len(found) > 0 {
+		return found[0]
+	}
+	return p.newSlot(id)
+}
+
+// countFailures notes the update's tasks that failed since the last look; reconcile settles each of them in the same
+// plan, so that none is counted twice. An automatic rollback takes effect at once.
+func (p *plan) countFailures(s *service) {
+	for _, sl := range s.slots {
+		for _, r := range sl.runs {
+			if !r.wanted() || !r.ended() || p.dirty(s, r) {
+				continue
+			}
+			e := r.end()
+			if s.config.Counts(&s.rollout, &r.task, e.State, e.At, e.RanAt) {
+				s.rollout = s.config.Fail(s.rollout, r.task.ID)
+			}
+		}
+	}
+	s.activate(p)
+}
+
+// advance moves the rollout on and returns the slots to begin with.
+func (p *plan) advance(s *service) map[*slot]bool {
+	var w rollout.Work
+	var stale []*slot
+	var wake time.Time
+	for _, sl := range s.slots {
+		if p.stale(s, sl) {
+			stale = append(stale, sl)
+		}
+		if busy, until := p.busy(s, sl); busy {
+			w.Busy++
+			if !until.IsZero() && (wake.IsZero() || until.Before(wake)) {
+				wake = until
+			}
+		}
+	}
+	w.Stale = len(stale)
+	next, n, at := s.config.Advance(s.rollout, w, p.now)
+	s.rollout = next
+	for _, t := range []time.Time{wake, at} {
+		if !t.IsZero() {
+			p.res.Wakes(serviceKey(s.id), t)
+		}
+	}
+	begin := make(map[*slot]bool, n)
+	for _, sl := range firstToUpdate(stale)[:n] {
+		begin[sl] = true
+	}
+	return begin
+}

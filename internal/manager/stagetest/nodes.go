@@ -1,0 +1,39 @@
+package stagetest
+
+import (
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Node adds a ready node.
+func (w *World) Node(name string) {
+	id := w.NewID()
+	w.call(id, name)
+	d := swarm.NodeDescription{Hostname: name}
+	w.Write(store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id, Spec: model.DocOf(swarm.NodeSpec{Availability: swarm.NodeAvailabilityActive})}))
+	w.Write(store.WriterDispatcher, store.NodeStates.Put(&model.NodeState{ID: id, State: model.ReachReady, Since: w.Now().UnixNano(), Description: model.DocOf(d)}))
+}
+
+// EditNode changes what was asked of a node.
+func (w *World) EditNode(name string, edit func(*swarm.NodeSpec)) {
+	n := *store.NodeSpecs.ByID(w.View(), w.ID(name))
+	spec := *n.Spec.Get()
+	edit(&spec)
+	n.Spec = model.DocOf(spec)
+	w.Write(store.WriterAPI, store.NodeSpecs.Put(&n))
+}
+
+// Reach changes whether a node's agent is heard.
+func (w *World) Reach(name string, r model.Reach) {
+	n := *store.NodeStates.ByID(w.View(), w.ID(name))
+	n.State, n.Since = r, w.Now().UnixNano()
+	w.Write(store.WriterDispatcher, store.NodeStates.Put(&n))
+}
+
+// RemoveNode deletes a node.
+func (w *World) RemoveNode(name string) {
+	key := model.KeyOf(w.ID(name))
+	w.Write(store.WriterAPI, store.NodeSpecs.Delete(key))
+	w.Write(store.WriterDispatcher, store.NodeStates.Delete(key))
+}
