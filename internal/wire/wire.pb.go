@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16, 0}
+	return file_wire_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type AgentMessage struct {
@@ -597,6 +597,7 @@ type TaskStatus struct {
 	Pid           int32                  `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`
 	ExitCode      int32                  `protobuf:"varint,7,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	Ports         []byte                 `protobuf:"bytes,8,opt,name=ports,proto3" json:"ports,omitempty"` // JSON of []swarm.PortConfig, as published on the host
+	Ran           bool                   `protobuf:"varint,9,opt,name=ran,proto3" json:"ran,omitempty"`    // of a terminal state: it had been running, even if that was never reported
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -685,6 +686,13 @@ func (x *TaskStatus) GetPorts() []byte {
 		return x.Ports
 	}
 	return nil
+}
+
+func (x *TaskStatus) GetRan() bool {
+	if x != nil {
+		return x.Ran
+	}
+	return false
 }
 
 // Ack says that every batch up to seq is on the managers' disks, or was judged and needs no write.
@@ -1293,6 +1301,59 @@ func (x *Blob) GetData() []byte {
 	return nil
 }
 
+// Saved is what an agent keeps on disk: no secret, no credentials.
+type Saved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Assignments   *Assignments           `protobuf:"bytes,1,opt,name=assignments,proto3" json:"assignments,omitempty"` // with each task's own latest state
+	Strangers     [][]byte               `protobuf:"bytes,2,rep,name=strangers,proto3" json:"strangers,omitempty"`     // tasks an older epoch wanted: their containers run on until a person decides
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Saved) Reset() {
+	*x = Saved{}
+	mi := &file_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Saved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Saved) ProtoMessage() {}
+
+func (x *Saved) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Saved.ProtoReflect.Descriptor instead.
+func (*Saved) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Saved) GetAssignments() *Assignments {
+	if x != nil {
+		return x.Assignments
+	}
+	return nil
+}
+
+func (x *Saved) GetStrangers() [][]byte {
+	if x != nil {
+		return x.Strangers
+	}
+	return nil
+}
+
 // Goodbye ends a session.
 type Goodbye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1304,7 +1365,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1377,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1390,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -1381,7 +1442,7 @@ const file_wire_proto_rawDesc = "" +
 	"\vdescription\x18\x01 \x01(\fR\vdescription\"U\n" +
 	"\vStatusBatch\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x124\n" +
-	"\bstatuses\x18\x02 \x03(\v2\x18.skep.wire.v1.TaskStatusR\bstatuses\"\xca\x01\n" +
+	"\bstatuses\x18\x02 \x03(\v2\x18.skep.wire.v1.TaskStatusR\bstatuses\"\xdc\x01\n" +
 	"\n" +
 	"TaskStatus\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\fR\x06taskId\x12\x14\n" +
@@ -1391,7 +1452,8 @@ const file_wire_proto_rawDesc = "" +
 	"\tcontainer\x18\x05 \x01(\fR\tcontainer\x12\x10\n" +
 	"\x03pid\x18\x06 \x01(\x05R\x03pid\x12\x1b\n" +
 	"\texit_code\x18\a \x01(\x05R\bexitCode\x12\x14\n" +
-	"\x05ports\x18\b \x01(\fR\x05ports\"\x17\n" +
+	"\x05ports\x18\b \x01(\fR\x05ports\x12\x10\n" +
+	"\x03ran\x18\t \x01(\bR\x03ran\"\x17\n" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\xc1\x03\n" +
 	"\vAssignments\x12\x12\n" +
@@ -1446,7 +1508,10 @@ const file_wire_proto_rawDesc = "" +
 	"\x03vni\x18\x06 \x01(\rR\x03vni\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"\xac\x01\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"b\n" +
+	"\x05Saved\x12;\n" +
+	"\vassignments\x18\x01 \x01(\v2\x19.skep.wire.v1.AssignmentsR\vassignments\x12\x1c\n" +
+	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xac\x01\n" +
 	"\aGoodbye\x124\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1c.skep.wire.v1.Goodbye.ReasonR\x06reason\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"W\n" +
@@ -1473,7 +1538,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*AgentMessage)(nil),   // 1: skep.wire.v1.AgentMessage
@@ -1492,7 +1557,8 @@ var file_wire_proto_goTypes = []any{
 	(*Revision)(nil),       // 14: skep.wire.v1.Revision
 	(*Network)(nil),        // 15: skep.wire.v1.Network
 	(*Blob)(nil),           // 16: skep.wire.v1.Blob
-	(*Goodbye)(nil),        // 17: skep.wire.v1.Goodbye
+	(*Saved)(nil),          // 17: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 18: skep.wire.v1.Goodbye
 }
 var file_wire_proto_depIdxs = []int32{
 	3,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
@@ -1502,7 +1568,7 @@ var file_wire_proto_depIdxs = []int32{
 	4,  // 4: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
 	10, // 5: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
 	9,  // 6: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	17, // 7: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	18, // 7: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
 	8,  // 8: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
 	12, // 9: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
 	14, // 10: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
@@ -1511,14 +1577,15 @@ var file_wire_proto_depIdxs = []int32{
 	16, // 13: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
 	11, // 14: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
 	13, // 15: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	0,  // 16: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 17: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	2,  // 18: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	18, // [18:19] is the sub-list for method output_type
-	17, // [17:18] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	10, // 16: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 17: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 18: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	2,  // 19: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	19, // [19:20] is the sub-list for method output_type
+	18, // [18:19] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1544,7 +1611,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -76,8 +76,30 @@ func (m *Machine) report(now time.Time, s *session, st *wire.TaskStatus) {
 			}
 		}
 	}
+	m.ranAt(now, row, cur, st.Ran)
 	m.statuses[row.TaskID] = row
 	m.pending.putStatus(row)
+}
+
+// ranAt keeps in a terminal status when the task began to run: its last running report, or, where the agent had
+// nothing to report before the end, now.
+func (m *Machine) ranAt(now time.Time, row, cur *model.TaskStatus, ran bool) {
+	if !row.State.Terminal() {
+		return
+	}
+	at := int64(0)
+	switch {
+	case cur != nil && cur.State == model.StateRunning:
+		at = cur.At
+	case ran:
+		at = m.stamp(now)
+	default:
+		return
+	}
+	if row.Detail == nil {
+		row.Detail = &model.TaskDetail{}
+	}
+	row.Detail.RanAt = at
 }
 
 // isOn reports whether a task is placed on a session's node.

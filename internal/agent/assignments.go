@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// assignments is what the manager has sent.
+type assignments struct {
+	epoch, version uint64 // of the newest applied, ever
+	synced         bool   // a full set was applied by this process
+	raised         bool   // one of them raised the epoch
+	revisions      map[model.ID]*revision
+	networks       map[model.ID]*wire.Network
+	secrets        map[model.ID][]byte
+	configs        map[model.ID][]byte
+	logDriver      *swarm.Driver
+}
+
+type revision struct {
+	msg *wire.Revision
+	doc model.Doc[swarm.ServiceSpec]
+}
+
+func newAssignments() assignments {
+	return assignments{
+		revisions: map[model.ID]*revision{}, networks: map[model.ID]*wire.Network{},
+		secrets: map[model.ID][]byte{}, configs: map[model.ID][]byte{},
+	}
+}
+
+// older reports whether a message is from a state that this node has left behind.
+func (s *assignments) older(a *wire.Assignments) bool {
+	return cmp.Or(cmp.Compare(a.Epoch, s.epoch), cmp.Compare(a.Version, s.version)) < 0
+}
+
+// assign applies a full set or a change to it.
+func (m *Machine) assign(now time.Time, a *wire.Assignments) error {
+	if err := m.takeObjects(a); err != nil {
+		return err
+	}
+	newEpoch := m.set.version != 0 && a.Epoch > m.set.epoch
+	m.set.raised = m.set.raised || newEpoch
+	m.set.epoch, m.set.version = a.Epoch, a.Version
+	named := map[model.ID]bool{}
+	for _, wt := range a.Tasks {
+		id, err := wire.ID(wt.Id)
+		if err != nil {
+			return fmt.Errorf("assigned task: %w", err)
+		}
+		named[id] = true
+		m.assignTask(now, id, wt, a.SentAt)
+	}
+	for _, raw := range a.Removed {
+		if id, err := wire.ID(raw); err == nil {
+			m.unassign(id, false)
+		}
+	}
+	if a.Full {
+		for _, id := range m.ids() {
+			if !named[id] {
+				m.unassign(id, newEpoch)
+			}
+		}
+		m.set.synced = true
+		m.touchAll()
+	}
+	m.dropObjects(a)
+	return nil
+}
+
+func (m *Machine) assignTask(now time.Time, id model.ID, wt *wire.Task, sentAt int64) {
+	t := m.tasks[id]
+	if t == nil {
+		t = &task{id: id}
+		m.tasks[id] = t
+	}
+	t.assigned, t.stranger = wt, false
+	t.startAt = time.Time{}
+	if wait := time.Duration(wt.NotBefore - sentAt); wt.NotBefore > 0 && wait > 0 {
+		t.startAt = now.Add(wait) // by the manager's clock on both sides
+	}
+	if known := model.State(wt.State); known > t.state {
+		t.state, t.begun = known, t.begun || known >= model.StateStarting
+	} else if known < t.state {
+		t.report = true
+	}
+	m.touch(id)
+}
+
+// unassign lets a task's container go, or leaves it alone when only another epoch knew it.
+func (m *Machine) unassign(id model.ID, newEpoch bool) {
+	t := m.tasks[id]
+	if t == nil {
+		return
+	}
+	t.assigned, t.report = nil, false
+	t.stranger = t.stranger || newEpoch
+	m.touch(id)
+}
+
+func (m *Machine) takeObjects(a *wire.Assignments) error {
+	if a.Full {
+		old := m.set
+		m.set = newAssignments()
+		m.set.epoch, m.set.version, m.set.synced, m.set.raised, m.set.logDriver = old.epoch, old.version, old.synced, old.raised, old.logDriver
+	}
+	for _, r := range a.Revisions {
+		doc, err := model.NewDoc[swarm.ServiceSpec](r.Spec)
+		if err != nil {
+			return fmt.Errorf("assigned revision: %w", err)
+		}
+		m.set.revisions[key(r.Id)] = &revision{msg: r, doc: doc}
+	}
+	for _, n := range a.Networks {
+		m.set.networks[key(n.Id)] = n
+	}
+	for _, b := range a.Secrets {
+		m.set.secrets[key(b.Id)] = b.Data
+	}
+	for _, b := range a.Configs {
+		m.set.configs[key(b.Id)] = b.Data
+	}
+	if a.Defaults != nil {
+		m.set.logDriver = nil
+		if len(a.Defaults.LogDriver) > 0 {
+			d, err := model.NewDoc[swarm.Driver](a.Defaults.LogDriver)
+			if err != nil {
+				return fmt.Errorf("the cluster's log driver: %w", err)
+			}
+			m.set.logDriver = d.Get()
+		}
+	}
+	return nil
+}
+
+func (m *Machine) dropObjects(a *wire.Assignments) {
+	for _, raw := range a.Dropped {
+		id := key(raw)
+		delete(m.set.revisions, id)
+		delete(m.set.networks, id)
+		delete(m.set.secrets, id)
+		delete(m.set.configs, id)
+	}
+}
+
+// key reads an id that only has to match another one of the same message's kind.
+func key(b []byte) (id model.ID) {
+	copy(id[:], b)
+	return id
+}

@@ -1,0 +1,164 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// labelPredefined marks the cluster's rows for networks that every engine has by itself.
+const labelPredefined = "com.docker.swarm.predefined"
+
+// build gathers everything the executor needs to run a task.
+func (m *Machine) build(t *task) (*executor.Task, error) {
+	rev := m.set.revisions[key(t.assigned.RevisionId)]
+	if rev == nil {
+		return nil, fmt.Errorf("the manager did not send the spec of the task's service: revision %s", key(t.assigned.RevisionId))
+	}
+	spec := rev.doc.Get()
+	e := &executor.Task{
+		ID: t.id, ServiceID: key(t.assigned.ServiceId), NodeID: m.opts.NodeID, Slot: t.assigned.Slot,
+		ServiceName: spec.Name, NodeHostname: m.hostname, Image: rev.msg.Pinned, Spec: &spec.TaskTemplate,
+		ServiceLabels: spec.Labels, LogDriver: m.set.logDriver, RegistryAuth: rev.msg.RegistryAuth,
+	}
+	if c := spec.TaskTemplate.ContainerSpec; c != nil {
+		if e.Image == "" {
+			e.Image = c.Image
+		}
+		if err := m.addData(e, c); err != nil {
+			return nil, err
+		}
+	}
+	ports, err := hostPorts(t.assigned, spec)
+	if err != nil {
+		return nil, err
+	}
+	e.Ports = ports
+	for i := range spec.TaskTemplate.Networks {
+		n, err := m.attachment(t.assigned, &spec.TaskTemplate.Networks[i])
+		if err != nil {
+			return nil, err
+		}
+		e.Networks = append(e.Networks, n)
+	}
+	return e, nil
+}
+
+// addData picks the secrets and configs of one task.
+func (m *Machine) addData(e *executor.Task, c *swarm.ContainerSpec) error {
+	for _, s := range c.Secrets {
+		if s == nil {
+			continue
+		}
+		data, ok := m.lookup(m.set.secrets, s.SecretID)
+		if !ok {
+			return fmt.Errorf("secret %s (%s) does not exist", s.SecretName, s.SecretID)
+		}
+		if e.Secrets == nil {
+			e.Secrets = map[string][]byte{}
+		}
+		e.Secrets[s.SecretID] = data
+	}
+	for _, s := range c.Configs {
+		if s == nil {
+			continue
+		}
+		data, ok := m.lookup(m.set.configs, s.ConfigID)
+		if !ok {
+			return fmt.Errorf("config %s (%s) does not exist", s.ConfigName, s.ConfigID)
+		}
+		if e.Configs == nil {
+			e.Configs = map[string][]byte{}
+		}
+		e.Configs[s.ConfigID] = data
+	}
+	return nil
+}
+
+func (m *Machine) lookup(in map[model.ID][]byte, text string) ([]byte, bool) {
+	id, err := model.ParseID(text)
+	if err != nil {
+		return nil, false
+	}
+	data, ok := in[id]
+	return data, ok
+}
+
+// hostPorts are the ports a task publishes on its own node: those the allocator chose for it, else the spec's.
+func hostPorts(t *wire.Task, spec *swarm.ServiceSpec) ([]swarm.PortConfig, error) {
+	if len(t.Ports) > 0 {
+		var ports []swarm.PortConfig
+		if err := json.Unmarshal(t.Ports, &ports); err != nil {
+			return nil, fmt.Errorf("the task's ports: %w", err)
+		}
+		return ports, nil
+	}
+	if spec.EndpointSpec == nil {
+		return nil, nil
+	}
+	var ports []swarm.PortConfig
+	for _, p := range spec.EndpointSpec.Ports {
+		if p.PublishMode == swarm.PortConfigPublishModeHost {
+			ports = append(ports, p)
+		}
+	}
+	return ports, nil
+}
+
+// attachment describes one network of a task. A target the cluster does not know is a network of the engine's own.
+func (m *Machine) attachment(t *wire.Task, a *swarm.NetworkAttachmentConfig) (executor.Network, error) {
+	n := executor.Network{Name: a.Target, Aliases: a.Aliases, Options: a.DriverOpts}
+	row := m.network(a.Target)
+	if row == nil {
+		return n, nil
+	}
+	n.Name = row.Name
+	spec, err := model.NewDoc[swarm.NetworkSpec](row.Spec)
+	if err != nil {
+		return n, fmt.Errorf("network %s: %w", row.Name, err)
+	}
+	if _, ok := spec.Get().Labels[labelPredefined]; ok {
+		return n, nil
+	}
+	n.ID, n.Spec = key(row.Id), spec.Get()
+	n.Subnet, n.Gateway = prefixText(row.Subnet), addrText(row.Gateway)
+	for _, at := range t.Networks {
+		if key(at.NetworkId) == n.ID {
+			n.Addr = prefixText(at.Addr)
+		}
+	}
+	return n, nil
+}
+
+func (m *Machine) network(target string) *wire.Network {
+	if id, err := model.ParseID(target); err == nil && m.set.networks[id] != nil {
+		return m.set.networks[id]
+	}
+	for _, n := range m.set.networks {
+		if n.Name == target {
+			return n
+		}
+	}
+	return nil
+}
+
+func prefixText(b []byte) string {
+	var p netip.Prefix
+	if len(b) == 0 || p.UnmarshalBinary(b) != nil {
+		return ""
+	}
+	return p.String()
+}
+
+func addrText(b []byte) string {
+	var a netip.Addr
+	if len(b) == 0 || a.UnmarshalBinary(b) != nil {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// link is the session with the manager.
+type link struct {
+	open      bool
+	nonce     uint64
+	said      bool // hello was sent
+	welcomed  bool
+	synced    bool // this session's full set was applied
+	described bool // the manager has the newest description
+	period    time.Duration
+	beat      time.Time // when the next heartbeat is due; zero: no session
+	seq       uint64
+	unacked   []model.ID // tasks in the batch under way; nil: there is none
+	reports   []model.ID // tasks with something to report, each once
+	isNoted   map[model.ID]bool
+	hangup    bool
+}
+
+// Connected says that a session was opened. nonce differs from that of any other session of this node.
+func (m *Machine) Connected(nonce uint64) {
+	m.Disconnected()
+	m.link.open, m.link.nonce = true, nonce
+}
+
+// Disconnected says that the session is over. What was not acknowledged is reported again in the next one.
+func (m *Machine) Disconnected() {
+	old := m.link
+	m.link = link{reports: old.reports, isNoted: old.isNoted}
+	for _, id := range old.unacked {
+		if t := m.tasks[id]; t != nil && t.assigned != nil {
+			t.report = true
+			m.noteReport(t)
+		}
+	}
+}
+
+// Receive takes a message of the manager.
+func (m *Machine) Receive(now time.Time, msg *wire.ManagerMessage) {
+	switch k := msg.Kind.(type) {
+	case *wire.ManagerMessage_Welcome:
+		if k.Welcome.Nonce != m.link.nonce || !m.link.open {
+			return
+		}
+		m.link.welcomed, m.link.period = true, time.Duration(k.Welcome.HeartbeatPeriod)
+		m.link.beat = now.Add(m.link.period)
+	case *wire.ManagerMessage_Assignments:
+		m.receiveSet(now, k.Assignments)
+	case *wire.ManagerMessage_Ack:
+		if k.Ack.Seq >= m.link.seq {
+			m.link.unacked = nil
+		}
+	case *wire.ManagerMessage_Goodbye:
+		m.link.hangup = true
+	}
+}
+
+// receiveSet applies assignments, unless they are of a state this node has left behind or have no beginning: then
+// another session has to bring better ones.
+func (m *Machine) receiveSet(now time.Time, a *wire.Assignments) {
+	if !m.link.welcomed || m.set.older(a) || !a.Full && !m.link.synced {
+		m.link.hangup = true
+		return
+	}
+	if err := m.assign(now, a); err != nil {
+		m.link.hangup = true
+		return
+	}
+	m.link.synced = m.link.synced || a.Full
+	if m.saveAt.IsZero() {
+		m.saveAt = later(now, m.saved.Add(saveEvery))
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// noteReport puts a task on the list of those to report.
+func (m *Machine) noteReport(t *task) {
+	if !t.report || t.assigned == nil || m.link.isNoted[t.id] {
+		return
+	}
+	if m.link.isNoted == nil {
+		m.link.isNoted = map[model.ID]bool{}
+	}
+	m.link.isNoted[t.id] = true
+	m.link.reports = append(m.link.reports, t.id)
+}
+
+// talk says what is due to the manager. One batch of reports is under way at a time: what changes meanwhile gathers,
+// so that only the latest state of a task is sent.
+func (m *Machine) talk(now time.Time, out *Output) {
+	l := &m.link
+	if l.hangup {
+		out.Hangup, l.hangup = true, false
+		return
+	}
+	if !l.open || m.desc == nil {
+		return
+	}
+	if !l.said {
+		l.said, l.described = true, true
+		out.Send = append(out.Send, wire.FromHello(&wire.Hello{
+			NodeId: wire.Bytes(m.opts.NodeID), Description: m.desc, Nonce: l.nonce, Epoch: m.set.epoch, Version: m.set.version,
+		}))
+	}
+	if !l.welcomed {
+		return
+	}
+	if !l.described {
+		l.described = true
+		out.Send = append(out.Send, wire.FromDescribe(&wire.Describe{Description: m.desc}))
+	}
+	if l.synced && l.unacked == nil {
+		if batch := m.gather(); len(batch) > 0 {
+			l.seq++
+			out.Send = append(out.Send, wire.FromStatuses(&wire.StatusBatch{Seq: l.seq, Statuses: batch}))
+		}
+	}
+	if !l.beat.After(now) {
+		l.beat = now.Add(l.period)
+		out.Send = append(out.Send, wire.FromHeartbeat(&wire.Heartbeat{}))
+	}
+}
+
+// gather takes all reports there are.
+func (m *Machine) gather() []*wire.TaskStatus {
+	var batch []*wire.TaskStatus
+	for _, id := range m.link.reports {
+		t := m.tasks[id]
+		if t == nil || !t.report || t.assigned == nil || t.state < model.StateAccepted {
+			continue
+		}
+		t.report = false
+		batch = append(batch, t.status())
+		m.link.unacked = append(m.link.unacked, id)
+	}
+	m.link.reports, m.link.isNoted = nil, nil
+	return batch
+}
+
+func (t *task) status() *wire.TaskStatus {
+	st := &wire.TaskStatus{
+		TaskId: wire.Bytes(t.id), State: uint32(t.state), Message: t.message, Err: t.err,
+		Ran: t.ran && t.state.Terminal(),
+	}
+	if !t.has {
+		return st
+	}
+	if id, err := hex.DecodeString(t.container.ID); err == nil && len(id) == 32 {
+		st.Container = id
+	}
+	if t.state >= model.StateStarting {
+		st.Pid, st.ExitCode = int32(t.container.PID), int32(t.container.ExitCode)
+	}
+	if len(t.container.Ports) > 0 {
+		st.Ports, _ = json.Marshal(t.container.Ports)
+	}
+	return st
+}

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// Options are a node's settings.
+type Options struct {
+	NodeID model.ID
+	// Work bounds the operations that keep the engine busy (prepare, start, remove) and run at a time; 0 means 16.
+	Work int
+	// Stops bounds the stops under way. They are counted apart: most of a stop is waiting for a process to end, and
+	// a few that take their whole grace must not hold up everything else. 0 means 64.
+	Stops int
+}
+
+const (
+	defaultWork  = 16
+	defaultStops = 64
+	// saveEvery bounds how often the assignments are written to disk.
+	saveEvery = time.Second
+)
+
+// Machine is the agent of one node. It belongs to one goroutine.
+type Machine struct {
+	opts Options
+
+	tasks map[model.ID]*task
+	due   []model.ID // tasks to look at in the next step
+	isDue map[model.ID]bool
+	wake  control.WakeQueue[model.ID]
+
+	// The engine.
+	up       bool // its containers have been listed since it was last lost
+	listing  bool
+	everUp   bool
+	hostname string
+	desc     []byte
+	ops      opQueue
+
+	// What the assignments refer to.
+	set assignments
+
+	// The session with the manager.
+	link link
+
+	saveAt time.Time // when the assignments are to be saved; zero: they are as saved
+	saved  time.Time
+}
+
+// Output is what a step wants done.
+type Output struct {
+	Ops    []Op
+	Cancel []OpID // operations whose outcome is not wanted any more
+	Send   []*wire.AgentMessage
+	Hangup bool   // end the session and open another one
+	Save   []byte // what to keep on disk; nil: nothing new
+}
+
+// New makes the agent of a node. saved is what an earlier one last gave out in Output.Save, or nil.
+func New(opts Options, saved []byte) (*Machine, error) {
+	if opts.Work <= 0 {
+		opts.Work = defaultWork
+	}
+	if opts.Stops <= 0 {
+		opts.Stops = defaultStops
+	}
+	m := &Machine{opts: opts, tasks: map[model.ID]*task{}, isDue: map[model.ID]bool{}, set: newAssignments()}
+	m.ops = newOpQueue(opts)
+	if err := m.restore(saved); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Describe says what the node is; nothing is reported before it is known.
+func (m *Machine) Describe(d swarm.NodeDescription) {
+	raw := model.DocOf(d).Raw()
+	m.hostname = d.Hostname
+	if !bytes.Equal(m.desc, raw) {
+		m.desc, m.link.described = raw, false
+	}
+}
+
+// Strangers lists the running containers of tasks that only an older epoch knows.
+func (m *Machine) Strangers() []executor.Container {
+	var list []executor.Container
+	for _, t := range m.tasks {
+		if t.stranger && t.has {
+			list = append(list, t.container)
+		}
+	}
+	slices.SortFunc(list, func(a, b executor.Container) int { return a.TaskID.Compare(b.TaskID) })
+	return list
+}
+
+// Step does all that can be done at now and returns when it wants to be called again though nothing happened; the
+// zero time means never.
+func (m *Machine) Step(now time.Time) (Output, time.Time) {
+	var out Output
+	for _, id := range m.wake.Pop(now) {
+		m.touch(id)
+	}
+	due := m.due
+	m.due, m.isDue = nil, make(map[model.ID]bool, len(due))
+	for _, id := range due {
+		if t := m.tasks[id]; t != nil {
+			m.look(now, t, &out)
+		}
+	}
+	m.dispatch(&out)
+	m.talk(now, &out)
+	m.save(now, &out)
+	return out, earliest(m.wake.Next(), m.link.beat, m.saveAt)
+}
+
+// touch has a task looked at in the next step.
+func (m *Machine) touch(id model.ID) {
+	if !m.isDue[id] {
+		m.isDue[id] = true
+		m.due = append(m.due, id)
+	}
+}
+
+// touchAll has every task looked at, in an order that does not depend on a map's.
+func (m *Machine) touchAll() {
+	for _, id := range m.ids() {
+		m.touch(id)
+	}
+}
+
+func (m *Machine) ids() []model.ID {
+	ids := make([]model.ID, 0, len(m.tasks))
+	for id := range m.tasks {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, model.ID.Compare)
+	return ids
+}
+
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}

@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/wire"
+	"golang.org/x/sync/errgroup"
+)
+
+// Disk keeps one piece of an agent's memory. Save replaces what was kept; a crash leaves the old or the new.
+type Disk interface {
+	Load() ([]byte, error) // nil: nothing was kept
+	Save([]byte) error
+}
+
+// Config is what an agent's shell needs.
+type Config struct {
+	Options
+	Env      env.Env
+	Executor executor.Executor
+	Dialer   wire.Dialer
+	Disk     Disk // nil: nothing is kept
+	Log      *slog.Logger
+}
+
+// Agent runs a Machine: it owns the goroutines that wait for the engine, the manager and the disk.
+type Agent struct {
+	cfg     Config
+	machine *Machine
+
+	mu     sync.Mutex
+	inbox  []func(now time.Time) // what happened, to be told to the machine by Run's goroutine
+	wake   chan struct{}
+	toSave []byte
+	saves  chan struct{}
+
+	session wire.Session // of Run's goroutine
+	cancels map[OpID]context.CancelFunc
+}
+
+// NewAgent reads what an earlier agent of this node kept.
+func NewAgent(cfg Config) (*Agent, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	var saved []byte
+	if cfg.Disk != nil {
+		var err error
+		if saved, err = cfg.Disk.Load(); err != nil {
+			return nil, err
+		}
+	}
+	m, err := New(cfg.Options, saved)
+	if err != nil {
+		// A manager sends all of it again.
+		cfg.Log.Warn("the saved assignments cannot be read and are left aside", "error", err)
+		if m, err = New(cfg.Options, nil); err != nil {
+			return nil, err
+		}
+	}
+	return &Agent{
+		cfg: cfg, machine: m, wake: make(chan struct{}, 1), saves: make(chan struct{}, 1), cancels: map[OpID]context.CancelFunc{},
+	}, nil
+}
+
+// Run runs the node's tasks until ctx ends. Containers run on afterwards.
+func (a *Agent) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.watchEngine(ctx) })
+	g.Go(func() error { return a.keepSession(ctx) })
+	if a.cfg.Disk != nil {
+		g.Go(func() error { return a.saveLoop(ctx) })
+	}
+	g.Go(func() error { return a.loop(ctx, g) })
+	return g.Wait()
+}
+
+// loop is the only goroutine that touches the machine.
+func (a *Agent) loop(ctx context.Context, g *errgroup.Group) error {
+	for {
+		for _, tell := range a.take() {
+			tell(a.cfg.Env.Now())
+		}
+		out, next := a.machine.Step(a.cfg.Env.Now())
+		a.carryOut(ctx, g, out)
+		if err := a.sleep(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *Agent) sleep(ctx context.Context, next time.Time) error {
+	var timer <-chan time.Time
+	if !next.IsZero() {
+		var stop func()
+		timer, stop = a.cfg.Env.NewTimer(next.Sub(a.cfg.Env.Now()))
+		defer stop()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.wake:
+	case <-timer:
+	}
+	return nil
+}
+
+func (a *Agent) carryOut(ctx context.Context, g *errgroup.Group, out Output) {
+	for _, id := range out.Cancel {
+		if cancel := a.cancels[id]; cancel != nil {
+			cancel()
+		}
+	}
+	for _, op := range out.Ops {
+		a.operate(ctx, g, op)
+	}
+	if out.Save != nil && a.cfg.Disk != nil {
+		a.mu.Lock()
+		a.toSave = out.Save
+		a.mu.Unlock()
+		poke(a.saves)
+	}
+	if a.session == nil {
+		return
+	}
+	for _, msg := range out.Send {
+		if err := a.session.Send(msg); err != nil {
+			out.Hangup = true
+			break
+		}
+	}
+	if out.Hangup {
+		a.session.Close()
+	}
+}
+
+// operate carries one operation out beside the others; the machine bounds how many there are.
+func (a *Agent) operate(ctx context.Context, g *errgroup.Group, op Op) {
+	ctx, cancel := context.WithCancel(ctx)
+	a.cancels[op.ID] = cancel
+	g.Go(func() error {
+		c, err := op.Do(ctx, a.cfg.Executor)
+		a.tell(func(now time.Time) {
+			cancel()
+			delete(a.cancels, op.ID)
+			if err != nil {
+				a.cfg.Log.Debug("operation failed", "operation", op.Kind, "task", op.Task, "error", err)
+			}
+			a.machine.Done(now, op.ID, op.Task, c, err)
+		})
+		return nil
+	})
+}
+
+// tell has Run's goroutine call f.
+func (a *Agent) tell(f func(now time.Time)) {
+	a.mu.Lock()
+	a.inbox = append(a.inbox, f)
+	a.mu.Unlock()
+	poke(a.wake)
+}
+
+func (a *Agent) take() []func(time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	in := a.inbox
+	a.inbox = nil
+	return in
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (a *Agent) nonce() uint64 {
+	id := a.cfg.Env.NewID()
+	return binary.BigEndian.Uint64(id[:8])
+}
+
+func (a *Agent) saveLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.saves:
+		}
+		a.mu.Lock()
+		b := a.toSave
+		a.mu.Unlock()
+		if err := a.cfg.Disk.Save(b); err != nil {
+			// Only an agent that starts while no manager answers would miss them.
+			a.cfg.Log.Warn("the node's assignments cannot be saved", "error", err)
+		}
+	}
+}
