@@ -22,6 +22,7 @@ type Engine struct {
 	host             string
 	transport        *http.Transport
 	version          atomic.Pointer[versions.Version]
+	identity         atomic.Pointer[map[string]string]
 }
 
 // NewEngine reads a host as DOCKER_HOST has it: unix:///path or tcp://host:port.
@@ -65,6 +66,9 @@ func (e *Engine) Close() { e.transport.CloseIdleConnections() }
 func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Scheme, r.URL.Host, r.Host = "http", "docker", "docker"
+	if highest := e.version.Load(); highest != nil {
+		e.rewrite(r.URL, *highest)
+	}
 	resp, err := e.transport.RoundTrip(r)
 	if err != nil {
 		return nil, e.unreachable(err)
@@ -95,9 +99,33 @@ func (e *Engine) Version(ctx context.Context) (versions.Version, error) {
 
 // learn keeps the version up to date: an engine may be upgraded while skep runs.
 func (e *Engine) learn(h http.Header) {
-	if v, ok := versions.Parse(h.Get("Api-Version")); ok {
-		e.version.Store(&v)
+	v, ok := versions.Parse(h.Get("Api-Version"))
+	if !ok {
+		return
 	}
+	e.version.Store(&v)
+	identity := map[string]string{}
+	for _, name := range []string{"Api-Version", "Docker-Experimental", "Ostype", "Server"} {
+		if value := h.Get(name); value != "" {
+			identity[name] = value
+		}
+	}
+	// Not every answer has all of them; a poorer one must not make clients forget the rest.
+	if old := e.identity.Load(); old == nil || len(*old) <= len(identity) {
+		e.identity.Store(&identity)
+	}
+}
+
+// Identity are the headers by which the engine tells clients what it is; nil while it is not reachable.
+// Clients of skep see the same ones, so that they negotiate as they would with the engine.
+func (e *Engine) Identity(ctx context.Context) map[string]string {
+	if _, err := e.Version(ctx); err != nil {
+		return nil
+	}
+	if identity := e.identity.Load(); identity != nil {
+		return *identity
+	}
+	return nil
 }
 
 // rewrite gives u the version the engine can answer.

@@ -30,9 +30,11 @@ func TakenUp(v store.View, s *model.Service) *model.Rollout {
 	return r
 }
 
-// Version is the service's Version.Index: what was asked, or the active revision, whichever is younger.
+// Version is the service's Version.Index. It rises with what is asked, and when the active revision becomes
+// another than that, as an automatic rollback makes it. A rollout merely taking up what was asked changes
+// nothing a reader has seen, so it does not make the reader's update come out of sequence.
 func Version(v store.View, s *model.Service) uint64 {
-	if r := store.Rollouts.ByID(v, s.ID); r != nil {
+	if r := TakenUp(v, s); r != nil && r.Active != s.Revision {
 		return max(s.Index, r.ActiveIndex)
 	}
 	return s.Index

@@ -1,0 +1,43 @@
+package api
+
+import (
+	"context"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Cluster is this node's part in a cluster. Its methods are called from many goroutines.
+type Cluster interface {
+	State() State
+	// Init founds a cluster of this one node. The request has been checked. The node's id is returned when
+	// the cluster answers.
+	Init(ctx context.Context, req swarm.InitRequest) (nodeID string, err error)
+	// Leave makes the node forget its cluster. Without force the caller has checked that it may.
+	Leave(ctx context.Context, force bool) error
+	// Manager is nil unless this node is an active manager.
+	Manager() Manager
+}
+
+// Locker is a Cluster that can lock its managers' data at rest. Where it is not implemented, autolock is
+// refused.
+type Locker interface {
+	Unlock(ctx context.Context, key string) error
+}
+
+// Manager reads and writes the cluster's state.
+type Manager interface {
+	store.Committer
+	// Fresh returns a view that holds everything acknowledged before the call.
+	Fresh(ctx context.Context) (store.View, error)
+}
+
+// State is how this node stands to a cluster.
+type State struct {
+	Local  swarm.LocalNodeState
+	NodeID model.ID
+	Addr   string // the address other nodes reach this one at
+	Err    string // why Local is error
+	Leader model.ID
+}

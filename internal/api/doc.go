@@ -1,0 +1,11 @@
+// Package api is the Docker Engine API as skep serves it: cluster objects are answered from the store, the
+// rest is passed through to the node's own engine, some routes are both. The table in api/routes says which.
+//
+// It writes the tables of cluster settings, services, their revisions, node specs, networks, secrets and
+// configs, and reads all of them.
+//
+// Invariants: a request changes all it asks for in one batch or nothing; every write names the versions it
+// was decided on; answers never contain secret data. A read sees everything acknowledged before it began.
+//
+// Callers may not assume that an answered write has already had its effect: stages carry it out afterwards.
+package api

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/distribution/reference"
+)
+
+// pinLimit bounds how long a registry that does not answer delays a service.
+const pinLimit = 10 * time.Second
+
+// pin asks the registry, through the engine, which digest an image has. A warning, in Docker's words, says
+// when it cannot be found out: each node then pulls what it finds under the name.
+func (s *Server) pin(r *request, image, auth string) (pinned, warning string) {
+	failed := func(err error) (string, string) {
+		return "", "unable to pin image " + image + " to digest: " + err.Error()
+	}
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return failed(err)
+	}
+	if _, already := named.(reference.Canonical); already {
+		return "", ""
+	}
+	tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged)
+	if !ok {
+		return "", ""
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pinLimit)
+	defer cancel()
+	var answer struct{ Descriptor struct{ Digest string } }
+	header := http.Header{}
+	if auth != "" {
+		header.Set(registryAuth, auth)
+	}
+	if err := s.askEngine(ctx, "/distribution/"+reference.FamiliarString(tagged)+"/json", header, &answer); err != nil {
+		return failed(err)
+	}
+	if answer.Descriptor.Digest == "" {
+		return "", ""
+	}
+	return reference.FamiliarString(tagged) + "@" + answer.Descriptor.Digest, ""
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/decode"
+	"github.com/skep-org/skep/internal/api/find"
+	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/api/validate"
+	"github.com/skep-org/skep/internal/api/versions"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// serviceSpec reads a service's spec off the request and fills it.
+func (r *request) serviceSpec() (*askedSpec, error) {
+	body, err := decode.Body(r.Request)
+	if err != nil {
+		return nil, err
+	}
+	first, err := decode.First(body)
+	if err != nil {
+		return nil, err
+	}
+	a := &askedSpec{raw: versions.Strip(r.version, versions.ServiceSpec, first)}
+	if err := decode.JSON(a.raw, &a.spec); err != nil {
+		return nil, err
+	}
+	if len(a.spec.TaskTemplate.Networks) == 0 {
+		// Where the networks stood before API 1.25; the types have it no more.
+		var older struct {
+			Networks []swarm.NetworkAttachmentConfig
+		}
+		if decode.JSON(a.raw, &older) == nil {
+			a.spec.TaskTemplate.Networks = older.Networks
+		}
+	}
+	a.raw = without(a.raw, "Networks")
+	if err := validate.Fill(&a.spec); err != nil {
+		return nil, err
+	}
+	// Newer clients ask the registry themselves and send the digest.
+	a.resolveImage = r.pinned && r.version.Less(versions.Version{Major: 1, Minor: 30}) &&
+		a.spec.TaskTemplate.ContainerSpec != nil
+	return a, nil
+}
+
+// without removes a member of an object.
+func without(raw []byte, name string) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return raw
+	}
+	for key := range members {
+		if strings.EqualFold(key, name) {
+			delete(members, key)
+		}
+	}
+	out, err := json.Marshal(members)
+	if err != nil {
+		return raw
+	}
+	return out
+}
+
+// networks writes the ids of the cluster's networks over whatever they were called. The names of the
+// engine's own networks stay: each node has its own.
+func (a *askedSpec) networks(r *request, v store.View) ([]store.Condition, error) {
+	var conditions []store.Condition
+	targets := a.spec.TaskTemplate.Networks
+	for i := range targets {
+		row, err := find.Network(v, targets[i].Target)
+		switch {
+		case err == nil:
+			targets[i].Target = row.ID.String()
+			conditions = append(conditions, store.Networks.Present(row.Key()))
+		case httperr.Status(err) != http.StatusNotFound:
+			return nil, err
+		default:
+			name, ok := r.server.engineNetwork(r, targets[i].Target)
+			if !ok {
+				// Docker answers 500 here.
+				return nil, httperr.New(http.StatusInternalServerError, "network %s not found", targets[i].Target)
+			}
+			targets[i].Target = name
+		}
+	}
+	return conditions, nil
+}
+
+// engineNetwork is the name of a network that the engine has by itself.
+func (s *Server) engineNetwork(r *request, ref string) (string, bool) {
+	switch ref {
+	case "bridge", "host", "none":
+		return ref, true // on every node
+	}
+	var found struct {
+		Name   string
+		Labels map[string]string
+	}
+	if ref == "" || s.askEngine(r.Context(), "/networks/"+url.PathEscape(ref), nil, &found) != nil || found.Labels[networkLabel] != "" {
+		return "", false
+	}
+	return found.Name, true
+}
+
+// files checks that the secrets and configs referred to exist.
+func (a *askedSpec) files(v store.View) ([]store.Condition, error) {
+	c := a.spec.TaskTemplate.ContainerSpec
+	if c == nil {
+		return nil, nil
+	}
+	var conditions []store.Condition
+	var missing []string
+	for _, ref := range c.Secrets {
+		if row := store.Secrets.ByID(v, parseID(ref.SecretID)); row != nil {
+			conditions = append(conditions, store.Secrets.Present(row.Key()))
+		} else {
+			missing = append(missing, ref.SecretName)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, notFound("secret", missing)
+	}
+	for _, ref := range c.Configs {
+		if row := store.Configs.ByID(v, parseID(ref.ConfigID)); row != nil {
+			conditions = append(conditions, store.Configs.Present(row.Key()))
+		} else {
+			missing = append(missing, ref.ConfigName)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, notFound("config", missing)
+	}
+	return conditions, nil
+}
+
+func notFound(kind string, names []string) error {
+	if len(names) > 1 {
+		kind += "s"
+	}
+	return httperr.BadRequest("%s not found: %s", kind, strings.Join(names, ", "))
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/find"
+	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/api/render"
+	"github.com/skep-org/skep/internal/api/validate"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+func (s *Server) serviceUpdate(r *request) error {
+	asked, err := r.serviceSpec()
+	if err != nil {
+		return err
+	}
+	version, err := r.versionOf("service")
+	if err != nil {
+		return err
+	}
+	rollback := r.URL.Query().Get("rollback")
+	if rollback != "" && rollback != "previous" {
+		return httperr.New(http.StatusInternalServerError, "unrecognized rollback option %s", rollback)
+	}
+	v, m, err := r.view()
+	if err != nil {
+		return err
+	}
+	old, err := find.Service(v, r.id)
+	if err != nil {
+		return err
+	}
+	now, before := render.Revisions(v, old)
+	auth, err := r.credentials(now, before)
+	if err != nil {
+		return err
+	}
+	conditions, err := asked.check(r, v)
+	if err != nil {
+		return err
+	}
+	if err := allowed(v, old, now, version, &asked.spec); err != nil {
+		return err
+	}
+	next := &model.Service{ID: old.ID, Name: old.Name, Previous: now.ID, Rollback: rollback != ""}
+	batch := store.Batch{Conditions: append(conditions, store.Services.At(old), store.Revisions.Present(now.Key()))}
+	if rollout := store.Rollouts.ByID(v, old.ID); rollout != nil {
+		batch.Conditions = append(batch.Conditions, store.Rollouts.At(rollout))
+	}
+	var warnings []string
+	if next.Rollback {
+		if before == nil {
+			return httperr.BadRequest("service %s does not have a previous spec", old.ID)
+		}
+		next.Revision = before.ID
+		batch.Conditions = append(batch.Conditions, store.Revisions.Present(before.Key()))
+	} else {
+		if err := validate.Unsupported(&asked.spec); err != nil {
+			return err
+		}
+		revision, said, err := s.revision(r, asked, old.ID, auth)
+		if err != nil {
+			return err
+		}
+		warnings = said
+		next.Revision = revision.ID
+		batch.Changes = append(batch.Changes, store.Revisions.Put(revision))
+	}
+	batch.Changes = append(batch.Changes, store.Services.Put(next))
+	if err := r.commit(m, "service", old.Name, batch); err != nil {
+		return err
+	}
+	return r.json(http.StatusOK, swarm.ServiceUpdateResponse{Warnings: warnings})
+}
+
+// allowed refuses updates that come too late or ask for what cannot change.
+func allowed(v store.View, old *model.Service, now *model.ServiceRevision, version uint64, spec *swarm.ServiceSpec) error {
+	switch {
+	case now == nil:
+		return httperr.New(http.StatusInternalServerError, "service %s has no spec", old.ID)
+	case version != render.Version(v, old):
+		return httperr.New(http.StatusInternalServerError, "update out of sequence")
+	case spec.Name != old.Name:
+		return httperr.NotImplemented("renaming services is not supported")
+	case modeName(spec.Mode) != modeName(now.Spec.Get().Mode):
+		return httperr.NotImplemented("service mode change is not allowed")
+	}
+	return nil
+}
+
+// credentials are those sent along, else those of the revision the request names.
+func (r *request) credentials(now, before *model.ServiceRevision) (string, error) {
+	if auth := r.Header.Get(registryAuth); auth != "" {
+		return auth, nil
+	}
+	from := now
+	switch r.URL.Query().Get("registryAuthFrom") {
+	case "", "spec":
+	case "previous-spec":
+		from = before
+	default:
+		return "", httperr.New(http.StatusInternalServerError, "unsupported registryAuthFrom value")
+	}
+	if from == nil {
+		return "", httperr.New(http.StatusInternalServerError, "service does not have a previous spec")
+	}
+	return from.RegistryAuth, nil
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/api/render"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// What no node's state allows.
+const (
+	alreadyMember = `This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`
+	notMember     = "This node is not part of a swarm"
+	lastManager   = "You are attempting to leave the swarm on a node that is participating as a manager. " +
+		"Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. "
+	noAutolock = "locking the managers' data at rest (autolock) is not supported by this version of skep"
+)
+
+func (s *Server) swarmInspect(r *request) error {
+	v, _, err := r.view()
+	if err != nil {
+		return err
+	}
+	c := store.TheCluster(v)
+	if c == nil {
+		return httperr.NotFound("swarm not found")
+	}
+	return r.json(http.StatusOK, render.Swarm(v, c))
+}
+
+func (s *Server) swarmInit(r *request) error {
+	var req swarm.InitRequest
+	if _, err := r.decode(&req); err != nil {
+		return err
+	}
+	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
+		return httperr.Unavailable(alreadyMember)
+	}
+	if req.ListenAddr == "" {
+		return httperr.BadRequest(`invalid ListenAddr "": invalid empty address`)
+	}
+	if err := s.checkInit(&req); err != nil {
+		return err
+	}
+	id, err := s.Cluster.Init(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	return r.json(http.StatusOK, id)
+}
+
+func (s *Server) checkInit(req *swarm.InitRequest) error {
+	switch req.Availability {
+	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
+	default:
+		return httperr.BadRequest("invalid Availability: %q", string(req.Availability))
+	}
+	switch {
+	case req.DataPathPort != 0 && (req.DataPathPort < 1024 || req.DataPathPort > 49151):
+		return httperr.BadRequest("data path port %d is out of the range 1024 to 49151", req.DataPathPort)
+	case req.SubnetSize > 29:
+		return httperr.BadRequest("subnet size %d leaves no room for containers: 29 is the smallest subnet", req.SubnetSize)
+	case req.ForceNewCluster:
+		return httperr.NotImplemented("force-new-cluster is not supported by this version of skep: this node has no cluster to start anew from")
+	}
+	for _, pool := range req.DefaultAddrPool {
+		if !pool.IsValid() || pool != pool.Masked() {
+			return httperr.BadRequest("invalid default address pool %q: give a network such as 10.10.0.0/16", pool.String())
+		}
+		if req.SubnetSize != 0 && int(req.SubnetSize) < pool.Bits() {
+			return httperr.BadRequest("subnets of size /%d do not fit into the address pool %s", req.SubnetSize, pool)
+		}
+	}
+	req.Spec.EncryptionConfig.AutoLockManagers = req.Spec.EncryptionConfig.AutoLockManagers || req.AutoLockManagers
+	return s.checkSpec(&req.Spec)
+}
+
+// checkSpec refuses the settings of a cluster that would be taken and not kept.
+func (s *Server) checkSpec(spec *swarm.Spec) error {
+	if _, can := s.Cluster.(Locker); spec.EncryptionConfig.AutoLockManagers && !can {
+		return httperr.NotImplemented(noAutolock)
+	}
+	ca := spec.CAConfig
+	switch {
+	case len(ca.ExternalCAs) > 0:
+		return httperr.NotImplemented("external certificate authorities are not supported by this version of skep")
+	case ca.SigningCACert != "" || ca.SigningCAKey != "":
+		return httperr.NotImplemented("a certificate authority of your own is not supported by this version of skep")
+	case ca.NodeCertExpiry != 0 && ca.NodeCertExpiry < minCertExpiry:
+		return httperr.BadRequest("minimum certificate expiry time is 1h0m0s")
+	case spec.Dispatcher.HeartbeatPeriod < 0:
+		return httperr.BadRequest("heartbeat time period cannot be a negative duration")
+	}
+	return nil
+}
+
+func (s *Server) swarmJoin(r *request) error {
+	var req swarm.JoinRequest
+	if _, err := r.decode(&req); err != nil {
+		return err
+	}
+	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
+		return httperr.Unavailable(alreadyMember)
+	}
+	return httperr.NotImplemented("joining a cluster is not supported by this version of skep: it runs clusters of one node")
+}
+
+func (s *Server) swarmLeave(r *request) error {
+	state := s.Cluster.State()
+	force := r.flag("force")
+	switch {
+	case state.Local == swarm.LocalNodeStateInactive:
+		return httperr.Unavailable(notMember)
+	case state.Local == swarm.LocalNodeStateActive && s.Cluster.Manager() != nil && !force:
+		return httperr.Unavailable(lastManager)
+	}
+	if err := s.Cluster.Leave(r.Context(), force); err != nil {
+		return err
+	}
+	return r.ok()
+}
+
+func (s *Server) swarmUnlockKey(r *request) error {
+	v, _, err := r.view()
+	if err != nil {
+		return err
+	}
+	c := store.TheCluster(v)
+	if c == nil {
+		return httperr.NotFound("swarm not found")
+	}
+	return r.json(http.StatusOK, swarm.UnlockKeyResponse{UnlockKey: c.UnlockKey})
+}
+
+func (s *Server) swarmUnlock(r *request) error {
+	var req swarm.UnlockRequest
+	if _, err := r.decode(&req); err != nil {
+		return err
+	}
+	state := s.Cluster.State()
+	locker, can := s.Cluster.(Locker)
+	switch {
+	case state.Local == swarm.LocalNodeStateInactive:
+		_, err := r.manager()
+		return err
+	case state.Local != swarm.LocalNodeStateLocked:
+		return httperr.Conflict("swarm is not locked")
+	case !can:
+		return httperr.NotImplemented(noAutolock)
+	}
+	if err := locker.Unlock(r.Context(), req.UnlockKey); err != nil {
+		return err
+	}
+	return r.ok()
+}
