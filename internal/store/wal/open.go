@@ -52,18 +52,30 @@ func (l *Log) open() error {
 	if err := l.read(meta); err != nil {
 		return err
 	}
-	last := meta.GetMetadata().GetIndex()
-	if n := len(l.loaded.Entries); n > 0 {
-		last = l.loaded.Entries[n-1].GetIndex()
-	}
-	if newest := slices.MaxFunc(s.snapshots, byIndex); newest.index > last {
-		return fmt.Errorf("wal: the raft log in %s ends at index %d although there was a snapshot at %d, which is missing or damaged; restore the directory from a backup, or let this manager join anew", l.dir, last, newest.index)
+	for _, id := range s.snapshots {
+		if !l.holds(id) {
+			return fmt.Errorf("wal: the raft log in %s does not hold what led to its snapshot at index %d, and that snapshot is missing or damaged; restore the directory from a backup, or let this manager join anew", l.dir, id.index)
+		}
 	}
 	return l.prune()
 }
 
+// holds: what was loaded goes past a snapshot by its own entries, or starts there or later. A snapshot that a leader
+// sent can stand in place of entries that are not in the log, or contradict it; it cannot be left out.
+func (l *Log) holds(id snapshotID) bool {
+	base := idOf(l.loaded.Snapshot)
+	if id.index <= base.index {
+		return true
+	}
+	i := id.index - base.index
+	return i <= uint64(len(l.loaded.Entries)) && l.loaded.Entries[i-1].GetTerm() == id.term
+}
+
 // identify opens the identity, which tells a wrong key from damage: the library's checksum has passed.
 func (l *Log) identify(metadata []byte) error {
+	if metadata == nil {
+		return fmt.Errorf("wal: the raft log in %s does not say whose it is: it is damaged; restore the directory from a backup, or let this manager join anew", l.dir)
+	}
 	plain, err := l.sealer.open(metadata, []byte(bindIdentity))
 	if errors.Is(err, errSealed) {
 		return ErrWrongKey
@@ -146,13 +158,6 @@ func (l *Log) read(meta *pb.Snapshot) error {
 		return fmt.Errorf("wal: the raft log in %s cannot be made durable: %w", l.dir, err)
 	}
 	return nil
-}
-
-func byIndex(a, b snapshotID) int {
-	if a.index < b.index {
-		return -1
-	}
-	return 1
 }
 
 // prune removes the snapshots and segments that are needed no more.

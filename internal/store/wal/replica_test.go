@@ -3,6 +3,7 @@ package wal_test
 import (
 	"context"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"io"
 	"sync"
@@ -16,7 +17,13 @@ import (
 	"github.com/skep-org/skep/internal/store/wal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Each check of a property makes real files of many megabytes; the flag on the command line still counts.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // list is a state machine that remembers what it was given.
 type list struct {

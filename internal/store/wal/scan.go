@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,7 +43,8 @@ type scanned struct {
 	snapshots []snapshotID // as recorded, {0 0} for the start of the log
 	lastEntry *pb.Entry    // the last one recorded
 	tail      segment
-	valid     int64 // bytes of tail that hold whole records
+	valid     int64  // bytes of tail that hold whole records
+	rest      []byte // what follows them, without zeros at the end
 	crc       uint32
 }
 
@@ -59,12 +61,34 @@ func (l *Log) scan() (scanned, error) {
 		}
 		s.tail = seg
 		size, err := s.segment(seg, i == 0)
-		torn := errors.Is(err, io.ErrUnexpectedEOF) || err == nil && s.valid < size
-		if torn && i < len(segments)-1 || err != nil && !torn {
+		if i == len(segments)-1 {
+			return s, s.readRest(err)
+		}
+		if err != nil || s.valid < size {
 			return s, damaged(seg.path, s.valid, err)
 		}
 	}
-	return s, nil
+	return s, fmt.Errorf("wal: %s holds no segment of a raft log", l.dir)
+}
+
+// readRest reads what follows the last whole record of the last segment. err is why the record after that cannot be
+// read: a crash leaves an incomplete record and zeros after it; one that is there to its end is damaged.
+func (s *scanned) readRest(err error) error {
+	rest, rerr := readFrom(s.tail.path, s.valid)
+	if rerr != nil {
+		return fmt.Errorf("wal: the end of the raft log cannot be read: %w", rerr)
+	}
+	s.rest = bytes.TrimRight(rest, "\x00")
+	if s.valid%8 != 0 {
+		return damaged(s.tail.path, s.valid, err)
+	}
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) || len(s.rest) < 8 {
+		return nil
+	}
+	if size := binary.LittleEndian.Uint64(s.rest) &^ (0xff << 56); uint64(len(s.rest)-8) >= size {
+		return damaged(s.tail.path, s.valid, err)
+	}
+	return nil
 }
 
 func damaged(path string, at int64, err error) error {
@@ -126,10 +150,6 @@ func (s *scanned) record(rec *walpb.Record) error {
 // cutTorn truncates the log after its last whole record. It refuses when an entry of a later save than the torn one
 // follows: that save began after the torn one was durable, so this is damage and not a crash.
 func (l *Log) cutTorn(s scanned) error {
-	rest, err := readFrom(s.tail.path, s.valid)
-	if err != nil {
-		return fmt.Errorf("wal: the end of the raft log cannot be read: %w", err)
-	}
 	torn := uint64(1)
 	if s.lastEntry != nil {
 		m, err := l.sealer.openEntry(s.lastEntry)
@@ -140,16 +160,14 @@ func (l *Log) cutTorn(s scanned) error {
 			torn++
 		}
 	}
-	if l.newestSave(rest) > torn {
+	if l.newestSave(s.rest) > torn {
 		return damaged(s.tail.path, s.valid, nil)
 	}
-	for _, b := range rest {
-		if b != 0 {
-			l.logger.Warn("the raft log ended in a write that a crash tore; it is cut off, nothing acknowledged is lost", "file", s.tail.path, "byte", s.valid)
-			return truncate(s.tail.path, s.valid)
-		}
+	if len(s.rest) == 0 {
+		return nil
 	}
-	return nil
+	l.logger.Warn("the raft log ended in a write that a crash tore; it is cut off, nothing acknowledged is lost", "file", s.tail.path, "byte", s.valid)
+	return truncate(s.tail.path, s.valid)
 }
 
 // newestSave looks for whole entries in what is left of a log after its last valid record. Records are aligned to eight
