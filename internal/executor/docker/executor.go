@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/moby/moby/client"
@@ -67,11 +68,13 @@ func New(o Options) (*Executor, error) {
 // Close gives back idle connections. Calls in progress go on.
 func (e *Executor) Close() error { return e.api.Close() }
 
-// answeredKey carries a function to be called when the engine has answered a request with its header.
+// answeredKey carries a function to be called when the engine has begun to answer a request for its events. The client
+// does not tell: its Events returns before it knows whether there is an engine.
 type answeredKey struct{}
 
 func answered(resp *http.Response) {
-	if f, ok := resp.Request.Context().Value(answeredKey{}).(func()); ok && resp.StatusCode == http.StatusOK {
+	f, ok := resp.Request.Context().Value(answeredKey{}).(func())
+	if ok && resp.StatusCode == http.StatusOK && strings.HasSuffix(resp.Request.URL.Path, "/events") {
 		f()
 	}
 }
