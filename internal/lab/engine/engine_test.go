@@ -121,15 +121,20 @@ func TestDetachedEngineIsFoundAgain(t *testing.T) {
 // TestAttachedEngineEndsWithItsStarter guards the machine against tests that are killed.
 func TestAttachedEngineEndsWithItsStarter(t *testing.T) {
 	e := enginetest.Start(t)
+	enginetest.Whoami(t, e, "skep/whoami:1")
+	run(t, e, "8080")
 	if err := e.CutLifeline(); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if alive, err := e.Alive(); !alive && err == nil {
-			return
+			break
 		} else if time.Now().After(deadline) {
 			t.Fatalf("ten seconds after its starter the engine still runs (%v)", err)
 		}
+	}
+	if found := traces(t, filepath.Dir(e.Socket()), e.Cgroup()); found != "" {
+		t.Errorf("the engine whose starter is gone left:\n%s", found)
 	}
 }
 

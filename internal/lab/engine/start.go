@@ -53,6 +53,9 @@ func (e *Engine) prepareDir() error {
 // boot starts the first process of the engine's namespaces and waits until its mounts are made.
 func (e *Engine) boot(ctx context.Context) error {
 	network, resolver, life := "private", "refuse", "attached"
+	if e.cfg.Detached {
+		life = "detached"
+	}
 	flags := uintptr(syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET)
 	if e.cfg.Network == HostNetwork {
 		network, flags = "host", flags&^syscall.CLONE_NEWNET
@@ -61,12 +64,12 @@ func (e *Engine) boot(ctx context.Context) error {
 		resolver = "host"
 	}
 	//nolint:noctx // the context bounds the start; the process lives on until Stop
-	cmd := exec.Command("/bin/sh", "-c", bootScript, "engine", e.cfg.Dir, network, resolver, life)
+	cmd := exec.Command("/bin/sh", "-c", bootScript, "engine", e.cfg.Dir, network, resolver, life, e.cgroup())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Setsid: true}
-	if e.cfg.Detached {
-		cmd.Args[len(cmd.Args)-1] = "detached"
-	} else if err := e.attach(cmd); err != nil {
-		return err
+	if !e.cfg.Detached {
+		if err := e.attach(cmd); err != nil {
+			return err
+		}
 	}
 	said, err := cmd.StdoutPipe()
 	if err != nil {
