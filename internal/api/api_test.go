@@ -21,6 +21,7 @@ import (
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/api/proxy"
 	"github.com/skep-org/skep/internal/api/routes"
+	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/model"
@@ -144,7 +145,8 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
 	}
 	body, _ := io.ReadAll(r.Body)
 	w.passed = append(w.passed, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+string(body)))
-	answer, ok := w.engine[r.Method+" "+r.URL.Path]
+	_, bare := versions.Split(r.URL.Path)
+	answer, ok := w.engine[r.Method+" "+bare]
 	if !ok {
 		rw.WriteHeader(http.StatusNotFound)
 		io.WriteString(rw, `{"message":"page not found"}`+"\n")
@@ -225,6 +227,8 @@ func (w *world) rows(d *datadriven.TestData) string {
 		d.ScanArgs(w.t, "rollout", &state)
 		r := &model.Rollout{ServiceID: s.ID, Asked: s.Revision, AskedIndex: s.Index, Active: s.Revision, Previous: s.Previous, StartedAt: 1e18, Message: "as it goes"}
 		switch state {
+		case "updating":
+			r.State = model.RolloutUpdating
 		case "completed":
 			r.State, r.CompletedAt = model.RolloutCompleted, 2e18
 		case "rolled-back":

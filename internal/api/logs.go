@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/binary"
 	"errors"
-	"github.com/skep-org/skep/internal/logs"
 	"io"
 	"maps"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -154,6 +154,9 @@ type logWriter struct {
 const timestampForm = "2006-01-02T15:04:05.000000000Z07:00"
 
 func (l logWriter) write(m logs.Message) error {
+	if m.Err != nil {
+		m.Data = []byte(m.Err.Error() + "\n")
+	}
 	line := make([]byte, 8, 8+len(m.Data)+200)
 	if l.raw {
 		line = line[:0]
