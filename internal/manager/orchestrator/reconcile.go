@@ -132,24 +132,27 @@ func (p *plan) fallback(sl *slot) *run {
 	return nil
 }
 
-// yield stops what makes way for the task the slot keeps. Start-first, that is once it runs.
+// yield stops what makes way for the task the slot keeps. Start-first, the one that runs now stays until that runs.
 func (p *plan) yield(s *service, sl *slot, keep *run) {
+	stays := p.serving(s, sl, keep)
 	for _, r := range sl.runs {
-		if r == keep || !r.wanted() {
-			continue
-		}
-		if r.ended() || keep == nil || !p.waits(s, keep, r) {
+		if r != keep && r != stays && r.wanted() {
 			r.stop(p.whyStop(s, sl, r), model.StateShutdown, p.now)
 		}
 	}
 }
 
-// waits reports whether a task stays until its successor runs.
-func (p *plan) waits(s *service, keep, r *run) bool {
-	if r.node != nil && r.node.lost {
-		return false
+// serving is the task that stays until the one the slot keeps runs; nil when none does.
+func (p *plan) serving(s *service, sl *slot, keep *run) *run {
+	if keep == nil || keep.running() || !s.startFirst() {
+		return nil
 	}
-	return keep.ended() || s.startFirst() && !keep.running()
+	for _, r := range slices.Backward(sl.runs) {
+		if r != keep && r.wanted() && r.running() && !r.node.lost {
+			return r
+		}
+	}
+	return nil
 }
 
 // startFirst follows the rollout's order while there is one, and the update's otherwise.

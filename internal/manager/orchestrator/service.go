@@ -104,11 +104,13 @@ func (p *plan) slot(id slotID) *slot {
 }
 
 // countFailures notes the update's tasks that failed since the last look; reconcile settles each of them in the same
-// plan, so that none is counted twice. An automatic rollback takes effect at once.
+// plan, so that none is counted twice. An automatic rollback takes effect at once, and what failed with the task that
+// led to it does not count against the rollback.
 func (p *plan) countFailures(s *service) {
+	active := s.rollout.Active
 	for _, sl := range s.slots {
 		for _, r := range sl.runs {
-			if !r.wanted() || !r.ended() || p.dirty(s, r) {
+			if !r.wanted() || !r.ended() || p.dirty(s, r) || s.rollout.Active != active {
 				continue
 			}
 			e := r.end()

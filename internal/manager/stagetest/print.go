@@ -71,3 +71,13 @@ func (w *World) PrintSlots(service string) string {
 	}
 	return cmp.Or(b.String(), "none\n")
 }
+
+// PrintRevisions lists the revisions there are of a service.
+func (w *World) PrintRevisions(service string) string {
+	var names []string
+	for r := range store.RevisionsOf(w.View(), w.ID(service)) {
+		names = append(names, w.Name(r.ID))
+	}
+	slices.Sort(names)
+	return cmp.Or(strings.Join(names, " "), "none") + "\n"
+}

@@ -23,7 +23,7 @@ import (
 //	step                            planners, then one step of scheduler and agents, then planners
 //	place TASK NODE, status TASK STATE, exit TASK CODE
 //	advance DURATION                move the clock, then plan
-//	tasks [SERVICE], rollout SERVICE, slots SERVICE
+//	tasks [SERVICE], rollout SERVICE, slots SERVICE, revisions SERVICE
 func Run(t *testing.T, path string, add func(*World)) {
 	w := New(t)
 	add(w)
@@ -78,7 +78,7 @@ func (w *World) command(d *datadriven.TestData) string {
 		w.Place(w.task(arg(0)), w.ID(arg(1)))
 		w.Settle()
 	case "status":
-		w.Report(w.task(arg(0)), stateOf(d, arg(1)), 0, "")
+		w.Report(w.task(arg(0)), w.state(arg(1)), 0, "")
 		w.Settle()
 	case "exit":
 		state := model.StateFailed
@@ -98,6 +98,8 @@ func (w *World) command(d *datadriven.TestData) string {
 		return w.PrintTasks(arg(0))
 	case "rollout":
 		return w.PrintRollout(arg(0))
+	case "revisions":
+		return w.PrintRevisions(arg(0))
 	case "slots":
 		return w.PrintSlots(arg(0))
 	default:
@@ -135,11 +137,12 @@ func (w *World) nodeCommand(name string, args []datadriven.CmdArg) {
 	}
 }
 
-func stateOf(d *datadriven.TestData, name string) model.State {
+func (w *World) state(name string) model.State {
 	for s := range model.StateOrphaned {
-		if s.String() == name && (s == 0 || s.String() != "new") {
+		if s.String() == name {
 			return s
 		}
 	}
-	panic("no state is called " + name)
+	w.t.Fatalf("no state is called %q", name)
+	return 0
 }
