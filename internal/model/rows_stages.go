@@ -40,6 +40,9 @@ const (
 
 // Swarm is Docker's name for the update state; empty when there was no update.
 func (s RolloutState) Swarm() swarm.UpdateState {
+	if s > RolloutRollbackCompleted {
+		return "" // a newer build's
+	}
 	return [...]swarm.UpdateState{
 		"", swarm.UpdateStateUpdating, swarm.UpdateStatePaused, swarm.UpdateStateCompleted,
 		swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted,
@@ -104,6 +107,9 @@ const (
 
 // String is the reason as a user reads it.
 func (r Reason) String() string {
+	if r > ReasonResources {
+		return "a reason that only a newer build knows"
+	}
 	return [...]string{
 		"", "created", "restarted by its restart policy", "replaced by an update", "service scaled down",
 		"service removed", "node no longer satisfies the placement constraints", "node is being drained",

@@ -128,7 +128,8 @@ func asJSON[R, T any](num protowire.Number, at func(*R) *T, zero func(*R) bool) 
 	}, func(r *R, b []byte) error { return json.Unmarshal(b, at(r)) })
 }
 
-// list is a repeated message.
+// list is a repeated message. Only a row's own unknown fields survive: a list's element never gets a new field, what
+// it would say becomes a field of the row.
 func list[R, E any](num protowire.Number, at func(*R) *[]E, fields []field[E]) field[R] {
 	return field[R]{num, func(b []byte, num protowire.Number, r *R) []byte {
 		for i := range *at(r) {

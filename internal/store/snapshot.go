@@ -24,10 +24,10 @@ const (
 // Snapshot writes the view to w. It may run beside later writes: the view does not change.
 func (v View) Snapshot(w io.Writer) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
-	rows := uint64(len(v.st.unknown))
+	rows := uint64(v.st.unknown.Len())
 	for _, tr := range v.st.trees {
 		if tr != nil {
-			tr.scan(func(Row) bool { rows++; return true })
+			rows += uint64(tr.len())
 		}
 	}
 	head := appendNum(appendNum(appendNum(nil, snapIndex, v.st.index), snapNow, uint64(v.st.now)), snapRows, rows)
@@ -38,19 +38,15 @@ func (v View) Snapshot(w io.Writer) error {
 		}
 		def := tableDef(TableID(num))
 		tr.scan(func(r Row) bool {
-			m := r.GetMeta()
-			b := appendNum(nil, rowTable, uint64(num))
-			b = appendBytes(b, rowBytes, def.encodeRow(r))
-			b = appendNum(appendNum(appendNum(b, rowIndex, m.Index), rowCreated, uint64(m.Created)), rowUpdated, uint64(m.Updated))
-			err = writeRecord(bw, b)
+			err = writeRecord(bw, encodeRecord(TableID(num), r.Key(), r.GetMeta(), def.encodeRow(r)))
 			return err == nil
 		})
 	}
-	for k, raw := range v.st.unknown {
-		if err == nil {
-			b := appendNum(nil, rowTable, uint64(k.table))
-			err = writeRecord(bw, appendBytes(appendBytes(b, rowKey, keyBytes(k.key)), rowBytes, raw))
-		}
+	if err == nil {
+		v.st.unknown.Scan(func(r *unknownRow) bool {
+			err = writeRecord(bw, encodeRecord(r.table, r.key, &r.meta, r.raw))
+			return err == nil
+		})
 	}
 	if err == nil {
 		err = bw.Flush()
@@ -59,6 +55,13 @@ func (v View) Snapshot(w io.Writer) error {
 		return fmt.Errorf("write snapshot of the state: %w", err)
 	}
 	return nil
+}
+
+// encodeRecord says the key even where the row does: a build that does not know the table cannot read it there.
+func encodeRecord(table TableID, k model.Key, m *model.Meta, row []byte) []byte {
+	b := appendNum(nil, rowTable, uint64(table))
+	b = appendBytes(appendBytes(b, rowKey, keyBytes(k)), rowBytes, row)
+	return appendNum(appendNum(appendNum(b, rowIndex, m.Index), rowCreated, uint64(m.Created)), rowUpdated, uint64(m.Updated))
 }
 
 // Restore replaces the state by a snapshot. On an error the state is as before. Watchers start over.
@@ -130,7 +133,7 @@ func (st *state) restoreRow(b []byte) error {
 	}
 	def := tableDef(table)
 	if def == nil {
-		st.unknown[unknownKey{table, key}] = append([]byte{}, row...)
+		st.unknown.Set(&unknownRow{table: table, key: key, meta: m, raw: append([]byte{}, row...)})
 		return nil
 	}
 	r, err := def.decodeRow(row)

@@ -2,11 +2,10 @@ package store
 
 import (
 	"fmt"
-	"maps"
 	"sync"
 	"sync/atomic"
 
-	"github.com/skep-org/skep/internal/model"
+	"github.com/tidwall/btree"
 )
 
 // state is one immutable version of all tables.
@@ -14,12 +13,7 @@ type state struct {
 	trees   [tableCount]anyTree
 	index   uint64 // of the last entry applied
 	now     int64  // newest stamp, Unix nanoseconds
-	unknown map[unknownKey][]byte
-}
-
-type unknownKey struct {
-	table TableID
-	key   model.Key
+	unknown *btree.BTreeG[*unknownRow]
 }
 
 // View is the state as of one log index. Its zero value is not usable.
@@ -47,6 +41,7 @@ type Store struct {
 	forkMu sync.Mutex // copying a tree marks its source: one copier at a time
 
 	mu      sync.Mutex
+	limit   int // of feed; tests lower it
 	feed    []Event
 	dropped uint64        // highest index whose events are gone from feed
 	changed chan struct{} // closed at the next change
@@ -54,13 +49,13 @@ type Store struct {
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{changed: make(chan struct{})}
+	s := &Store{changed: make(chan struct{}), limit: eventLimit}
 	s.cur.Store(emptyState())
 	return s
 }
 
 func emptyState() *state {
-	st := &state{unknown: map[unknownKey][]byte{}}
+	st := &state{unknown: newUnknown()}
 	for id := range TableID(tableCount) {
 		if def := tableDef(id); def != nil {
 			st.trees[id] = def.newTree()
@@ -80,12 +75,13 @@ func (s *Store) Changed() <-chan struct{} {
 }
 
 // Events returns what changed after index, in log order, and a view in which exactly that has been applied. ok is
-// false when the feed no longer reaches back to index: the caller starts over from the view.
+// false when the feed no longer reaches back to index, or a snapshot took the state back behind it: the caller starts
+// over from the view.
 func (s *Store) Events(after uint64) (events []Event, v View, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v = s.View()
-	if after < s.dropped {
+	if after < s.dropped || after > v.Index() {
 		return nil, v, false
 	}
 	i := len(s.feed)
@@ -131,8 +127,8 @@ func (s *Store) publish(st *state, events []Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cur.Store(st)
-	if len(s.feed)+len(events) > eventLimit {
-		drop := min(len(s.feed), max(eventLimit/2, len(events)))
+	if len(s.feed)+len(events) > s.limit {
+		drop := min(len(s.feed), max(s.limit/2, len(events)))
 		if drop > 0 {
 			s.dropped = s.feed[drop-1].Index
 			for drop < len(s.feed) && s.feed[drop].Index == s.dropped {
@@ -164,6 +160,7 @@ type tx struct {
 	s      *Store
 	st     *state
 	forked [tableCount]bool
+	strays bool // unknown was copied
 	events []Event
 }
 
@@ -225,7 +222,7 @@ func holds(v View, c Condition) error {
 
 func (tx *tx) write(index uint64, c Change) error {
 	if tableDef(c.Table) == nil {
-		tx.writeUnknown(c)
+		tx.writeUnknown(index, c)
 		return nil
 	}
 	if !tx.forked[c.Table] {
@@ -250,16 +247,4 @@ func (tx *tx) write(index uint64, c Change) error {
 	}
 	tx.events = append(tx.events, Event{Index: index, Table: c.Table, Old: old, New: row})
 	return nil
-}
-
-// writeUnknown keeps a row of a table that only a newer build knows, so that it is in this member's snapshots.
-func (tx *tx) writeUnknown(c Change) {
-	m := maps.Clone(tx.st.unknown)
-	k := unknownKey{c.Table, c.Key}
-	if c.raw == nil {
-		delete(m, k)
-	} else {
-		m[k] = c.raw
-	}
-	tx.st.unknown = m
 }

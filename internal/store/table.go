@@ -26,7 +26,11 @@ const (
 )
 
 func (w Writer) String() string {
-	return [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft"}[w]
+	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft"}
+	if int(w) < len(names) {
+		return names[w]
+	}
+	return "a newer build's stage"
 }
 
 // Row is what a pointer to any table's row can do.

@@ -16,6 +16,7 @@ type anyTree interface {
 	version(model.Key) uint64
 	conflict(row Row) (string, bool)
 	scan(func(Row) bool)
+	len() int
 }
 
 func (tr *tree[R]) get(k model.Key) (Row, bool) {
@@ -107,3 +108,5 @@ func (tr *tree[R]) del(k model.Key) (Row, bool) {
 func (tr *tree[R]) scan(f func(Row) bool) {
 	tr.primary.Scan(func(r *R) bool { return f(any(r).(Row)) })
 }
+
+func (tr *tree[R]) len() int { return tr.primary.Len() }
