@@ -77,6 +77,9 @@ func (m *Machine) apply(msg *pb.Message) {
 	var batch []Entry
 	st := m.node.BasicStatus()
 	for _, e := range msg.GetEntries() {
+		if e.GetIndex() <= m.applied {
+			continue // a snapshot has overtaken it
+		}
 		switch e.GetType() {
 		case pb.EntryNormal:
 			if len(e.GetData()) > 0 {

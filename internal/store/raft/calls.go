@@ -3,6 +3,7 @@ package raft
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -76,7 +77,7 @@ func (r *Replica) Status(ctx context.Context) (s Status, err error) {
 func (r *Replica) Change(ctx context.Context, c Change) error {
 	return r.await(ctx, func() error { return r.machine.ProposeChange(c) }, func(m *Machine) (bool, error) {
 		if !m.lead.Leading {
-			return true, ErrNotLeader
+			return true, fmt.Errorf("raft: leadership was lost during the change of managers, which may or may not come about: %w", ErrNotLeader)
 		}
 		return !m.changing && !m.members.joint(), nil
 	})

@@ -29,7 +29,8 @@ type Loaded struct {
 //
 // A snapshot's metadata is a raftpb.Snapshot whose Data holds the members, never the state: that is the body.
 type Log interface {
-	// Load returns what was durable when the log was opened. The caller may keep the result.
+	// Load returns what was durable when the log was opened, or what Bootstrap has written since. Once a machine has
+	// written it may fail. The caller may keep the result.
 	Load() (Loaded, error)
 	// Save appends; entries replace those of the same and later indexes. Entries, a new term and a vote are durable
 	// when it returns; a new commit index alone need not be, unless sync asks for it.

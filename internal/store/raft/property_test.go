@@ -27,6 +27,33 @@ func TestRandomTrouble(t *testing.T) {
 	})
 }
 
+// A seed decides everything that happens, so that a simulator can repeat it.
+func TestSeedDecides(t *testing.T) {
+	story := rapid.Custom(func(rt *rapid.T) string {
+		c := newCluster(raft.Config{SnapshotEntries: 10, TrailingEntries: 3})
+		tr := &trouble{c: c, rt: rt}
+		tr.found()
+		for range 150 {
+			tr.step()
+		}
+		tr.recover()
+		return c.trace.String()
+	})
+	told := map[string]bool{}
+	for seed := range 10 {
+		cryptotest.SetGlobalRandom(t, uint64(seed))
+		first := story.Example(seed)
+		cryptotest.SetGlobalRandom(t, uint64(seed))
+		if second := story.Example(seed); first != second {
+			t.Fatalf("seed %d told two stories:\n%s\nand\n%s", seed, first, second)
+		}
+		told[first] = true
+	}
+	if len(told) < 5 {
+		t.Errorf("ten seeds told only %d stories", len(told))
+	}
+}
+
 type trouble struct {
 	c        *cluster
 	rt       *rapid.T

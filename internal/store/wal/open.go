@@ -147,7 +147,7 @@ func (l *Log) read(meta *pb.Snapshot) error {
 		}
 		l.save = max(l.save, m.save)
 	}
-	l.loaded = raft.Loaded{Identity: l.loaded.Identity, Entries: entries, Snapshot: meta}
+	l.loaded = &raft.Loaded{Identity: l.loaded.Identity, Entries: entries, Snapshot: meta}
 	if etcdraft.IsEmptyHardState(hard) {
 		return nil
 	}

@@ -103,12 +103,6 @@ func run(t testing.TB, opt wal.Options, sm *list, cfg raft.Config) (*raft.Replic
 		log, err = wal.Open(opt)
 	} else if log, err = wal.Create(opt, raft.Identity{ID: 7, Node: "node", Cluster: "cluster"}); err == nil {
 		err = raft.Bootstrap(log, "127.0.0.1:2377")
-		if err == nil {
-			err = log.Close()
-		}
-		if err == nil {
-			log, err = wal.Open(opt)
-		}
 	}
 	if err != nil {
 		t.Fatal(err)

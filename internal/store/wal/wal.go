@@ -39,7 +39,7 @@ type Log struct {
 	sealer sealer
 	logger *slog.Logger
 	lock   *fileutil.LockedFile
-	loaded raft.Loaded
+	loaded *raft.Loaded // nil once the log has moved on
 
 	mu      sync.Mutex // Save and Adopt
 	wal     *etcdwal.WAL
@@ -84,7 +84,7 @@ const bindIdentity = "skep identity"
 // lock prepares the directories and takes the lock that keeps a second process out.
 func lock(opt Options) (*Log, error) {
 	setSegmentSize()
-	l := &Log{dir: opt.Dir, logger: opt.Logger}
+	l := &Log{dir: opt.Dir, logger: opt.Logger, loaded: &raft.Loaded{}}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
@@ -109,13 +109,34 @@ func lock(opt Options) (*Log, error) {
 	return l, nil
 }
 
-// Load implements [raft.Log].
-func (l *Log) Load() (raft.Loaded, error) { return l.loaded, nil }
+// Load implements [raft.Log]. It gives back what was there when the log was opened, or what the first save put into an
+// empty one; it is forgotten after that, for it may be large.
+func (l *Log) Load() (raft.Loaded, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded == nil {
+		return raft.Loaded{}, fmt.Errorf("wal: the raft log in %s was written since it was opened; close and open it to load it again", l.dir)
+	}
+	return *l.loaded, nil
+}
+
+// moveOn keeps what Load returns true.
+func (l *Log) moveOn(hard *pb.HardState, entries []*pb.Entry) {
+	if hard == nil && len(entries) == 0 {
+		return
+	}
+	if l.loaded != nil && l.loaded.Empty() && l.loaded.Hard == nil {
+		l.loaded.Hard, l.loaded.Entries = hard, entries
+		return
+	}
+	l.loaded = nil
+}
 
 // Save implements [raft.Log].
 func (l *Log) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moveOn(hard, entries)
 	sealed := make([]*pb.Entry, len(entries))
 	if len(entries) > 0 {
 		l.save++
