@@ -3,6 +3,7 @@ package translate
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -22,6 +23,10 @@ func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, err
 		return nil, err
 	}
 	resources.Ulimits = spec.Ulimits
+	hosts, err := extraHosts(spec.Hosts)
+	if err != nil {
+		return nil, err
+	}
 	security, err := securityOpts(t, spec.Privileges)
 	if err != nil {
 		return nil, err
@@ -38,7 +43,7 @@ func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, err
 		CapDrop:        spec.CapabilityDrop,
 		OomScoreAdj:    int(spec.OomScoreAdj),
 		SecurityOpt:    security,
-		ExtraHosts:     extraHosts(spec.Hosts),
+		ExtraHosts:     hosts,
 		LogConfig:      logConfig(t),
 	}
 	if dns := spec.DNSConfig; dns != nil {
@@ -59,15 +64,18 @@ func logConfig(t *executor.Task) container.LogConfig {
 
 // extraHosts turns the format of hosts(5), "address name [aliases...]", into the engine's "name:address". Docker ignores
 // the aliases; they are names of the same address, so they are kept here.
-func extraHosts(hosts []string) []string {
+func extraHosts(hosts []string) ([]string, error) {
 	var out []string
 	for _, entry := range hosts {
 		fields := strings.Fields(entry)
+		if len(fields) < 2 {
+			return nil, fmt.Errorf("host entry %q: it is an address and a name", entry)
+		}
 		for i := 1; i < len(fields); i++ {
 			out = append(out, fields[i]+":"+fields[0])
 		}
 	}
-	return out
+	return out, nil
 }
 
 // smallestReservation is the least memory the engine lets a container reserve.

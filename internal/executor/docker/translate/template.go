@@ -15,23 +15,31 @@ import (
 
 // templateContext is what a spec's templates see; the field names are Docker's.
 type templateContext struct {
-	Service struct {
-		ID, Name string
-		Labels   map[string]string
-	}
-	Node struct {
-		ID, Hostname string
-		Platform     struct{ Architecture, OS string }
-	}
-	Task struct{ ID, Name, Slot string }
+	Service service
+	Node    node
+	Task    task
 }
 
+type service struct {
+	ID, Name string
+	Labels   map[string]string
+}
+
+type node struct {
+	ID, Hostname string
+	Platform     platform
+}
+
+type platform struct{ Architecture, OS string }
+
+type task struct{ ID, Name, Slot string }
+
 func newTemplateContext(t *executor.Task, p swarm.Platform) *templateContext {
-	c := &templateContext{}
-	c.Service.ID, c.Service.Name, c.Service.Labels = t.ServiceID.String(), t.ServiceName, t.ServiceLabels
-	c.Node.ID, c.Node.Hostname = t.NodeID.String(), t.NodeHostname
-	c.Node.Platform.Architecture, c.Node.Platform.OS = p.Architecture, p.OS
-	c.Task.ID, c.Task.Name, c.Task.Slot = t.ID.String(), t.Name(), strconv.FormatUint(t.Slot, 10)
+	c := &templateContext{
+		Service: service{t.ServiceID.String(), t.ServiceName, t.ServiceLabels},
+		Node:    node{t.NodeID.String(), t.NodeHostname, platform{p.Architecture, p.OS}},
+		Task:    task{t.ID.String(), t.Name(), strconv.FormatUint(t.Slot, 10)},
+	}
 	if t.Slot == 0 {
 		c.Task.Slot = t.NodeID.String()
 	}
@@ -92,7 +100,7 @@ func (e *expander) expand(what, s string) string {
 	if e.err != nil || !strings.Contains(s, "{{") {
 		return s
 	}
-	t, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{"join": join}).Parse(s)
+	t, err := template.New("spec").Option("missingkey=error").Funcs(template.FuncMap{"join": join}).Parse(s)
 	out := new(strings.Builder)
 	if err == nil {
 		err = t.Execute(out, e.context)
