@@ -206,3 +206,42 @@ func drawUnknown(t *rapid.T) Change {
 	}
 	return c
 }
+
+// flatten prints a row's fields by their names, zero ones left out, so that a field added later changes no line of an
+// older release.
+func flatten(out map[string]string, name string, v any) {
+	if r, ok := v.(interface{ Raw() []byte }); ok {
+		if raw := r.Raw(); raw != nil {
+			out[name] = string(raw)
+		}
+		return
+	}
+	rv := reflect.ValueOf(v)
+	if rv.IsZero() {
+		return
+	}
+	if s, ok := v.(fmt.Stringer); ok && (rv.Kind() == reflect.Array || rv.Kind() == reflect.Struct) {
+		out[name] = s.String()
+		return
+	}
+	switch rv.Kind() {
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64: // states and reasons as numbers: their names may change
+		out[name] = fmt.Sprint(rv.Uint())
+	case reflect.Pointer:
+		flatten(out, name, rv.Elem().Interface())
+	case reflect.Struct:
+		for i := range rv.NumField() {
+			flatten(out, name+"/"+rv.Type().Field(i).Name, rv.Field(i).Interface())
+		}
+	case reflect.Slice:
+		if b, ok := v.([]byte); ok {
+			out[name] = fmt.Sprintf("%x", b)
+			return
+		}
+		for i := range rv.Len() {
+			flatten(out, fmt.Sprint(name, "/", i), rv.Index(i).Interface())
+		}
+	default:
+		out[name] = fmt.Sprint(v)
+	}
+}
