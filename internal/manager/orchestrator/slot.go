@@ -111,23 +111,28 @@ func (p *plan) bury(s *slot) {
 	}
 }
 
-// forget deletes the oldest of more ended tasks than the history holds; the newest task of a slot is always kept.
-func (p *plan) forget(s *slot) {
-	p.bury(s)
+// forget deletes the oldest of more ended tasks than the history holds. The newest task of a slot is always kept, and
+// so is one by which a rollout counts its delay.
+func (p *plan) forget(s *service, sl *slot) {
+	p.bury(sl)
 	kept := 0
-	for _, r := range s.runs {
+	for _, r := range sl.runs {
 		if !r.drop {
 			kept++
 		}
 	}
-	for _, r := range s.runs {
+	for _, r := range sl.runs {
 		if p.history < 0 || kept <= max(p.history, 1) {
 			return
 		}
-		if !r.drop && r.over() && r != s.newest() {
-			r.drop = true
-			kept--
+		if r.drop || !r.over() || r == sl.newest() {
+			continue
 		}
+		if busy, _ := p.takesPlace(s, r); busy && s.rollout.State.InProgress() {
+			continue
+		}
+		r.drop = true
+		kept--
 	}
 }
 

@@ -51,15 +51,26 @@ func (p *plan) revive(s *service, sl *slot) bool {
 
 // busy reports whether the slot takes one of the rollout's places, and until when if that is known.
 func (p *plan) busy(s *service, sl *slot) (busy bool, until time.Time) {
+	if sl.mode == leave {
+		return false, until
+	}
 	for _, r := range sl.runs {
-		if r.task.Reason != model.ReasonUpdate || !r.wanted() && !r.endedItself() || p.dirty(s, r) {
-			continue
-		}
-		if b, u := s.config.Busy(r.seen.State, r.began(), p.now); b {
+		if b, u := p.takesPlace(s, r); b {
 			return true, u
 		}
 	}
 	return false, until
+}
+
+// takesPlace reports that of a task: one the update made that is on its way, or ran or failed less than a delay ago.
+func (p *plan) takesPlace(s *service, r *run) (busy bool, until time.Time) {
+	if r.old == nil || r.task.Reason != model.ReasonUpdate || p.dirty(s, r) {
+		return false, until
+	}
+	if !r.endedItself() && (!r.wanted() || p.leave(r) != model.ReasonNone) {
+		return false, until // it makes way for another that is no part of the update
+	}
+	return s.config.Busy(r.seen.State, r.began(), p.now)
 }
 
 // firstToUpdate orders slots: those that do not run have nothing to lose.

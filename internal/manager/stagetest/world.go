@@ -127,3 +127,6 @@ func (w *World) NextWake() time.Time {
 	}
 	return first
 }
+
+// Depose forgets the planners, as a leader does that leads no more: add the next leader's.
+func (w *World) Depose() { w.stages = nil }
