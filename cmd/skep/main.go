@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/skep-org/skep/internal/cli"
+	"github.com/skep-org/skep/internal/node"
 )
 
 // version is set by the linker: make build.
@@ -16,7 +17,7 @@ var version = "unreleased"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := cli.New(cli.Options{Version: version}).ExecuteContext(ctx); err != nil {
+	if err := cli.New(cli.Options{Version: version, RunDaemon: node.Run}).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "skep:", err)
 		os.Exit(1) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
 	}

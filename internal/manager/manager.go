@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/wire"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -19,6 +22,8 @@ const termRetry = time.Second
 // Term is one leader term: Run is called when this member begins to lead and its context ends when it leads no more.
 type Term interface {
 	Run(ctx context.Context) error
+	// Connect opens a session for a node's agent that runs in this process.
+	Connect(node model.ID, addr string) wire.Session
 }
 
 // Options are what a [Manager] is made of.
@@ -26,7 +31,7 @@ type Options struct {
 	Log    raft.Log
 	Env    env.Env
 	Logger *slog.Logger
-	// NewTerm makes the stages of a leader term; nil means [Stages].
+	// NewTerm makes what runs during a leader term: [Stages].
 	NewTerm func(*store.Store, store.Committer) Term
 }
 
@@ -36,6 +41,7 @@ type Manager struct {
 	store      *store.Store
 	replicated *replicated
 	replica    *raft.Replica
+	current    atomic.Pointer[Term] // nil: this member does not lead
 }
 
 // Open loads the log and restores the state. Nothing runs until Run is called.
@@ -88,6 +94,15 @@ func (m *Manager) WaitLeading(ctx context.Context) error {
 	}
 }
 
+// Connect opens a session with the dispatcher of this member's term for a node's agent.
+func (m *Manager) Connect(node model.ID, addr string) (wire.Session, error) {
+	t := m.current.Load()
+	if t == nil {
+		return nil, store.ErrNotLeader
+	}
+	return (*t).Connect(node, addr), nil
+}
+
 // Run takes part in the group until ctx ends or the log fails.
 func (m *Manager) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -126,6 +141,8 @@ func (m *Manager) term(ctx context.Context, number uint64) error {
 	defer cancel()
 	done := make(chan error, 1)
 	t := m.opt.NewTerm(m.store, m)
+	m.current.Store(&t)
+	defer m.current.Store(nil)
 	go func() { done <- t.Run(ctx) }()
 	for {
 		l, changed := m.replicated.leadership()

@@ -15,6 +15,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/wire"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -25,6 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type termFunc func(context.Context) error
 
 func (f termFunc) Run(ctx context.Context) error { return f(ctx) }
+
+func (f termFunc) Connect(model.ID, string) wire.Session { return nil }
 
 func idle(*store.Store, store.Committer) Term {
 	return termFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })

@@ -1,0 +1,60 @@
+package manager
+
+import (
+	"context"
+
+	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/manager/allocator"
+	"github.com/skep-org/skep/internal/manager/dispatcher"
+	"github.com/skep-org/skep/internal/manager/orchestrator"
+	"github.com/skep-org/skep/internal/manager/revisions"
+	"github.com/skep-org/skep/internal/manager/scheduler"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+	"github.com/skep-org/skep/internal/wire"
+	"golang.org/x/sync/errgroup"
+)
+
+// stages are what runs during one leader term.
+type stages struct {
+	loops      []*control.Loop
+	dispatcher *dispatcher.Server
+}
+
+// Planners lists the planners of a term, in the order a spec passes them. They keep state of their own, so each term
+// has new ones.
+func Planners(e env.Env) []control.Planner {
+	return []control.Planner{
+		orchestrator.New(func() model.ID { return e.NewID() }),
+		allocator.New(),
+		scheduler.New(),
+		revisions.New(),
+	}
+}
+
+// Stages makes the stages of a term.
+func Stages(e env.Env) func(*store.Store, store.Committer) Term {
+	return func(s *store.Store, c store.Committer) Term {
+		t := &stages{dispatcher: dispatcher.NewServer(s, c, e)}
+		for _, p := range Planners(e) {
+			t.loops = append(t.loops, control.NewLoop(p, s, c, e))
+		}
+		return t
+	}
+}
+
+// Run implements [Term].
+func (t *stages) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range t.loops {
+		g.Go(func() error { return l.Run(ctx) })
+	}
+	g.Go(func() error { return t.dispatcher.Run(ctx) })
+	return g.Wait()
+}
+
+// Connect implements [Term].
+func (t *stages) Connect(node model.ID, addr string) wire.Session {
+	return t.dispatcher.Connect(node, addr)
+}

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/manager"
+	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/wal"
+)
+
+// found makes a cluster of this one node on disk. Nothing of it is visible until all of it is there.
+func found(dataDir string, e env.Env, log *slog.Logger, m membership, f manager.Founding) error {
+	dir, err := draftMembership(dataDir)
+	if err != nil {
+		return err
+	}
+	opt, err := walOptions(dir, log)
+	if err != nil {
+		return err
+	}
+	l, err := wal.Create(opt, raft.Identity{ID: m.RaftID, Node: m.Node.String(), Cluster: m.Cluster.String()})
+	if err != nil {
+		return err
+	}
+	cert, err := manager.Found(e, l, f)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return fmt.Errorf("make a new cluster: %w", err)
+	}
+	for name, content := range map[string][]byte{nodeCertFile: cert.Cert, nodeKeyFile: cert.Key} {
+		if err := writeDurably(filepath.Join(dir, name), content); err != nil {
+			return err
+		}
+	}
+	return adoptMembership(dataDir, m)
+}
+
+// openLog opens the raft log of the node's membership.
+func openLog(dataDir string, log *slog.Logger) (*wal.Log, error) {
+	opt, err := walOptions(filepath.Join(dataDir, swarmDir), log)
+	if err != nil {
+		return nil, err
+	}
+	return wal.Open(opt)
+}
+
+func walOptions(dir string, log *slog.Logger) (wal.Options, error) {
+	key, err := wal.LoadKey(filepath.Join(dir, keyFile))
+	return wal.Options{Dir: filepath.Join(dir, raftDir), Key: key, Logger: log}, err
+}

@@ -1,0 +1,126 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/skep-org/skep/internal/model"
+)
+
+// membership is what a node keeps on disk of the cluster it belongs to. The directory it is in is made under another
+// name and renamed when it is complete, so a node belongs to a cluster wholly or not at all.
+type membership struct {
+	Node, Cluster model.ID
+	RaftID        uint64
+	ListenAddr    string
+	AdvertiseAddr string
+}
+
+// Names below the data directory.
+const (
+	swarmDir     = "swarm"
+	swarmNewDir  = "swarm.new"
+	memberFile   = "node.json"
+	raftDir      = "raft"
+	keyFile      = "raft.key"
+	nodeCertFile = "node.crt"
+	nodeKeyFile  = "node.key"
+)
+
+// readMembership returns nil when the node belongs to no cluster.
+func readMembership(dataDir string) (*membership, error) {
+	path := filepath.Join(dataDir, swarmDir, memberFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read which cluster this node belongs to: %w", err)
+	}
+	m := &membership{}
+	if err := json.Unmarshal(b, m); err != nil || m.Node.IsZero() || m.Cluster.IsZero() {
+		return nil, fmt.Errorf("%s does not say which cluster this node belongs to; restore it, or remove the directory to start anew", path)
+	}
+	return m, nil
+}
+
+// draftMembership makes an empty directory for a membership that is being built.
+func draftMembership(dataDir string) (string, error) {
+	dir := filepath.Join(dataDir, swarmNewDir)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("remove an unfinished cluster's directory: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, raftDir), 0o700); err != nil {
+		return "", fmt.Errorf("make the cluster's directory: %w", err)
+	}
+	return dir, nil
+}
+
+// adoptMembership makes a finished draft the node's membership.
+func adoptMembership(dataDir string, m membership) error {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	draft := filepath.Join(dataDir, swarmNewDir)
+	if err := writeDurably(filepath.Join(draft, memberFile), append(b, '\n')); err != nil {
+		return err
+	}
+	if err := syncDir(draft); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, filepath.Join(dataDir, swarmDir)); err != nil {
+		return fmt.Errorf("keep the cluster's directory: %w", err)
+	}
+	return syncDir(dataDir)
+}
+
+// dropMembership forgets the cluster. The rename comes first, so that a crash leaves no half of it.
+func dropMembership(dataDir string) error {
+	old := filepath.Join(dataDir, swarmNewDir)
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("remove an unfinished cluster's directory: %w", err)
+	}
+	err := os.Rename(filepath.Join(dataDir, swarmDir), old)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget the cluster: %w", err)
+	}
+	if err := syncDir(dataDir); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
+}
+
+func writeDurably(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync directory %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync directory %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/api/events"
+	"github.com/skep-org/skep/internal/api/proxy"
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/executor/docker"
+	"github.com/skep-org/skep/internal/executor/socketmount"
+)
+
+// engineWait is how long a daemon that starts waits for its engine, which may be starting too.
+const engineWait = 60 * time.Second
+
+// Run runs a daemon until ctx ends. Containers run on afterwards.
+func Run(ctx context.Context, cfg Config) (err error) {
+	if cfg.TakeSocket {
+		cfg.Hosts = append(cfg.Hosts, "unix://"+DockerSocket)
+	}
+	logger := newLogger(cfg)
+	lock, err := lockDataDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	e := env.Real()
+	if err := awaitEngine(ctx, cfg, e, logger); err != nil {
+		return err
+	}
+	engine, err := proxy.NewEngine(cfg.Engine)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	c := &cluster{
+		cfg: cfg, env: e, sockets: sockets(cfg), ring: events.NewRing(), logger: logger,
+		exclude: func(ctx context.Context) []netip.Prefix { return engineNetworks(ctx, cfg.Engine, logger) },
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.resume(ctx); err != nil {
+		return fmt.Errorf("take part in the cluster again: %w", err)
+	}
+	return serve(ctx, cfg, logger, api.New(api.Options{
+		Cluster: c, Proxy: proxy.New(engine, logger), Logs: c, Events: c.ring, Env: e,
+		Sockets: c.sockets, Logger: logger, Version: cfg.Version,
+	}))
+}
+
+// awaitEngine returns when the engine answers and is fit to be used.
+func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger) (err error) {
+	x, err := docker.New(docker.Options{Host: cfg.Engine, Env: e})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.Close()) }()
+	ctx, cancel := context.WithTimeout(ctx, engineWait)
+	defer cancel()
+	for told := false; ; {
+		err := x.CheckEngine(ctx)
+		if !errors.Is(err, executor.ErrUnavailable) {
+			return err
+		}
+		if !told {
+			logger.Info("waiting for the Docker Engine", "engine", cfg.Engine, "err", err)
+			told = true
+		}
+		retry, stop := e.NewTimer(200 * time.Millisecond)
+		select {
+		case <-retry:
+		case <-ctx.Done():
+			stop()
+			return fmt.Errorf("the Docker Engine at %s does not answer; start it, or name another with --engine: %w", cfg.Engine, err)
+		}
+	}
+}
+
+// sockets says what a mount of Docker's socket is given: the first Unix socket the API is served at.
+func sockets(cfg Config) socketmount.Rewriter {
+	if cfg.DockerSocketMounts == MountsGetEngine {
+		return socketmount.Rewriter{Socket: strings.TrimPrefix(cfg.Engine, "unix://")}
+	}
+	for _, h := range cfg.Hosts {
+		if path, ok := strings.CutPrefix(h, "unix://"); ok {
+			return socketmount.Rewriter{Socket: path}
+		}
+	}
+	return socketmount.Rewriter{}
+}
+
+// engineNetworks are the subnets of the engine's own networks: addresses in them are not the host's.
+func engineNetworks(ctx context.Context, host string, logger *slog.Logger) []netip.Prefix {
+	cli, err := client.New(client.WithHost(host))
+	if err != nil {
+		return nil
+	}
+	defer cli.Close()
+	list, err := cli.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil {
+		logger.Warn("the engine's networks cannot be listed", "err", err)
+		return nil
+	}
+	var out []netip.Prefix
+	for _, n := range list.Items {
+		for _, c := range n.IPAM.Config {
+			out = append(out, c.Subnet)
+		}
+	}
+	return out
+}
+
+func newLogger(cfg Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		level = slog.LevelInfo // Validate has refused anything else
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts))
+}
