@@ -118,10 +118,7 @@ func (s *Server) configRemove(r *request) error {
 	if len(use.services) > 0 {
 		return inUseError("config", row.Name, use.services)
 	}
-	b := store.Batch{Conditions: []store.Condition{store.Configs.At(row)}, Changes: []store.Change{store.Configs.Delete(row.Key())}}
-	if !use.remembered {
-		b.Conditions = append(b.Conditions, store.Configs.Unused(row.Key()))
-	}
+	b := store.Batch{Conditions: []store.Condition{store.Configs.At(row), store.Configs.Unused(row.Key())}, Changes: []store.Change{store.Configs.Delete(row.Key())}}
 	if err := r.commit(m, "config", row.Name, b); err != nil {
 		return err
 	}

@@ -153,10 +153,7 @@ func (s *Server) secretRemove(r *request) error {
 	if len(use.services) > 0 {
 		return inUseError("secret", row.Name, use.services)
 	}
-	b := store.Batch{Conditions: []store.Condition{store.Secrets.At(row)}, Changes: []store.Change{store.Secrets.Delete(row.Key())}}
-	if !use.remembered {
-		b.Conditions = append(b.Conditions, store.Secrets.Unused(row.Key()))
-	}
+	b := store.Batch{Conditions: []store.Condition{store.Secrets.At(row), store.Secrets.Unused(row.Key())}, Changes: []store.Change{store.Secrets.Delete(row.Key())}}
 	if err := r.commit(m, "secret", row.Name, b); err != nil {
 		return err
 	}

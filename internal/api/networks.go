@@ -175,10 +175,7 @@ func (s *Server) dropNetwork(r *request, v store.View, m Manager, row *model.Net
 	case !use.task.IsZero():
 		return httperr.BadRequest("network %s is in use by task %s", row.ID, use.task)
 	}
-	b := store.Batch{Conditions: []store.Condition{store.Networks.At(row)}, Changes: []store.Change{store.Networks.Delete(row.Key())}}
-	if !use.remembered {
-		b.Conditions = append(b.Conditions, store.Networks.Unused(row.Key()))
-	}
+	b := store.Batch{Conditions: []store.Condition{store.Networks.At(row), store.Networks.Unused(row.Key())}, Changes: []store.Change{store.Networks.Delete(row.Key())}}
 	return r.commit(m, "network", row.Name, b)
 }
 

@@ -10,10 +10,9 @@ import (
 
 // users are who refers to an object.
 type users struct {
-	services   []string // names of the services whose spec does, asked for or active
-	serviceID  model.ID // the first of them
-	task       model.ID // a task that runs or is to run
-	remembered bool     // some revision does, if only to roll back to
+	services  []string // names of the services whose spec does, asked for or active
+	serviceID model.ID // the first of them
+	task      model.ID // a task of a service that is there, running or to run
 }
 
 // usersOf finds who refers to an object.
@@ -28,7 +27,6 @@ func usersOf(v store.View, refers func(*swarm.ServiceSpec) bool) users {
 	if len(matching) == 0 {
 		return out
 	}
-	out.remembered = true
 	for s := range store.Services.All(v) {
 		now := current(v, s)
 		if matching[s.Revision] || now != nil && matching[now.ID] {
@@ -39,7 +37,7 @@ func usersOf(v store.View, refers func(*swarm.ServiceSpec) bool) users {
 		}
 	}
 	for t := range store.Tasks.All(v) {
-		if matching[t.Revision] && !render.Observe(v, t).State.Terminal() {
+		if matching[t.Revision] && store.Services.ByID(v, t.ServiceID) != nil && !render.Observe(v, t).State.Terminal() {
 			out.task = t.ID
 			break
 		}

@@ -29,7 +29,7 @@ type Condition struct {
 	Key     model.Key
 	Version uint64 // the row's version; 0 means there is no such row
 	Exists  bool   // instead of Version: the row exists, whatever its version
-	NoUse   bool   // instead: no service, and no task's revision, refers to the object Key names
+	NoUse   bool   // instead: no service's wanted or active revision refers to the object Key names
 }
 
 // At is the condition that row is still as it was read.

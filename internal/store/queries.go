@@ -108,11 +108,18 @@ func PlacedOn(v View, node model.ID) iter.Seq[*model.Placement] {
 	return placementsByNode.while(v, &model.Placement{NodeID: node}, func(p *model.Placement) bool { return p.NodeID == node })
 }
 
-// inUse reports whether a service's wanted or active revision, or a task's, refers to a network, secret or config.
+// inUse reports whether a service's wanted or active revision refers to a network, secret or config. Tasks of a
+// service that is gone do not count: they are on their way out.
 func inUse(v View, table TableID, object model.ID) bool {
-	for rev := range Revisions.All(v) {
-		if refersTo(rev, table, object) {
-			return true
+	for svc := range Services.All(v) {
+		wanted := []model.ID{svc.Revision}
+		if ro := Rollouts.ByID(v, svc.ID); ro != nil && ro.Active != svc.Revision {
+			wanted = append(wanted, ro.Active)
+		}
+		for _, id := range wanted {
+			if rev := Revisions.ByID(v, id); rev != nil && refersTo(rev, table, object) {
+				return true
+			}
 		}
 	}
 	return false
