@@ -1,0 +1,406 @@
+package docker_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/executor/docker"
+	"github.com/skep-org/skep/internal/executor/socketmount"
+	"github.com/skep-org/skep/internal/model"
+)
+
+// TestEngine is what concerns this implementation alone, on one engine.
+func TestEngine(t *testing.T) {
+	engine := startEngine(t)
+	for name, test := range map[string]func(*testing.T, *harness){
+		"secrets and configs in the container": secretsInContainer,
+		"networks":                             networksOnEngine,
+		"a foreign network of the name":        foreignNetwork,
+		"adopting a half-connected container":  halfConnected,
+		"the Docker socket becomes skep's":     dockerSocket,
+		"other nodes' containers":              otherNodes,
+		"anonymous volumes go":                 anonymousVolumes,
+		"a name that is taken":                 takenName,
+		"the words of a failed pull":           pullWords,
+		"an OOM kill":                          outOfMemory,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t, engine))
+		})
+	}
+}
+
+// said runs a task to its end and returns what it printed.
+func said(t *testing.T, e *docker.Executor, task *executor.Task) string {
+	t.Helper()
+	task.Spec.ContainerSpec.Args = append(task.Spec.ContainerSpec.Args, "-exit-after=1ms")
+	run(t, e, task)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	logs, err := e.Logs(ctx, task.ID, executor.LogOptions{Stdout: true, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = logs.Close() }()
+	out := new(strings.Builder)
+	for header := make([]byte, 8); ; {
+		if _, err := io.ReadFull(logs, header); errors.Is(err, io.EOF) {
+			return out.String()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(header[4])<<24 | int64(header[5])<<16 | int64(header[6])<<8 | int64(header[7])
+		if _, err := io.CopyN(out, logs, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func secretsInContainer(t *testing.T, h *harness) {
+	e := h.docker(t)
+	id := model.ID(env.Real().NewID()).String()
+	task := h.task(&swarm.ContainerSpec{
+		Args: []string{"-show=/run/secrets/key,/etc/app.conf,/run/secrets/named,/plain"}, ReadOnly: true,
+		Secrets: []*swarm.SecretReference{
+			{SecretID: id, SecretName: "key", File: &swarm.SecretReferenceFileTarget{Name: "key", UID: "5", GID: "6", Mode: 0o440}},
+			{SecretID: id, SecretName: "named", File: &swarm.SecretReferenceFileTarget{Mode: 0o444}},
+		},
+		Configs: []*swarm.ConfigReference{
+			{ConfigID: id, ConfigName: "c", File: &swarm.ConfigReferenceFileTarget{Name: "/etc/app.conf", UID: "7", GID: "8", Mode: 0o400}},
+			{ConfigID: id, ConfigName: "plain", File: &swarm.ConfigReferenceFileTarget{Mode: 0o444}},
+		},
+	})
+	task.Secrets, task.Configs = map[string][]byte{id: []byte("hush")}, map[string][]byte{id: []byte("open")}
+	want := `/run/secrets/key -r--r----- 5:6 "hush" true
+/etc/app.conf -r-------- 7:8 "open" true
+/run/secrets/named -r--r--r-- 0:0 "hush" true
+/plain -r--r--r-- 0:0 "open" true
+`
+	if got := said(t, e, task); got != want {
+		t.Errorf("in the container:\n%swant:\n%s", got, want)
+	}
+	dir := filepath.Join(h.files, task.ID.String())
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the task's directory: %v, %v; want it closed to others", info, err)
+	}
+	if err := e.Remove(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after remove the task's directory is still there: %v", err)
+	}
+	task.Secrets = nil
+	if _, err := e.Prepare(t.Context(), task); err == nil || !strings.Contains(err.Error(), "secret key ("+id+") did not reach this node") {
+		t.Errorf("prepare without the secret: %v", err)
+	}
+	if entries, err := os.ReadDir(h.files); err != nil || len(entries) != 0 {
+		t.Errorf("a failed prepare left %v, %v", entries, err)
+	}
+}
+
+func clusterNetwork(name, subnet string) executor.Network {
+	return executor.Network{ID: env.Real().NewID(), Name: name, Subnet: subnet, Spec: &swarm.NetworkSpec{
+		Annotations:         swarm.Annotations{Name: name, Labels: map[string]string{"mine": "yes"}},
+		DriverConfiguration: &swarm.Driver{Name: "overlay", Options: map[string]string{"encrypted": "", "com.docker.network.driver.mtu": "1400"}},
+	}}
+}
+
+func networksOnEngine(t *testing.T, h *harness) {
+	e, api := h.docker(t), h.engine.Client()
+	front, back := clusterNetwork("front", "10.99.1.0/24"), clusterNetwork("back", "10.99.2.0/24")
+	front.Gateway, back.Spec.Internal, back.Aliases = "10.99.1.1", true, []string{"db"}
+	server := h.task(&swarm.ContainerSpec{})
+	server.ServiceName, server.Networks = "server", []executor.Network{front, back}
+	server.Networks[0].Addr = "10.99.1.77/24"
+	c := run(t, e, server)
+	shown, err := api.ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached := shown.Container.NetworkSettings.Networks
+	if len(attached) != 2 || attached["front"] == nil || attached["back"] == nil || attached["front"].IPAddress.String() != "10.99.1.77" {
+		t.Fatalf("the container is on %+v", attached)
+	}
+	net, err := api.NetworkInspect(t.Context(), "back", client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := net.Network
+	if n.Driver != "bridge" || !n.Internal || n.Labels[docker.LabelNetworkID] != back.ID.String() || n.Labels["mine"] != "yes" ||
+		len(n.IPAM.Config) != 1 || n.IPAM.Config[0].Subnet.String() != back.Subnet || n.Options["com.docker.network.driver.mtu"] != "1400" || len(n.Options) != 1 {
+		t.Errorf("the network is %+v", n)
+	}
+
+	second := h.task(&swarm.ContainerSpec{})
+	second.ServiceName, second.Networks, second.Slot = "server", server.Networks[:1], 2
+	second.Networks = []executor.Network{front}
+	run(t, e, second)
+	asking := h.task(&swarm.ContainerSpec{Args: []string{"-look-up=server,tasks.server,db," + server.Name()}})
+	back.Aliases = nil
+	asking.ServiceName, asking.Networks = "asking", []executor.Network{front, back}
+	want := "server 2 <nil>\ntasks.server 2 <nil>\ndb 1 <nil>\n" + server.Name() + " 1 <nil>\n"
+	if got := said(t, e, asking); got != want {
+		t.Errorf("names:\n%swant:\n%s", got, want)
+	}
+
+	if err := e.PruneNetworks(t.Context(), []model.ID{front.ID}); err != nil {
+		t.Fatal(err) // back is still in use: it stays without an error
+	}
+	for _, task := range []*executor.Task{server, second, asking} {
+		if err := e.Remove(t.Context(), task.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.PruneNetworks(t.Context(), []model.ID{front.ID}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := api.NetworkList(t.Context(), client.NetworkListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, n := range list.Items {
+		names = append(names, n.Name)
+	}
+	if !slices.Contains(names, "front") || slices.Contains(names, "back") {
+		t.Errorf("after pruning all but front there are %v", names)
+	}
+	server.ID = env.Real().NewID()
+	run(t, e, server) // back is made anew
+}
+
+func foreignNetwork(t *testing.T, h *harness) {
+	e := h.docker(t)
+	if _, err := h.engine.Client().NetworkCreate(t.Context(), "foreign", client.NetworkCreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{clusterNetwork("foreign", "")}
+	if _, err := e.Prepare(t.Context(), task); err == nil || !strings.Contains(err.Error(), "not the cluster's") || errors.Is(err, executor.ErrUnavailable) {
+		t.Errorf("prepare: %v", err)
+	}
+	task.Networks = []executor.Network{{Name: "foreign"}} // asked for as such it is fine
+	run(t, e, task)
+}
+
+// halfConnected: the process ended between the creation of a container and its connection to the second network.
+func halfConnected(t *testing.T, h *harness) {
+	e := h.docker(t)
+	a, b := clusterNetwork("half-a", ""), clusterNetwork("half-b", "")
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{a}
+	t.Cleanup(func() {
+		if err := e.Remove(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := e.Prepare(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	task.Networks = []executor.Network{a, b}
+	c, err := h.docker(t).Start(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := h.engine.Client().ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := shown.Container.NetworkSettings.Networks; n["half-a"] == nil || n["half-b"] == nil {
+		t.Errorf("the container is on %+v, want both networks", n)
+	}
+}
+
+func dockerSocket(t *testing.T, h *harness) {
+	socket := filepath.Join(h.files, "skep.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	h.source = socketmount.Rewriter{Socket: socket}.Path
+	task := h.task(&swarm.ContainerSpec{Mounts: []mount.Mount{{Type: mount.TypeBind, Source: "/var/run/docker.sock", Target: "/var/run/docker.sock"}}})
+	c := run(t, h.docker(t), task)
+	shown, err := h.engine.Client().ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := shown.Container.Mounts; len(m) != 1 || m[0].Source != socket || m[0].Destination != "/var/run/docker.sock" {
+		t.Errorf("mounted is %+v", m)
+	}
+}
+
+func otherNodes(t *testing.T, h *harness) {
+	other := newHarness(t, h.engine)
+	task := other.task(&swarm.ContainerSpec{})
+	run(t, other.docker(t), task)
+	e := h.docker(t)
+	if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("list tells %+v, %v: want nothing of the other node's", list, err)
+	}
+	if err := e.Stop(t.Context(), task.ID); !errors.Is(err, executor.ErrNoContainer) {
+		t.Errorf("stopping the other node's task: %v", err)
+	}
+}
+
+func anonymousVolumes(t *testing.T, h *harness) {
+	e, api := h.docker(t), h.engine.Client()
+	task := h.task(&swarm.ContainerSpec{Mounts: []mount.Mount{{Type: mount.TypeVolume, Target: "/anonymous"}, {Type: mount.TypeVolume, Source: "kept", Target: "/kept"}}})
+	c := run(t, e, task)
+	shown, err := api.ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range shown.Container.Mounts {
+		_, err := api.VolumeInspect(t.Context(), m.Name, client.VolumeInspectOptions{})
+		if kept := err == nil; kept != (m.Name == "kept") {
+			t.Errorf("volume of %s: %v", m.Destination, err)
+		}
+	}
+}
+
+func takenName(t *testing.T, h *harness) {
+	e := h.docker(t)
+	task := h.task(&swarm.ContainerSpec{})
+	theirs := *task
+	theirs.NodeID = env.Real().NewID() // as the engine once was in another cluster
+	other := newHarness(t, h.engine)
+	other.node = theirs.NodeID
+	run(t, other.docker(t), &theirs)
+	if _, err := e.Prepare(t.Context(), task); err == nil || !strings.Contains(err.Error(), "already in use") || errors.Is(err, executor.ErrUnavailable) {
+		t.Errorf("prepare: %v", err)
+	}
+}
+
+func pullWords(t *testing.T, h *harness) {
+	task := h.task(&swarm.ContainerSpec{Image: "registry.invalid/none:1"})
+	_, err := h.docker(t).Prepare(t.Context(), task)
+	if err == nil || !strings.Contains(err.Error(), "No such image: registry.invalid/none:1") || !strings.Contains(err.Error(), "lookup registry.invalid") {
+		t.Errorf("prepare: %v; want the missing image and the words of the failed pull", err)
+	}
+}
+
+// outOfMemory: the engine itself does not always notice, when its memory event comes after the exit; what watch tells is
+// what the engine believes, and that is right at one of some tries.
+func outOfMemory(t *testing.T, h *harness) {
+	e := h.docker(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ready, done := make(chan struct{}), make(chan error, 1)
+	ended := make(chan executor.Container, 100)
+	go func() {
+		done <- e.Watch(ctx, func() { close(ready) }, func(c executor.Container) {
+			if c.Phase == executor.Exited {
+				ended <- c
+			}
+		})
+	}()
+	<-ready
+	noticed := false
+	for range 10 {
+		task := h.task(&swarm.ContainerSpec{Args: []string{"-eat"}})
+		task.Spec.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{MemoryBytes: 16 << 20}, SwapBytes: new(int64)}
+		run(t, e, task)
+		var told executor.Container
+		for told.TaskID != task.ID {
+			select {
+			case told = <-ended:
+			case <-ctx.Done():
+				t.Fatal("watch never told of the container's end")
+			}
+		}
+		list, err := e.List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(list, func(c executor.Container) bool { return c.TaskID == task.ID })
+		if i < 0 || told.ExitCode != 137 || told.OOMKilled != list[i].OOMKilled {
+			t.Fatalf("watch tells %+v, the engine %+v", told, list)
+		}
+		if noticed = told.OOMKilled; noticed {
+			break
+		}
+	}
+	if !noticed {
+		t.Error("of ten containers killed for want of memory none was told as such")
+	}
+	cancel()
+	<-done
+}
+
+// TestEngineRestart: while the engine is away every call says so, Watch ends, and afterwards all is found again.
+func TestEngineRestart(t *testing.T) {
+	lab := startEngine(t)
+	h := newHarness(t, lab)
+	e := h.docker(t)
+	task := h.task(&swarm.ContainerSpec{})
+	before := run(t, e, task)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- e.Watch(t.Context(), func() { close(ready) }, func(executor.Container) {}) }()
+	<-ready
+	if err := lab.Signal(t.Context(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, executor.ErrUnavailable) {
+		t.Errorf("watch ended with %v", err)
+	}
+	other := h.task(&swarm.ContainerSpec{})
+	for what, call := range map[string]func() error{
+		"list":     func() error { _, err := e.List(t.Context()); return err },
+		"describe": func() error { _, err := e.Describe(t.Context()); return err },
+		"prepare":  func() error { _, err := e.Prepare(t.Context(), other); return err },
+		"start":    func() error { _, err := e.Start(t.Context(), other); return err },
+		"stop":     func() error { return e.Stop(t.Context(), task.ID) },
+		"remove":   func() error { return e.Remove(t.Context(), task.ID) },
+		"logs":     func() error { _, err := e.Logs(t.Context(), task.ID, executor.LogOptions{Stdout: true}); return err },
+		"networks": func() error { return e.PruneNetworks(t.Context(), nil) },
+		"check":    func() error { return e.CheckEngine(t.Context()) },
+		"watch":    func() error { return e.Watch(t.Context(), func() { t.Error("ready without an engine") }, nil) },
+	} {
+		if err := call(); !errors.Is(err, executor.ErrUnavailable) {
+			t.Errorf("%s without an engine: %v, want ErrUnavailable", what, err)
+		}
+	}
+	if err := lab.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := e.List(t.Context())
+	if err != nil || len(list) != 1 || list[0].ID != before.ID {
+		t.Errorf("after the restart list tells %+v, %v; want container %s", list, err, before.ID)
+	}
+	run(t, e, other)
+}
+
+// TestCheckEngine refuses an engine in swarm mode, and says how to leave it.
+func TestCheckEngine(t *testing.T) {
+	lab := startEngine(t)
+	e := newHarness(t, lab).docker(t)
+	if err := e.CheckEngine(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Client().SwarmInit(t.Context(), client.SwarmInitOptions{ListenAddr: "127.0.0.1:2377", AdvertiseAddr: "127.0.0.1"}); err != nil {
+		t.Fatal(err)
+	}
+	err := e.CheckEngine(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "swarm leave --force") || errors.Is(err, executor.ErrUnavailable) {
+		t.Errorf("an engine in swarm mode: %v", err)
+	}
+}
