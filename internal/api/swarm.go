@@ -6,6 +6,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
+	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) swarmInspect(r *request) error {
 	if c == nil {
 		return httperr.NotFound("swarm not found")
 	}
-	return r.json(http.StatusOK, render.Swarm(v, c))
+	return r.kind(http.StatusOK, versions.Swarm, render.Swarm(v, c))
 }
 
 func (s *Server) swarmInit(r *request) error {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/filters"
@@ -27,12 +28,12 @@ func (s *Server) taskList(r *request) error {
 	if err != nil {
 		return err
 	}
-	keep, err := taskFilter(v, args)
+	candidates, keep, err := taskFilter(v, args)
 	if err != nil {
 		return err
 	}
 	out := []render.TaskOut{}
-	for t := range store.Tasks.All(v) {
+	for _, t := range candidates {
 		if !keep(t) {
 			continue
 		}
@@ -44,31 +45,38 @@ func (s *Server) taskList(r *request) error {
 	return r.kind(http.StatusOK, versions.Task, out)
 }
 
-// taskFilter turns names of services and nodes into ids, in args too, and returns the test that needs a
-// task's own row only.
-func taskFilter(v store.View, args filters.Args) (func(*model.Task) bool, error) {
-	services := map[model.ID]bool{}
+// taskFilter turns names of services and nodes into ids, in args too. It returns the tasks of the services
+// asked for, or all, by id, and the test for the rest that needs a task's own row only.
+func taskFilter(v store.View, args filters.Args) ([]*model.Task, func(*model.Task) bool, error) {
+	var candidates []*model.Task
+	seen := map[model.ID]bool{}
 	for _, ref := range args["service"] {
 		row, err := find.Service(v, ref)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		services[row.ID] = true
+		if !seen[row.ID] {
+			candidates = slices.AppendSeq(candidates, store.TasksOf(v, row.ID))
+		}
+		seen[row.ID] = true
+	}
+	slices.SortFunc(candidates, func(a, b *model.Task) int { return a.ID.Compare(b.ID) })
+	if len(seen) == 0 {
+		candidates = slices.Collect(store.Tasks.All(v))
 	}
 	for i, ref := range args["node"] {
 		row, err := find.Node(v, ref)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		args["node"][i] = row.ID.String()
 	}
 	upToDate, wantUpToDate, err := eitherBool(args, "up-to-date", "_up-to-date")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func(t *model.Task) bool {
-		return (len(services) == 0 || services[t.ServiceID]) &&
-			args.Prefix("id", t.ID.String()) &&
+	return candidates, func(t *model.Task) bool {
+		return args.Prefix("id", t.ID.String()) &&
 			args.Prefix("name", find.TaskName(v, t)) &&
 			args.Exact("desired-state", string(t.Desired.Swarm())) &&
 			args.Exact("runtime", string(swarm.RuntimeContainer)) &&

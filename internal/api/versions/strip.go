@@ -41,6 +41,7 @@ func serviceSpec() []field {
 		{Version{1, 41}, "Mode.ReplicatedJob"},
 		{Version{1, 41}, "Mode.GlobalJob"},
 		{Version{1, 42}, container + "Mounts.BindOptions.CreateMountpoint"},
+		{Version{1, 40}, container + "Mounts.BindOptions.NonRecursive"},
 		{Version{1, 44}, container + "Healthcheck.StartInterval"},
 		{Version{1, 44}, container + "Privileges.Seccomp"},
 		{Version{1, 44}, container + "Privileges.AppArmor"},
@@ -66,9 +67,10 @@ const (
 	Task                    // GET /tasks, one or a list
 	Node                    // GET /nodes, one or a list
 	Network                 // GET /networks, one or a list
+	Swarm                   // GET /swarm
 )
 
-// Table is every field skep knows to have come after Oldest, for one kind.
+// table is every field skep knows to have come after Oldest, for one kind.
 func table(kind Kind) []field {
 	var fields []field
 	under := func(prefix string, drop string) {
@@ -91,6 +93,8 @@ func table(kind Kind) []field {
 		fields = append(fields, field{Version{1, 41}, "JobIteration"}, field{Version{1, 42}, "Volumes"})
 	case Node:
 		fields = append(fields, field{Version{1, 30}, "Description.TLSInfo"}, field{Version{1, 42}, "Description.CSIInfo"})
+	case Swarm:
+		fields = append(fields, field{Version{1, 39}, "DefaultAddrPool"}, field{Version{1, 39}, "SubnetSize"}, field{Version{1, 40}, "DataPathPort"})
 	case Network:
 		fields = append(fields, field{Version{1, 47}, "EnableIPv4"}, field{Version{1, 52}, "Status"})
 	}
