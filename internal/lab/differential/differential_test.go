@@ -26,11 +26,10 @@ const recordedWith = "20.10.24+dfsg1 20.10.24+dfsg1"
 
 // cli chooses the docker CLI: the one recorded with, where it is installed.
 func cli() string {
-	const debian = "/usr/bin/docker"
-	if _, err := os.Stat(debian); *dockerCLI == "" && err == nil {
-		return debian
+	if *dockerCLI != "" {
+		return *dockerCLI
 	}
-	return *dockerCLI
+	return side.DebianCLI()
 }
 
 func TestScenarios(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -51,7 +52,9 @@ var plain = []replacement{
 
 var (
 	address = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(/\d+)?\b`)
-	spaces  = regexp.MustCompile(`(\S)  +`)
+	// unprintable bytes are those of the stream headers that logs come in.
+	unprintable = regexp.MustCompile(`[\x00-\x08\x0e-\x1f\x7f]`)
+	spaces      = regexp.MustCompile(`(\S)  +`)
 	// progress lines tell of every poll of the CLI; what counts is the last word.
 	progress = regexp.MustCompile(`(?m)^(?:overall progress: .*|\d+/\d+: .*|[0-9a-z]{12}: .*|verify: Waiting .*|job progress: .*|active tasks: .*)\n`)
 )
@@ -82,6 +85,7 @@ func (n *normaliser) words(s string) string {
 		}
 		return "<ip>"
 	})
+	s = unprintable.ReplaceAllStringFunc(s, func(c string) string { return strings.Trim(strconv.QuoteToASCII(c), `"`) })
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
 		lines[i] = strings.TrimRight(spaces.ReplaceAllString(l, "$1  "), " \r")

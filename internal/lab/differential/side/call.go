@@ -120,3 +120,13 @@ func (s *Side) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
 	}
 	return resp.Body, nil
 }
+
+// DebianCLI is the docker CLI of Debian's package, the one everything recorded
+// was recorded with; "" (the first in PATH) where it is not installed.
+func DebianCLI() string {
+	const path = "/usr/bin/docker"
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
