@@ -93,7 +93,7 @@ func (p *pulls) ensure(ctx context.Context, image, auth string) (fresh bool, err
 	case <-f.done:
 		return true, f.err
 	case <-ctx.Done():
-		p.leave(f)
+		p.leave(key, f)
 		return true, failed("pulling image "+image, called(ctx.Err()))
 	}
 }
@@ -108,7 +108,9 @@ func (p *pulls) takeOff(ctx context.Context, key pullKey) *flight {
 		err := p.once(ctx, key)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.flying, key)
+		if p.flying[key] == f {
+			delete(p.flying, key)
+		}
 		if !errors.Is(err, executor.ErrUnavailable) {
 			p.remember(key, err, pullMemory)
 		}
@@ -134,11 +136,15 @@ func (p *pulls) once(ctx context.Context, key pullKey) error {
 	return failed("pulling image "+key.image, called(err))
 }
 
-func (p *pulls) leave(f *flight) {
+func (p *pulls) leave(key pullKey, f *flight) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f.waiting--; f.waiting == 0 {
-		f.cancel()
+	if f.waiting--; f.waiting > 0 {
+		return
+	}
+	f.cancel()
+	if p.flying[key] == f {
+		delete(p.flying, key) // who comes now starts anew
 	}
 }
 
