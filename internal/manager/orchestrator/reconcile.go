@@ -18,7 +18,6 @@ func (p *plan) reconcile(s *service, sl *slot, begin bool) {
 	}
 	p.yield(s, sl, keep)
 	p.promote(sl, keep)
-	p.forget(s, sl)
 }
 
 // keeper is the task that already is what the slot is to have; nil when there is none.

@@ -48,10 +48,8 @@ func (r *run) endedItself() bool {
 	if !r.ended() || r.seen.State == model.StateOrphaned {
 		return false
 	}
-	if r.task.StopAt == 0 {
-		return true
-	}
-	return r.seen.State != model.StateShutdown && r.seen.At <= r.task.StopAt
+	asked := r.task.StopAt
+	return asked == 0 || r.seen.At < asked || r.seen.At == asked && r.seen.State != model.StateShutdown
 }
 
 // over reports whether nothing of the task can run any more, now that it is not wanted.

@@ -43,11 +43,29 @@ func (p *plan) planService(id model.ID) {
 	} else {
 		p.scale(s)
 	}
-	begin := p.advance(s)
+	p.update(s)
 	p.emitRollout(s)
 	for _, sl := range s.slots {
-		p.reconcile(s, sl, begin[sl])
+		p.forget(s, sl)
 		p.emit(sl)
+	}
+}
+
+// update reconciles all slots. Those that wait to be updated come last: how many may be begun depends on the places
+// the others take once they are reconciled.
+func (p *plan) update(s *service) {
+	var stale, begun []*slot
+	for _, sl := range s.slots {
+		if p.stale(s, sl) {
+			stale = append(stale, sl)
+		} else {
+			p.reconcile(s, sl, false)
+			begun = append(begun, sl)
+		}
+	}
+	begin := p.advance(s, begun, len(stale))
+	for i, sl := range firstToUpdate(stale) {
+		p.reconcile(s, sl, i < begin)
 	}
 }
 
@@ -92,6 +110,7 @@ func (p *plan) planSlot(sl *slot) {
 		p.emit(sl)
 	default:
 		p.reconcile(s, sl, false)
+		p.forget(s, sl)
 		p.emit(sl)
 	}
 }
@@ -122,15 +141,11 @@ func (p *plan) countFailures(s *service) {
 	s.activate(p)
 }
 
-// advance moves the rollout on and returns the slots to begin with.
-func (p *plan) advance(s *service) map[*slot]bool {
-	var w rollout.Work
-	var stale []*slot
+// advance moves the rollout on and returns how many of the stale slots to begin.
+func (p *plan) advance(s *service, begun []*slot, stale int) int {
+	w := rollout.Work{Stale: stale}
 	var wake time.Time
-	for _, sl := range s.slots {
-		if p.stale(s, sl) {
-			stale = append(stale, sl)
-		}
+	for _, sl := range begun {
 		if busy, until := p.busy(s, sl); busy {
 			w.Busy++
 			if !until.IsZero() && (wake.IsZero() || until.Before(wake)) {
@@ -138,17 +153,12 @@ func (p *plan) advance(s *service) map[*slot]bool {
 			}
 		}
 	}
-	w.Stale = len(stale)
-	next, n, at := s.config.Advance(s.rollout, w, p.now)
+	next, begin, at := s.config.Advance(s.rollout, w, p.now)
 	s.rollout = next
 	for _, t := range []time.Time{wake, at} {
 		if !t.IsZero() {
 			p.res.Wakes(serviceKey(s.id), t)
 		}
-	}
-	begin := make(map[*slot]bool, n)
-	for _, sl := range firstToUpdate(stale)[:n] {
-		begin[sl] = true
 	}
 	return begin
 }

@@ -29,7 +29,9 @@ func (c Config) Advance(r model.Rollout, w Work, now time.Time) (next model.Roll
 		return r, 0, wake
 	}
 	if w.Stale > 0 {
-		r = started(r, w.Stale, now)
+		if r = started(r, w.Stale, now); !r.State.InProgress() {
+			return r, w.Stale, wake
+		}
 		return r, min(w.Stale, c.room(w)), wake
 	}
 	if !r.State.InProgress() {
@@ -58,8 +60,8 @@ func (c Config) room(w Work) int {
 	return max(0, c.Parallelism-w.Busy)
 }
 
-// started notes that there is something to replace. A rollout that is over already is not started again: what became
-// stale since is replaced without a word, as in Docker.
+// started notes that there is something to replace. A rollout that is over already is not started again: what is
+// found stale after it, on a node that comes back, is replaced without a word and without waiting for a place.
 func started(r model.Rollout, stale int, now time.Time) model.Rollout {
 	if r.State == model.RolloutNone {
 		r.State, r.Message, r.StartedAt = model.RolloutUpdating, msgUpdating, now.UnixNano()
