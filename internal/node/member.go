@@ -80,6 +80,7 @@ func (m *member) start(ring *events.Ring) {
 		m.err = errors.Join(m.executor.Close(), m.log.Close())
 		if err != nil && !errors.Is(err, context.Canceled) {
 			m.err = errors.Join(err, m.err)
+			m.logger.Error("this node's part in the cluster has ended; its containers run on", "err", err)
 		}
 	}()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/executor/socketmount"
+	"golang.org/x/sync/errgroup"
 )
 
 // engineWait is how long a daemon that starts waits for its engine, which may be starting too.
@@ -51,10 +52,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := c.resume(ctx); err != nil {
 		return fmt.Errorf("take part in the cluster again: %w", err)
 	}
-	return serve(ctx, cfg, logger, api.New(api.Options{
+	srv := api.New(api.Options{
 		Cluster: c, Proxy: proxy.New(engine, logger), Logs: c, Events: c.ring, Env: e,
 		Sockets: c.sockets, Logger: logger, Version: cfg.Version,
-	}))
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serve(ctx, cfg, logger, srv) })
+	if cfg.MetricsAddr != "" {
+		g.Go(func() error { return serveMetrics(ctx, cfg.MetricsAddr, cfg.Version, c) })
+	}
+	return g.Wait()
 }
 
 // awaitEngine returns when the engine answers and is fit to be used.
