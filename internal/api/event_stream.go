@@ -44,7 +44,8 @@ func (s *Server) events(r *request) error {
 	r.w.WriteHeader(http.StatusOK)
 	out := eventWriter{r.w, http.NewResponseController(r.w)}
 	out.flush()
-	merge(ctx, &own, lines, done, out)
+	past, _ := own.take()
+	merge(ctx, &own, lines, done, out, past)
 	return nil
 }
 
@@ -106,8 +107,10 @@ func (o *ownEvents) take() (out []dockerevents.Message, more <-chan struct{}) {
 
 // merge writes both streams. What is past is ordered by time; what happens now is written as it comes. The
 // engine's stream decides when it is over: it knows the until asked for.
-func merge(ctx context.Context, own *ownEvents, lines <-chan []byte, done <-chan struct{}, out eventWriter) {
-	waiting, more := own.take()
+func merge(ctx context.Context, own *ownEvents, lines <-chan []byte, done <-chan struct{}, out eventWriter,
+	waiting []dockerevents.Message) {
+	came, more := own.take()
+	waiting = append(waiting, came...)
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	settled := false
@@ -119,7 +122,6 @@ func merge(ctx context.Context, own *ownEvents, lines <-chan []byte, done <-chan
 		case <-timer.C:
 			settled = true
 		case <-more:
-			var came []dockerevents.Message
 			came, more = own.take()
 			waiting = append(waiting, came...)
 		case <-done:

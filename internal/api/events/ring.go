@@ -9,7 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// size is how many events the ring keeps; Docker's own keeps 256, which one large deploy overruns.
+// size is how many events the ring keeps at least; Docker's own keeps 256, which one large deploy overruns.
 const size = 4096
 
 // Ring keeps the newest events. Its methods may be called from any goroutine.
@@ -53,7 +53,9 @@ func (r *Ring) add(out []events.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kept = append(r.kept, out...)
-	if drop := len(r.kept) - size; drop > 0 {
+	// Twice the size may stand here, so that not every event moves all the others.
+	if len(r.kept) >= 2*size {
+		drop := len(r.kept) - size
 		r.kept = slices.Clone(r.kept[drop:])
 		r.first += uint64(drop)
 	}
