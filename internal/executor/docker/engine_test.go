@@ -293,7 +293,7 @@ func takenName(t *testing.T, h *harness) {
 func pullWords(t *testing.T, h *harness) {
 	task := h.task(&swarm.ContainerSpec{Image: "registry.invalid/none:1"})
 	_, err := h.docker(t).Prepare(t.Context(), task)
-	if err == nil || !strings.Contains(err.Error(), "No such image: registry.invalid/none:1") || !strings.Contains(err.Error(), "lookup registry.invalid") {
+	if err == nil || !strings.HasPrefix(err.Error(), "No such image: registry.invalid/none:1") || !strings.Contains(err.Error(), "lookup registry.invalid") {
 		t.Errorf("prepare: %v; want the missing image and the words of the failed pull", err)
 	}
 }

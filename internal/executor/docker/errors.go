@@ -18,6 +18,15 @@ func failed(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// verdict is the error of preparing or starting a task. What is the task's own fault stands in its status as it is: the
+// reason comes first there, since `docker service ps` shows the beginning only.
+func verdict(what string, err error) error {
+	if errors.Is(err, executor.ErrUnavailable) || errors.Is(err, executor.ErrNoContainer) {
+		return failed(what, err)
+	}
+	return err
+}
+
 // called takes the error of a call to the engine and marks it as [executor.ErrUnavailable] when the engine's answer is
 // not known rather than no.
 func called(err error) error {

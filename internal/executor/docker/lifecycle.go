@@ -38,7 +38,7 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 				err = fmt.Errorf("%w: %w", executor.ErrNoContainer, err)
 			}
 		}
-		return executor.Container{}, failed(what, called(err))
+		return executor.Container{}, verdict(what, called(err))
 	}
 	return e.started(ctx, t.ID, c.ID)
 }

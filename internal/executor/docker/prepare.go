@@ -17,7 +17,7 @@ import (
 func (e *Executor) Prepare(ctx context.Context, t *executor.Task) (executor.Container, error) {
 	c, err := e.prepare(ctx, t)
 	if err != nil {
-		return executor.Container{}, failed("preparing task "+t.Name(), err)
+		return executor.Container{}, verdict("preparing task "+t.Name(), err)
 	}
 	return c, nil
 }
