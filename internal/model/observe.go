@@ -19,6 +19,7 @@ const (
 	msgCreated   = "created"
 	msgPending   = "pending task scheduling"
 	msgAssigned  = "scheduler assigned task to node"
+	msgConfirmed = "scheduler confirmed task can run on preassigned node"
 	msgNeverRan  = "stopped before it was given to a node"
 	msgOrphaned  = "node was removed or has been down for 24 hours"
 	msgUnplanned = "pending task allocation"
@@ -59,6 +60,8 @@ func Observe(t *Task, a *Allocation, p *Placement, s *TaskStatus, node *NodeStat
 		o.State, o.Message, o.At = StatePending, msgPending, a.Updated
 	case !placed:
 		o.State, o.Message, o.Err, o.At = StatePending, msgPending, p.Err, p.Updated
+	case !t.NodeID.IsZero():
+		o.State, o.Message, o.At = StateAssigned, msgConfirmed, p.Updated
 	default:
 		o.State, o.Message, o.At = StateAssigned, msgAssigned, p.Updated
 	}

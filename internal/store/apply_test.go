@@ -90,16 +90,18 @@ func parseLine(t *testing.T, b *Batch, f []string) {
 }
 
 func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
-	name, other := "", model.ID{}
+	name, other, desired := "", model.ID{}, model.StateRunning
 	for _, a := range args {
 		k, v, _ := strings.Cut(a, "=")
 		switch k {
 		case "name":
 			name = v
-		case "uses", "active", "state":
+		case "uses", "active":
 			var n uint64
 			fmt.Sscan(v, &n)
 			other = model.NumID(n)
+		case "desired":
+			desired = model.StateShutdown
 		default:
 			t.Fatalf("unknown argument %s", a)
 		}
@@ -115,9 +117,11 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 	case Configs.id:
 		return Configs.Put(&model.Config{ID: id, Name: name})
 	case Services.id:
-		return Services.Put(&model.Service{ID: id, Name: name})
+		return Services.Put(&model.Service{ID: id, Name: name, Revision: other})
 	case Tasks.id:
-		return Tasks.Put(&model.Task{ID: id, ServiceID: other})
+		return Tasks.Put(&model.Task{ID: id, ServiceID: other, Desired: desired})
+	case Placements.id:
+		return Placements.Put(&model.Placement{TaskID: id, NodeID: other})
 	case Rollouts.id:
 		return Rollouts.Put(&model.Rollout{ServiceID: id, Active: other, Message: name})
 	case Revisions.id:

@@ -9,6 +9,7 @@
 //   - Each table has exactly one [Writer]; a batch that touches a foreign table is refused.
 //   - A batch is applied as a whole or not at all: first its conditions and the unique indexes are checked, in log
 //     order, then its rows are written. The outcome is a function of the log alone, equal on every member.
+//   - A placement that comes after its task was told to stop is left out; the rest of its batch is written.
 //   - A row handed out is immutable. A [View] never changes.
 //   - Times are stamped by the entry and never go back; a row's Index is the raft index of its last write.
 //

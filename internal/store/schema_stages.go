@@ -39,12 +39,8 @@ var (
 		list(6, func(r *model.Allocation) *[]model.NetworkAddr { return &r.Networks }, networkAddrFields()),
 		asJSON(7, func(r *model.Allocation) *[]swarm.PortConfig { return &r.Ports }, func(r *model.Allocation) bool { return len(r.Ports) == 0 }),
 	)
-	Placements = define(16, "placement", WriterScheduler, func(k model.Key) *model.Placement { return &model.Placement{TaskID: k.A} },
-		id(1, func(r *model.Placement) *model.ID { return &r.TaskID }),
-		id(2, func(r *model.Placement) *model.ID { return &r.NodeID }),
-		text(3, func(r *model.Placement) *string { return &r.Err }),
-	).with(placementsByNode)
-	Statuses = define(17, "task status", WriterDispatcher, func(k model.Key) *model.TaskStatus { return &model.TaskStatus{TaskID: k.A} },
+	Placements = placementTable()
+	Statuses   = define(17, "task status", WriterDispatcher, func(k model.Key) *model.TaskStatus { return &model.TaskStatus{TaskID: k.A} },
 		id(1, func(r *model.TaskStatus) *model.ID { return &r.TaskID }),
 		number(2, func(r *model.TaskStatus) *model.State { return &r.State }),
 		number(3, func(r *model.TaskStatus) *int64 { return &r.At }),
@@ -90,6 +86,21 @@ func rolloutTable() *Table[model.Rollout] {
 		}
 	}
 	t.version = func(r *model.Rollout) uint64 { return r.ActiveIndex }
+	return t
+}
+
+func placementTable() *Table[model.Placement] {
+	t := define(16, "placement", WriterScheduler, func(k model.Key) *model.Placement { return &model.Placement{TaskID: k.A} },
+		id(1, func(r *model.Placement) *model.ID { return &r.TaskID }),
+		id(2, func(r *model.Placement) *model.ID { return &r.NodeID }),
+		text(3, func(r *model.Placement) *string { return &r.Err }),
+	).with(placementsByNode)
+	// A task that is stopped before it has a node counts as shut down, for good. Placements are decided over a view
+	// that may be older than that, and only apply knows which of the two came first.
+	t.admits = func(v View, r *model.Placement) bool {
+		task := Tasks.ByID(v, r.TaskID)
+		return task == nil || task.Desired < model.StateShutdown
+	}
 	return t
 }
 

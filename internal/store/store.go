@@ -238,6 +238,9 @@ func (tx *tx) write(index uint64, c Change) error {
 		}
 		return nil
 	}
+	if tr.late(View{tx.st}, c.Row) {
+		return nil
+	}
 	if name, bad := tr.conflict(c.Row); bad {
 		return &UniqueError{Table: c.Table, Index: name, Key: c.Key}
 	}

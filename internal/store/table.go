@@ -54,6 +54,7 @@ type Table[R any] struct {
 	fields  []field[R]
 	indexes []*Index[R]
 	onWrite func(old, new *R, index uint64) // stamps what only apply knows; old may be nil
+	admits  func(View, *R) bool             // false: the row came too late and is not written; nil: all come in time
 	version func(*R) uint64                 // what a condition on the row compares; default Meta.Index
 	pivot   func(model.Key) *R              // a row that stands at the key
 }

@@ -15,6 +15,7 @@ type anyTree interface {
 	del(model.Key) (old Row, ok bool)
 	version(model.Key) uint64
 	conflict(row Row) (string, bool)
+	late(v View, row Row) bool
 	scan(func(Row) bool)
 	len() int
 }
@@ -48,6 +49,11 @@ func (tr *tree[R]) conflict(row Row) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// late reports whether what the row builds on has gone meanwhile.
+func (tr *tree[R]) late(v View, row Row) bool {
+	return tr.t.admits != nil && !tr.t.admits(v, any(row).(*R))
 }
 
 // put stamps a copy of row and stores it, so that a batch's rows stay as its writer made them.
