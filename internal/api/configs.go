@@ -37,7 +37,7 @@ func (s *Server) configCreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	_, m, err := r.view()
+	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
@@ -46,6 +46,9 @@ func (s *Server) configCreate(r *request) error {
 	}
 	if err := checkData("config", spec.Data, maxConfig); err != nil {
 		return err
+	}
+	if find.ConfigNamed(v, spec.Name) != nil {
+		return httperr.Conflict("config %s already exists", spec.Name)
 	}
 	doc, err := documentOver(raw, spec)
 	if err != nil {

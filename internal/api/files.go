@@ -64,7 +64,7 @@ func (s *Server) secretCreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	_, m, err := r.view()
+	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,9 @@ func (s *Server) secretCreate(r *request) error {
 	}
 	if err := checkData("secret", spec.Data, maxSecret); err != nil {
 		return err
+	}
+	if find.SecretNamed(v, spec.Name) != nil {
+		return httperr.Conflict("secret %s already exists", spec.Name)
 	}
 	doc, err := documentOver(raw, spec)
 	if err != nil {

@@ -94,16 +94,18 @@ func (s *Server) networkInspect(r *request) error {
 	if row := exactNetwork(v, r.id); row != nil {
 		return s.showNetwork(r, v, row)
 	}
+	// A service may join the engine's own networks too, and clients ask for what it may join in this scope.
+	query := r.URL.Query()
+	query.Del("scope")
 	var local json.RawMessage
-	if scope == "" {
-		err = s.askEngine(r.Context(), r.enginePath("/networks/"+url.PathEscape(r.id)+"?"+r.URL.RawQuery), nil, &local)
-		if id := carried(local); err == nil && id == "" {
-			return s.forward(r)
-		} else if err == nil {
-			r.id = id
-		} else if httperr.Status(err) != http.StatusNotFound {
-			return err
-		}
+	err = s.askEngine(r.Context(), r.enginePath("/networks/"+url.PathEscape(r.id)+"?"+query.Encode()), nil, &local)
+	switch id := carried(local); {
+	case err == nil && id == "":
+		return r.kind(http.StatusOK, versions.Network, local)
+	case err == nil:
+		r.id = id
+	case httperr.Status(err) != http.StatusNotFound:
+		return err
 	}
 	row, err := find.Network(v, r.id)
 	if err != nil {

@@ -101,6 +101,19 @@ func (r *request) flag(name string) bool {
 	return true
 }
 
+// strictFlag reads one of the parameters that Docker is strict about.
+func (r *request) strictFlag(name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, httperr.BadRequest("invalid value for %s: %s: %s", name, text, err)
+	}
+	return value, nil
+}
+
 // versionOf reads the version parameter of an update.
 func (r *request) versionOf(kind string) (uint64, error) {
 	text := r.URL.Query().Get("version")

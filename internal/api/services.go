@@ -17,11 +17,15 @@ func (s *Server) serviceList(r *request) error {
 	if err != nil {
 		return err
 	}
+	status, err := r.strictFlag("status")
+	if err != nil {
+		return err
+	}
 	v, _, err := r.view()
 	if err != nil {
 		return err
 	}
-	status := r.flag("status") && !r.version.Less(versions.Version{Major: 1, Minor: 41})
+	status = status && !r.version.Less(versions.Version{Major: 1, Minor: 41})
 	out := []swarm.Service{}
 	for row := range store.Services.All(v) {
 		if !args.Prefix("id", row.ID.String()) || !args.Prefix("name", row.Name) {
@@ -57,6 +61,10 @@ func modeName(m swarm.ServiceMode) string {
 }
 
 func (s *Server) serviceInspect(r *request) error {
+	defaults, err := r.strictFlag("insertDefaults")
+	if err != nil {
+		return err
+	}
 	v, _, err := r.view()
 	if err != nil {
 		return err
@@ -66,7 +74,7 @@ func (s *Server) serviceInspect(r *request) error {
 		return err
 	}
 	service := render.Service(v, row)
-	if r.flag("insertDefaults") {
+	if defaults {
 		render.InsertDefaults(&service.Spec)
 	}
 	return r.kind(http.StatusOK, versions.Service, service)

@@ -7,6 +7,7 @@ import (
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/versions"
+	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -104,6 +105,9 @@ func (s *Server) swarmJoin(r *request) error {
 	}
 	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
 		return httperr.Unavailable(alreadyMember)
+	}
+	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
+		return httperr.BadRequest("invalid join token")
 	}
 	return httperr.NotImplemented("joining a cluster is not supported by this version of skep: it runs clusters of one node")
 }

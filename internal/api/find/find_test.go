@@ -45,7 +45,7 @@ func TestServiceByIDNamePrefix(t *testing.T) {
 		{"abc", "", "service abc is ambiguous (2 matches found)"},
 		{"x", "", "service x not found"},
 		{"we", "", "service we not found"}, // names have no prefixes
-		{"ABC1", "", "service ABC1 not found"},
+		{"ABC1", "abc1", ""}, // in names case makes no difference
 		{strings.Repeat("z", 25), "", "service zzzzzzzzzzzzzzzzzzzzzzzzz not found"},
 		{strings.Repeat("a", 26), "", "service aaaaaaaaaaaaaaaaaaaaaaaaaa not found"},
 	} {
