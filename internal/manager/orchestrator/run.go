@@ -98,7 +98,8 @@ func (r *run) stop(why model.Reason, desired model.State, now time.Time) {
 	}
 }
 
-// byAge orders a slot's runs, oldest first. Of two made at the same instant the one no longer wanted is the older.
+// byAge orders a slot's runs, oldest first. A slot's tasks are made one after the other, so their stamps differ; should
+// a clock have stood still, the one no longer wanted is taken for the older.
 func byAge(a, b *run) int {
 	return cmp.Or(cmp.Compare(a.task.Created, b.task.Created), cmp.Compare(b.task.Desired, a.task.Desired),
 		cmp.Compare(a.task.Index, b.task.Index), a.task.ID.Compare(b.task.ID))

@@ -1,5 +1,5 @@
 // Package stagetest is a small cluster for tests of manager stages: a store with the direct committer, a clock that
-// stands still until it is moved, the planners under test, and stand-ins for the stages that are not.
+// stands still until it is moved (but for a nanosecond a commit), the planners under test, and stand-ins for the stages that are not.
 //
 // [World] is driven from Go (property tests) or by scripts ([Run] interprets the commands of datadriven files, see
 // there). It writes every table no planner under test owns, each as its writer would.

@@ -151,5 +151,5 @@ func (w *World) Work() {
 			return
 		}
 	}
-	w.t.Fatalf("the cluster did not come to rest in %d rounds", maxSteps)
+	w.t.Fatalf("the cluster did not come to rest in %d rounds:\n%s", maxSteps, w.PrintTasks(""))
 }
