@@ -9,10 +9,9 @@ import (
 
 // checks is what the invariants have to remember.
 type checks struct {
-	seen    uint64 // index up to which the change feed was looked at
-	tasks   map[model.ID]*seenTask
-	running map[slot]map[model.ID]bool // containers that run
-	down    bool                       // a node was taken for down: its slots may run twice for a while
+	seen  uint64 // index up to which the change feed was looked at
+	tasks map[model.ID]*seenTask
+	down  bool // a node was taken for down: its slots may run twice for a while
 }
 
 // seenTask is the furthest a task has come.
@@ -31,7 +30,7 @@ type slot struct {
 }
 
 func newChecks() checks {
-	return checks{tasks: map[model.ID]*seenTask{}, running: map[slot]map[model.ID]bool{}}
+	return checks{tasks: map[model.ID]*seenTask{}}
 }
 
 // applied looks at what was committed.
@@ -155,28 +154,29 @@ func (c *checks) container(n *node, ct executor.Container) {
 		w.fail("%s: there is a container for task %s, of which no row was ever seen", n.name, ct.TaskID)
 		return
 	}
-	runs := c.running[s.slot]
 	if ct.Phase != executor.Running {
-		delete(runs, ct.TaskID)
 		return
 	}
 	if s.started != "" && s.started != ct.ID {
 		w.fail("%s: task %s runs a second time", n.name, ct.TaskID)
 	}
 	s.started = ct.ID
-	if runs == nil {
-		runs = map[model.ID]bool{}
-		c.running[s.slot] = runs
-	}
-	runs[ct.TaskID] = true
-	if len(runs) > 1 && !c.down && !w.mayOverlap(s.slot.service) {
-		w.fail("%s: slot %d of service %s runs %d times", n.name, s.slot.number, s.slot.service, len(runs))
+	if runs := c.running(w, s.slot); runs > 1 && !c.down && !w.users.startFirst[s.slot.service] {
+		w.fail("%s: slot %d of service %s runs %d times", n.name, s.slot.number, s.slot.service, runs)
 	}
 }
 
-// mayOverlap reports whether a service's tasks may run beside each other for a while.
-func (w *world) mayOverlap(service model.ID) bool {
-	return w.users.startFirst[service]
+// running counts a slot's containers on the engines that can be asked.
+func (c *checks) running(w *world, sl slot) (count int) {
+	for _, n := range w.nodes {
+		list, _ := n.engine.List()
+		for _, ct := range list {
+			if s := c.tasks[ct.TaskID]; s != nil && s.slot == sl && ct.Phase == executor.Running {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 func phase(c executor.Container) string {

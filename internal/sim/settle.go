@@ -119,7 +119,7 @@ func (w *world) serviceConverged(v store.View, s *model.Service, running map[mod
 		count[slot{s.ID, t.Slot, t.NodeID}]++
 		rev := store.Revisions.ByID(v, t.Revision)
 		if settled(r.State) && (rev == nil || rev.Fingerprint != active.Fingerprint) {
-			return fmt.Errorf("task %s is of another revision than the active one", t.ID)
+			return fmt.Errorf("task %s is of revision %s, the rollout's active one is %s: %s %q", t.ID, short(t.Revision), short(r.Active), r.State.Swarm(), r.Message)
 		}
 	}
 	want := len(w.nodes)

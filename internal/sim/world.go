@@ -36,10 +36,11 @@ type world struct {
 	env   env.Env
 	start time.Time
 
-	queue queue
-	seq   uint64
-	err   error
-	count uint64
+	queue  queue
+	seq    uint64
+	err    error
+	failed time.Time
+	count  uint64
 
 	manager *member
 	nodes   []*node
@@ -60,14 +61,16 @@ func Run(seed uint64, opts Options) (Result, error) {
 	}
 	w := newWorld(seed, opts)
 	w.found()
-	w.every(20*time.Second, w.userActs)
-	w.every(45*time.Second, w.breakSomething)
+	w.every(time.Second+w.upTo(15*time.Second), w.userActs)
+	w.every(3*time.Second+w.upTo(40*time.Second), w.breakSomething)
 	w.runUntil(w.start.Add(opts.Length))
-	w.settle()
+	if w.err == nil {
+		w.settle()
+	}
 	res := Result{Entries: uint64(len(w.history)), Events: w.count, Crashes: w.crashes, Virtual: w.now().Sub(w.start)}
 	copy(res.Hash[:], w.hash.Sum(nil))
 	if w.err != nil {
-		return res, fmt.Errorf("seed %d, %s after the start: %w\n%s", seed, res.Virtual, w.err, w.lastEvents())
+		return res, fmt.Errorf("seed %d, %s after the start: %w\n%s", seed, w.failed.Sub(w.start), w.err, w.lastEvents())
 	}
 	return res, nil
 }
@@ -134,6 +137,7 @@ func (w *world) runUntil(t time.Time) {
 func (w *world) fail(format string, args ...any) {
 	if w.err == nil {
 		w.err = fmt.Errorf(format, args...)
+		w.failed = w.now()
 	}
 }
 
