@@ -70,7 +70,9 @@ func TestCalls(t *testing.T) {
 		<-gone
 	}
 	cancel()
-	<-ended
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("watch ended with %v", err)
+	}
 	want := `1 DELETE /networks/X
 1 GET /events
 1 GET /info

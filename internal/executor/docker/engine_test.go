@@ -343,7 +343,9 @@ func outOfMemory(t *testing.T, h *harness) {
 		t.Error("of ten containers killed for want of memory none was told as such")
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("watch ended with %v", err)
+	}
 }
 
 // TestEngineRestart: while the engine is away every call says so, Watch ends, and afterwards all is found again.

@@ -1,17 +1,13 @@
 package docker
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strconv"
 	"sync"
 
-	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/docker/translate"
 	"github.com/skep-org/skep/internal/model"
@@ -24,15 +20,6 @@ type files struct {
 
 	mu    sync.Mutex
 	ready bool
-}
-
-// file is one secret or config of a task.
-type file struct {
-	name     string // on the node
-	target   string
-	data     []byte
-	mode     os.FileMode
-	uid, gid int
 }
 
 // write makes a task's files. One that is there already stays: a container may have it mounted.
@@ -60,20 +47,6 @@ func (f *files) write(t *executor.Task, uid, gid int) ([]translate.File, error) 
 		out = append(out, translate.File{Source: source, Target: w.target})
 	}
 	return out, nil
-}
-
-func (w file) write(path string, uid, gid int) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, w.data) {
-		return nil
-	}
-	if err := os.WriteFile(path, w.data, 0o600); err != nil {
-		return err
-	}
-	// The owner before the mode: nobody else may read it in between.
-	if err := os.Chown(path, uid+w.uid, gid+w.gid); err != nil {
-		return err
-	}
-	return os.Chmod(path, w.mode)
 }
 
 // remove drops a task's files.
@@ -111,67 +84,4 @@ func (f *files) prepare() error {
 	}
 	f.ready = true
 	return nil
-}
-
-func wantedFiles(t *executor.Task) ([]file, error) {
-	var out []file
-	spec := t.Spec.ContainerSpec
-	for i, ref := range spec.Secrets {
-		if ref == nil || ref.File == nil {
-			return nil, errors.New("a secret reference of the task has no file target")
-		}
-		w, err := newFile("secret "+ref.SecretName, t.Secrets[ref.SecretID], *ref.File, "/run/secrets/", ref.SecretName)
-		if _, ok := t.Secrets[ref.SecretID]; !ok {
-			err = fmt.Errorf("secret %s (%s) did not reach this node", ref.SecretName, ref.SecretID)
-		}
-		if err != nil {
-			return nil, err
-		}
-		w.name = "secret" + strconv.Itoa(i)
-		out = append(out, w)
-	}
-	for i, ref := range spec.Configs {
-		if ref == nil || ref.File == nil && ref.Runtime == nil {
-			return nil, errors.New("a config reference of the task has no target")
-		}
-		if ref.File == nil {
-			continue // a credential spec: it goes to the engine by another way
-		}
-		w, err := newFile("config "+ref.ConfigName, t.Configs[ref.ConfigID], swarm.SecretReferenceFileTarget(*ref.File), "/", ref.ConfigName)
-		if _, ok := t.Configs[ref.ConfigID]; !ok {
-			err = fmt.Errorf("config %s (%s) did not reach this node", ref.ConfigName, ref.ConfigID)
-		}
-		if err != nil {
-			return nil, err
-		}
-		w.name = "config" + strconv.Itoa(i)
-		out = append(out, w)
-	}
-	return out, nil
-}
-
-func newFile(what string, data []byte, target swarm.SecretReferenceFileTarget, dir, name string) (file, error) {
-	w := file{data: data, mode: target.Mode.Perm(), target: target.Name}
-	if w.target == "" {
-		w.target = name
-	}
-	if !path.IsAbs(w.target) {
-		w.target = dir + w.target
-	}
-	var err error
-	if w.uid, err = owner(target.UID); err != nil {
-		return w, fmt.Errorf("%s: user %q is not a number", what, target.UID)
-	}
-	if w.gid, err = owner(target.GID); err != nil {
-		return w, fmt.Errorf("%s: group %q is not a number", what, target.GID)
-	}
-	return w, nil
-}
-
-func owner(s string) (int, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	return int(n), err
 }

@@ -57,7 +57,7 @@ type harness struct {
 func newHarness(t *testing.T, e *engine.Engine) *harness {
 	t.Helper()
 	// A tmpfs that was mounted before the engine started, since its mounts are its own.
-	files, err := os.MkdirTemp("/dev/shm", "skep-test")
+	files, err := os.MkdirTemp("/dev/shm", "skep-test") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,8 +55,8 @@ func containerOf(r container.InspectResponse) (executor.Container, error) {
 	if r.State == nil || r.Config == nil {
 		return executor.Container{}, fmt.Errorf("inspecting container %s: the engine's answer has no state or no configuration", r.ID)
 	}
-	task, err := model.ParseID(r.Config.Labels[executor.LabelTaskID])
-	if err != nil || task.IsZero() {
+	task, ok := taskOf(r.Config.Labels)
+	if !ok {
 		return executor.Container{}, fmt.Errorf("container %s is not a task's: its label %s says %q", r.ID, executor.LabelTaskID, r.Config.Labels[executor.LabelTaskID])
 	}
 	c := executor.Container{

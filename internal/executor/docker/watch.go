@@ -45,10 +45,11 @@ func (e *Executor) Watch(ctx context.Context, ready func(), f func(executor.Cont
 
 // handle turns an event into the change it tells of. Events come in the engine's order and are handled one by one.
 func (e *Executor) handle(ctx context.Context, m events.Message, f func(executor.Container)) error {
-	task, err := model.ParseID(m.Actor.Attributes[executor.LabelTaskID])
-	if err != nil || task.IsZero() {
-		return nil // bears our label, but no id of ours
+	task, ok := taskOf(m.Actor.Attributes)
+	if !ok {
+		return nil
 	}
+	var err error
 	c := executor.Container{TaskID: task, ID: m.Actor.ID}
 	action, detail, _ := strings.Cut(string(m.Action), ": ")
 	switch events.Action(action) {
@@ -78,6 +79,12 @@ func (e *Executor) handle(ctx context.Context, m events.Message, f func(executor
 	}
 	f(c)
 	return nil
+}
+
+// taskOf reads the task's id from a container's labels; somebody may have written anything there.
+func taskOf(labels map[string]string) (model.ID, bool) {
+	id, err := model.ParseID(labels[executor.LabelTaskID])
+	return id, err == nil && !id.IsZero()
 }
 
 // health completes an event that tells no more than "healthy" or "unhealthy".

@@ -103,11 +103,14 @@ func (s *script) play(t *testing.T, d *datadriven.TestData) string {
 		m.Recover()
 	case "list":
 		list, err := m.List()
-		out := fmt.Sprintln(err)
-		for _, c := range list {
-			out += showContainer(c) + "\n"
+		if err != nil {
+			return err.Error()
 		}
-		return strings.TrimPrefix(out, "<nil>\n")
+		var out strings.Builder
+		for _, c := range list {
+			out.WriteString(showContainer(c) + "\n")
+		}
+		return out.String()
 	case "until":
 		return s.until(at)
 	default:
@@ -171,8 +174,8 @@ func showContainer(c executor.Container) string {
 	if c.HealthLog != "" {
 		s += " (" + c.HealthLog + ")"
 	}
-	for _, p := range c.Ports {
-		s += fmt.Sprintf(" port=%d", p.PublishedPort)
+	if len(c.Ports) > 0 {
+		s += fmt.Sprintf(" port=%d", c.Ports[0].PublishedPort)
 	}
 	return s
 }

@@ -45,7 +45,7 @@ func TestContainer(t *testing.T) {
 // input is a task of service web; arguments: api=, slot=, socket (rewrites Docker's), selinux, and the lines
 // "networks: JSON", "ports: JSON", "files: JSON" before the spec's JSON.
 func input(t *testing.T, d *datadriven.TestData) Input {
-	id := func(n uint64) model.ID { return model.NumID(n) }
+	id := model.NumID
 	task := &executor.Task{ID: id(1), ServiceID: id(2), NodeID: id(3), Slot: 1, ServiceName: "web", NodeHostname: "host-a", ServiceLabels: map[string]string{"tier": "front"}, Spec: &swarm.TaskSpec{}}
 	in := Input{Task: task, API: "1.41", Platform: swarm.Platform{OS: "linux", Architecture: "x86_64"}}
 	for _, arg := range d.CmdArgs {
