@@ -26,7 +26,7 @@ func layers() [][]group {
 		{{path: "internal/store/raft"}},
 		{
 			{path: "internal/store/wal"},
-			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"}, {path: "internal/executor/conformance"},
+			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/overlay"}, {path: "internal/network/mesh"}, {path: "internal/network/dns"}, {path: "internal/network/kernel"},
 			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
 		},
