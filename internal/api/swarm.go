@@ -91,7 +91,7 @@ func (s *Server) checkSpec(spec *swarm.Spec) error {
 	case ca.SigningCACert != "" || ca.SigningCAKey != "":
 		return httperr.NotImplemented("a certificate authority of your own is not supported by this version of skep")
 	case ca.NodeCertExpiry != 0 && ca.NodeCertExpiry < minCertExpiry:
-		return httperr.BadRequest("minimum certificate expiry time is 1h0m0s")
+		return httperr.BadRequest("minimum certificate expiry time is: 1h0m0s")
 	case spec.Dispatcher.HeartbeatPeriod < 0:
 		return httperr.BadRequest("heartbeat time period cannot be a negative duration")
 	}

@@ -34,11 +34,14 @@ func (s *Server) swarmUpdate(r *request) error {
 	switch {
 	case old == nil:
 		return httperr.NotFound("swarm not found")
-	case old.Index != version:
-		return httperr.New(500, "update out of sequence")
+	case spec.Name != "" && spec.Name != old.Spec.Get().Name:
+		return httperr.BadRequest("swarm spec must be named %q", old.Spec.Get().Name)
 	}
 	if err := s.checkSpec(&spec); err != nil {
 		return err
+	}
+	if old.Index != version {
+		return httperr.New(500, "update out of sequence")
 	}
 	next := *old
 	merged := mergeSpec(*old.Spec.Get(), spec)

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strings"
-
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/find"
 	"github.com/skep-org/skep/internal/api/render"
@@ -90,7 +88,7 @@ func refersToNetwork(id model.ID) func(*swarm.ServiceSpec) bool {
 // exactNetwork finds a cluster network by its id or name, not by a prefix: the engine's names come before.
 func exactNetwork(v store.View, ref string) *model.Network {
 	row, err := find.Network(v, ref)
-	if err != nil || !strings.EqualFold(row.Name, ref) && row.ID.String() != ref {
+	if err != nil || row.Name != ref && row.ID.String() != ref {
 		return nil
 	}
 	return row

@@ -11,7 +11,7 @@ import (
 
 // Service finds a service.
 func Service(v store.View, ref string) (*model.Service, error) {
-	if s := ServiceNamed(v, ref); s != nil && store.Services.ByID(v, parse(ref)) == nil {
+	if s := store.ServiceByName(v, ref); s != nil && store.Services.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("service", ref, store.Services, v, func(s *model.Service) model.ID { return s.ID })
@@ -19,7 +19,7 @@ func Service(v store.View, ref string) (*model.Service, error) {
 
 // Secret finds a secret.
 func Secret(v store.View, ref string) (*model.Secret, error) {
-	if s := SecretNamed(v, ref); s != nil && store.Secrets.ByID(v, parse(ref)) == nil {
+	if s := store.SecretByName(v, ref); s != nil && store.Secrets.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("secret", ref, store.Secrets, v, func(s *model.Secret) model.ID { return s.ID })
@@ -27,7 +27,7 @@ func Secret(v store.View, ref string) (*model.Secret, error) {
 
 // Config finds a config.
 func Config(v store.View, ref string) (*model.Config, error) {
-	if s := ConfigNamed(v, ref); s != nil && store.Configs.ByID(v, parse(ref)) == nil {
+	if s := store.ConfigByName(v, ref); s != nil && store.Configs.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("config", ref, store.Configs, v, func(s *model.Config) model.ID { return s.ID })
@@ -35,7 +35,7 @@ func Config(v store.View, ref string) (*model.Config, error) {
 
 // Network finds a cluster network.
 func Network(v store.View, ref string) (*model.Network, error) {
-	if s := NetworkNamed(v, ref); s != nil && store.Networks.ByID(v, parse(ref)) == nil {
+	if s := store.NetworkByName(v, ref); s != nil && store.Networks.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("network", ref, store.Networks, v, func(s *model.Network) model.ID { return s.ID })

@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"net/netip"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/identity"
@@ -22,6 +23,9 @@ func ClusterInfo(v store.View, c *model.Cluster) swarm.ClusterInfo {
 	out.Meta = swarm.Meta{Version: swarm.Version{Index: c.Index}, CreatedAt: c.CreatedAt(), UpdatedAt: c.UpdatedAt()}
 	if out.Spec.Labels == nil {
 		out.Spec.Labels = map[string]string{}
+	}
+	if len(out.DefaultAddrPool) == 0 {
+		out.DefaultAddrPool = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 8)}
 	}
 	out.Spec.CAConfig.SigningCAKey = "" // never shown again
 	return out
