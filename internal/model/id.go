@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"errors"
 	"math/big"
 	"strings"
@@ -28,7 +29,7 @@ func (id ID) String() string {
 }
 
 // Compare orders ids by their bytes, which is also the order of their text.
-func (id ID) Compare(other ID) int { return strings.Compare(string(id[:]), string(other[:])) }
+func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
 // ParseID reads an id's text form; the empty string is the zero ID.
 func ParseID(s string) (ID, error) {

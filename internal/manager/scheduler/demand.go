@@ -10,8 +10,10 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// demand is what every task of one revision asks of a node. It is immutable.
+// demand is what every task of one revision asks of a node. But for the number of its users it is immutable.
 type demand struct {
+	revision    model.ID
+	users       int // tasks and groups that point to it
 	service     model.ID
 	resources   resources
 	ports       []hostPort

@@ -45,7 +45,7 @@ func (n *node) refuses(d *demand) filter {
 		return filterPlatforms
 	case !n.hasPorts(d.ports):
 		return filterPorts
-	case d.maxReplicas > 0 && uint64(n.byService[d.service]) >= d.maxReplicas:
+	case d.maxReplicas > 0 && uint64(n.ofService(d.service)) >= d.maxReplicas:
 		return filterReplicas
 	}
 	return fits

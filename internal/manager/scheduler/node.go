@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"slices"
+
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
@@ -11,14 +13,20 @@ import (
 type node struct {
 	id      model.ID
 	present bool // its rows exist
-	buckets int
 	capacity
 	attrs constraint.Node
 
-	used      resources
-	ports     map[hostPort]int
-	active    int
-	byService map[model.ID]int // active tasks
+	tasks    int
+	used     resources
+	ports    map[hostPort]int
+	active   int
+	services []serviceCount // of the active tasks, by id
+}
+
+// serviceCount says how many active tasks of a service a node has.
+type serviceCount struct {
+	id model.ID
+	n  int
 }
 
 // capacity is what a node's rows say it offers.
@@ -79,21 +87,43 @@ func resourcesOf(r *swarm.Resources) resources {
 	return out
 }
 
-// take counts one task of the bucket in or out.
-func (n *node) take(b *bucket, by int) {
-	d := b.demand
-	n.used.nanoCPUs += int64(by) * d.resources.nanoCPUs
-	n.used.memory += int64(by) * d.resources.memory
-	for kind, amount := range d.resources.generic {
+// take counts one task in or out.
+func (n *node) take(c counted, by int) {
+	n.tasks += by
+	n.used.nanoCPUs += int64(by) * c.demand.resources.nanoCPUs
+	n.used.memory += int64(by) * c.demand.resources.memory
+	for kind, amount := range c.demand.resources.generic {
 		addTo(&n.used.generic, kind, int64(by)*amount)
 	}
-	for _, p := range d.ports {
+	for _, p := range c.demand.ports {
 		addTo(&n.ports, p, by)
 	}
-	if b.key.active {
+	if c.active {
 		n.active += by
-		addTo(&n.byService, d.service, by)
+		n.addService(c.demand.service, by)
 	}
+}
+
+// ofService counts a service's active tasks.
+func (n *node) ofService(id model.ID) int {
+	if i, found := n.findService(id); found {
+		return n.services[i].n
+	}
+	return 0
+}
+
+func (n *node) addService(id model.ID, by int) {
+	i, found := n.findService(id)
+	if !found {
+		n.services = slices.Insert(n.services, i, serviceCount{id: id})
+	}
+	if n.services[i].n += by; n.services[i].n == 0 {
+		n.services = slices.Delete(n.services, i, i+1)
+	}
+}
+
+func (n *node) findService(id model.ID) (int, bool) {
+	return slices.BinarySearchFunc(n.services, id, func(s serviceCount, id model.ID) int { return s.id.Compare(id) })
 }
 
 // addTo leaves no zero behind.

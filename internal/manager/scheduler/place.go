@@ -30,7 +30,8 @@ func (r *round) place(g *group) {
 
 // take puts one task on a node.
 func (r *round) take(g *group, task model.ID, n *node) {
-	r.usage.count(task, countKey{n.id, g.key.revision, true}, func() *demand { return g.demand })
+	d := g.demand // the group goes with its last task
+	r.usage.count(task, n.id, g.key.revision, true, func() *demand { return d })
 	r.res.Changes = append(r.res.Changes, store.Placements.Put(&model.Placement{TaskID: task, NodeID: n.id}))
 }
 

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/skep-org/skep/internal/control"
@@ -163,7 +164,9 @@ func checkFresh(t *rapid.T, w *world, p *Planner) {
 		}
 	}
 	a, b := &p.usage, &fresh.usage
-	if !maps.EqualFunc(a.tasks, b.tasks, func(x, y *bucket) bool { return x.key == y.key && x.n == y.n }) {
+	if !maps.EqualFunc(a.tasks, b.tasks, func(x, y counted) bool {
+		return x.node.id == y.node.id && x.demand.revision == y.demand.revision && x.active == y.active
+	}) {
 		t.Fatal("other tasks are counted")
 	}
 	if !maps.EqualFunc(a.waiting, b.waiting, func(x, y *group) bool { return x.key == y.key && len(x.tasks) == len(y.tasks) }) {
@@ -171,11 +174,14 @@ func checkFresh(t *rapid.T, w *world, p *Planner) {
 	}
 	if !maps.EqualFunc(a.nodes, b.nodes, func(x, y *node) bool {
 		return x.present == y.present && x.ready == y.ready && x.used.nanoCPUs == y.used.nanoCPUs && x.active == y.active &&
-			x.buckets == y.buckets && maps.Equal(x.ports, y.ports) && maps.Equal(x.byService, y.byService)
+			x.tasks == y.tasks && maps.Equal(x.ports, y.ports) && slices.Equal(x.services, y.services)
 	}) {
 		t.Fatal("nodes are counted otherwise")
 	}
-	if !maps.Equal(a.failed, b.failed) || len(a.buckets) != len(b.buckets) || len(a.groups) != len(b.groups) {
-		t.Fatal("failures, buckets or groups differ")
+	if !maps.Equal(a.failed, b.failed) || len(a.groups) != len(b.groups) {
+		t.Fatal("failures or groups differ")
+	}
+	if !maps.EqualFunc(a.demands, b.demands, func(x, y *demand) bool { return x.users == y.users }) {
+		t.Fatal("demands are kept otherwise")
 	}
 }

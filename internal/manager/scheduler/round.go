@@ -76,10 +76,8 @@ func (r *round) placed(t *model.Task, node model.ID) {
 		return
 	}
 	active := t.Desired < model.StateShutdown
-	old, moved := r.usage.count(t.ID, countKey{node, t.Revision, active}, func() *demand {
-		return demandOf(r.v, store.Revisions.ByID(r.v, t.Revision))
-	})
-	if moved && old.active && !active {
+	read := func() *demand { return demandOf(r.v, store.Revisions.ByID(r.v, t.Revision)) }
+	if r.usage.count(t.ID, node, t.Revision, active, read) {
 		r.freed() // one replica less on the node
 	}
 }

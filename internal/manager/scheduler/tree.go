@@ -23,7 +23,7 @@ type branch struct {
 type candidate struct {
 	*node
 	failures int
-	service  *demand
+	own      int // active tasks of the service on the node
 }
 
 // tree sorts the nodes by a group's spread preferences; the filters are asked once per node.
@@ -33,19 +33,19 @@ func (r *round) tree(g *group) *branch {
 		if !n.present {
 			continue
 		}
-		b := root
+		b, own := root, n.ofService(g.demand.service)
 		for _, descriptor := range g.demand.spread {
 			value, known := constraint.Label(descriptor, n.attrs)
 			if !known {
 				continue
 			}
-			b.tasks += n.byService[g.demand.service]
+			b.tasks += own
 			b = b.kid(value)
 		}
-		b.tasks += n.byService[g.demand.service]
+		b.tasks += own
 		if n.refuses(g.demand) == fits {
 			f := r.usage.recentFailures(failureKey{g.key.revision, n.id}, r.now)
-			b.nodes = append(b.nodes, candidate{n, f, g.demand})
+			b.nodes = append(b.nodes, candidate{n, f, own})
 		}
 	}
 	root.order()
@@ -88,6 +88,7 @@ func (b *branch) place(d *demand, give func(*node)) *node {
 		if n := b.nodes[0].node; n.refuses(d) == fits {
 			give(n)
 			b.tasks++
+			b.nodes[0].own++
 			heap.Fix(&b.nodes, 0)
 			return n
 		}
@@ -105,7 +106,7 @@ func (b *branch) before(o *branch) bool {
 func (c candidate) before(o candidate) bool {
 	return cmp.Or(
 		cmp.Compare(c.failures, o.failures),
-		cmp.Compare(c.byService[c.service.service], o.byService[c.service.service]),
+		cmp.Compare(c.own, o.own),
 		cmp.Compare(c.active, o.active),
 		c.id.Compare(o.id)) < 0
 }

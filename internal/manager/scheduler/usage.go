@@ -11,28 +11,23 @@ import (
 // usage is what the scheduler counted of the rows. Every method is idempotent: it says how things are, not what
 // changed, so that it does not matter how often a key comes back.
 //
-// Invariants: a task is in tasks or in waiting or in neither; the count of a bucket is the number of tasks that point
-// to it; a node's use is the sum of its buckets' demands times their counts.
+// Invariants: a task is in tasks or in waiting or in neither; a node's use is the sum of what the tasks that point to
+// it demand; a demand is kept as long as a task or a group points to it.
 type usage struct {
 	nodes    map[model.ID]*node
-	tasks    map[model.ID]*bucket // tasks that take room, by id
-	buckets  map[countKey]*bucket
+	tasks    map[model.ID]counted // tasks that take room
+	demands  map[model.ID]*demand // by revision
 	waiting  map[model.ID]*group
 	groups   map[groupKey]*group
 	failed   map[model.ID]failureKey
 	failures map[failureKey]map[model.ID]int64 // when each task failed, Unix nanoseconds
 }
 
-// countKey is what all tasks of a bucket have in common. A million tasks share a few buckets a node.
-type countKey struct {
-	node, revision model.ID
-	active         bool // not being stopped
-}
-
-type bucket struct {
-	key    countKey
+// counted is where a task takes room. There is one for each running task: it is kept small.
+type counted struct {
+	node   *node
 	demand *demand
-	n      int
+	active bool // not being stopped
 }
 
 // groupKey is what all tasks of a group have in common: they can be placed by one look at the nodes.
@@ -54,7 +49,7 @@ type failureKey struct{ revision, node model.ID }
 
 func newUsage() usage {
 	return usage{
-		nodes: map[model.ID]*node{}, tasks: map[model.ID]*bucket{}, buckets: map[countKey]*bucket{},
+		nodes: map[model.ID]*node{}, tasks: map[model.ID]counted{}, demands: map[model.ID]*demand{},
 		waiting: map[model.ID]*group{}, groups: map[groupKey]*group{},
 		failed: map[model.ID]failureKey{}, failures: map[failureKey]map[model.ID]int64{},
 	}
@@ -84,57 +79,64 @@ func (u *usage) removeNode(id model.ID) {
 
 // tidy drops the entry of a node that has neither rows nor tasks.
 func (u *usage) tidy(n *node) {
-	if !n.present && n.buckets == 0 {
+	if !n.present && n.tasks == 0 {
 		delete(u.nodes, n.id)
 	}
 }
 
-// count says where a task takes room, and returns where it was counted before if that is another place.
-func (u *usage) count(task model.ID, k countKey, d func() *demand) (old countKey, moved bool) {
+// demand is what a revision's tasks ask for; read makes it when it is not known.
+func (u *usage) demand(revision model.ID, read func() *demand) *demand {
+	d := u.demands[revision]
+	if d == nil {
+		d = read()
+		d.revision = revision
+		u.demands[revision] = d
+	}
+	d.users++
+	return d
+}
+
+func (u *usage) drop(d *demand) {
+	if d.users--; d.users == 0 {
+		delete(u.demands, d.revision)
+	}
+}
+
+// count says where a task takes room, and reports whether it counted as active there and does no longer.
+func (u *usage) count(task, node, revision model.ID, active bool, read func() *demand) (retired bool) {
 	u.stopWaiting(task)
-	if b := u.tasks[task]; b != nil {
-		if b.key == k {
-			return b.key, false
+	if c, was := u.tasks[task]; was {
+		if c.node.id == node && c.demand.revision == revision && c.active == active {
+			return false
 		}
-		old, moved = b.key, true
+		retired = c.active && !active
 		u.uncount(task)
 	}
-	b := u.buckets[k]
-	n := u.at(k.node)
-	if b == nil {
-		b = &bucket{key: k, demand: d()}
-		u.buckets[k] = b
-		n.buckets++
-	}
-	b.n++
-	u.tasks[task] = b
-	n.take(b, +1)
-	return old, moved
+	c := counted{u.at(node), u.demand(revision, read), active}
+	u.tasks[task] = c
+	c.node.take(c, +1)
+	return retired
 }
 
 // uncount says that a task takes no room, and reports whether it did.
 func (u *usage) uncount(task model.ID) bool {
-	b := u.tasks[task]
-	if b == nil {
+	c, was := u.tasks[task]
+	if !was {
 		return false
 	}
 	delete(u.tasks, task)
-	n := u.nodes[b.key.node]
-	n.take(b, -1)
-	if b.n--; b.n == 0 {
-		delete(u.buckets, b.key)
-		n.buckets--
-		u.tidy(n)
-	}
+	c.node.take(c, -1)
+	u.tidy(c.node)
+	u.drop(c.demand)
 	return true
 }
 
 // wait says that a task waits for a node.
-func (u *usage) wait(task model.ID, k groupKey, d func() *demand) *group {
+func (u *usage) wait(task model.ID, k groupKey, read func() *demand) *group {
 	u.uncount(task)
 	g := u.groups[k]
 	if g == nil {
-		g = &group{key: k, demand: d(), tasks: map[model.ID]struct{}{}}
+		g = &group{key: k, demand: u.demand(k.revision, read), tasks: map[model.ID]struct{}{}}
 		u.groups[k] = g
 	}
 	g.tasks[task] = struct{}{}
@@ -152,6 +154,7 @@ func (u *usage) stopWaiting(task model.ID) {
 	delete(g.tasks, task)
 	if len(g.tasks) == 0 {
 		delete(u.groups, g.key)
+		u.drop(g.demand)
 	}
 }
 
