@@ -108,18 +108,6 @@ func (s *Server) swarmInfo(r *request) swarm.Info {
 	return out
 }
 
-// containerCreate passes through; a mount of the Docker socket becomes one of skep's.
-func (s *Server) containerCreate(r *request) error {
-	if s.Sockets.Socket == "" {
-		return s.forward(r)
-	}
-	body, err := decode.Body(r.Request)
-	if err != nil {
-		return err
-	}
-	return s.pass(r, s.Sockets.CreateBody(body))
-}
-
 // volumeCreate passes through, but for cluster volumes: an engine that does not know them would make a
 // local one in silence.
 func (s *Server) volumeCreate(r *request) error {

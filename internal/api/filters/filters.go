@@ -33,8 +33,7 @@ func Parse(text string) (Args, error) {
 	}
 	var older map[string][]string
 	if json.Unmarshal([]byte(text), &older) != nil {
-		// Docker answers 500 here, in the decoder's words.
-		return nil, httperr.New(500, "%s", err)
+		return nil, httperr.BadRequest("%s", err)
 	}
 	for key, values := range older {
 		args[key] = values

@@ -22,7 +22,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("%s read as %v", text, args)
 		}
 	}
-	if _, err := Parse(`{bad`); httperr.Status(err) != 500 {
+	if _, err := Parse(`{bad`); httperr.Status(err) != 400 {
 		t.Errorf("malformed: %v", err)
 	}
 	if err := parse(t, `{"x":["1"]}`).Check("id"); err == nil || err.Error() != "Invalid filter 'x'" {

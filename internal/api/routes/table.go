@@ -46,7 +46,9 @@ func Table() []Route {
 		{Merged, "POST", "/networks/prune"},
 		{Merged, "GET", "/networks/{id}"},
 		{Merged, "DELETE", "/networks/{id}"},
-		{Merged, "POST", "/containers/create"}, // mounts of the Docker socket
+		{Merged, "POST", "/networks/{id}/connect"},
+		{Merged, "POST", "/networks/{id}/disconnect"},
+		{Merged, "POST", "/containers/create"}, // mounts of the Docker socket, cluster networks
 		{Merged, "POST", "/volumes/create"},    // cluster volumes
 		{Merged, "PUT", "/volumes/{name}"},     // cluster volumes
 
@@ -100,8 +102,6 @@ func Table() []Route {
 		{Passed, "POST", "/session"},
 		{Passed, "POST", "/grpc"},
 		{Passed, "GET", "/system/df"},
-		{Passed, "POST", "/networks/{id}/connect"},
-		{Passed, "POST", "/networks/{id}/disconnect"},
 		{Passed, "GET", "/volumes"},
 		{Passed, "GET", "/volumes/{name}"},
 		{Passed, "DELETE", "/volumes/{name}"},
