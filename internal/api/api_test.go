@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a server before an in-memory cluster and a made-up engine.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	clock   *env.Manual
 	cluster *fakeCluster
 	server  *Server
@@ -104,7 +104,7 @@ func (c *fakeCluster) Leave(context.Context, bool) error {
 	return nil
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, clock: env.NewManual(time.Unix(1_700_000_000, 0)), engine: map[string]string{}}
 	e := env.Seeded(1, w.clock)
 	w.cluster = &fakeCluster{state: State{Local: swarm.LocalNodeStateInactive}, env: e}

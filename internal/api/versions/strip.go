@@ -107,6 +107,11 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 	if !v.Less(Newest()) {
 		return text
 	}
+	// Our own answers spell names as they are spelt; a request may spell them in any case.
+	spelling, searched := func(name string) string { return name }, text
+	if kind == ServiceSpec {
+		spelling, searched = strings.ToLower, bytes.ToLower(text)
+	}
 	var decoded any
 	changed := false
 	for _, f := range table(kind) {
@@ -114,7 +119,8 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 			continue
 		}
 		path := strings.Split(f.path, ".")
-		if !mentions(text, path[len(path)-1]) {
+		// A cheap no for most answers.
+		if !bytes.Contains(searched, []byte(`"`+spelling(path[len(path)-1])+`"`)) {
 			continue
 		}
 		if decoded == nil {
@@ -134,12 +140,6 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 		return text
 	}
 	return out
-}
-
-// mentions is a cheap no for most answers. Case is folded as the decoder folds it.
-func mentions(text []byte, name string) bool {
-	return bytes.Contains(text, []byte(`"`+name+`"`)) ||
-		bytes.Contains(bytes.ToLower(text), []byte(`"`+strings.ToLower(name)+`"`))
 }
 
 // remove deletes what path names below value.
