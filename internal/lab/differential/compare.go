@@ -33,26 +33,72 @@ func parseKnown(s step) ([]*known, error) {
 	return list, nil
 }
 
-// compare returns a unified diff of one step's outputs, "" when they agree but
-// for the known differences.
-func compare(docker, skep string, list []*known) (string, error) {
-	if docker == skep {
+// grpcPrefix stands before every message that comes from swarmkit. It is the
+// trace of a call inside of Docker's daemon; skep has no such call, and people
+// are better off without it.
+var grpcPrefix = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+
+// comparison holds what two sides said against each other, step by step.
+type comparison struct {
+	known []*known
+	// Which id of skep's output is which of Docker's. The numbers alone would
+	// shift with every id that only one side shows.
+	docker map[string]string
+	skep   map[string]string
+}
+
+func newComparison(list []*known) *comparison {
+	return &comparison{known: list, docker: map[string]string{}, skep: map[string]string{}}
+}
+
+var numbered = regexp.MustCompile(`<id\d+>`)
+
+// step returns a unified diff of one step's outputs, "" when they agree but for
+// the known differences.
+func (c *comparison) step(docker, skep string) (string, error) {
+	docker = grpcPrefix.ReplaceAllString(docker, "")
+	a, b := strip(docker, c.known), strip(skep, c.known)
+	if numbered.ReplaceAllString(a, "") == numbered.ReplaceAllString(b, "") && c.pair(numbered.FindAllString(a, -1), numbered.FindAllString(b, -1)) {
+		c.note(docker, skep, a, b)
 		return "", nil
 	}
-	a, b := strip(docker, list), strip(skep, list)
-	if a == b {
-		// Only now did the known differences matter.
-		for _, k := range list {
-			if anyLine(k.line, docker) || anyLine(k.line, skep) {
-				k.used = true
-			}
+	b = numbered.ReplaceAllStringFunc(b, func(id string) string {
+		if same, ok := c.docker[id]; ok {
+			return same
 		}
-		return "", nil
-	}
+		return id
+	})
 	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		A: difflib.SplitLines(a), B: difflib.SplitLines(b),
 		FromFile: "docker swarm", ToFile: "skep", Context: 4,
 	})
+}
+
+// pair takes the ids at the same places for the same objects; false when that
+// contradicts what an earlier place said.
+func (c *comparison) pair(docker, skep []string) bool {
+	for i := range docker {
+		d, s := docker[i], skep[i]
+		if c.docker[s] == "" && c.skep[d] == "" {
+			c.docker[s], c.skep[d] = d, s
+		}
+		if c.docker[s] != d || c.skep[d] != s {
+			return false
+		}
+	}
+	return true
+}
+
+// note marks the known differences without which the step would not agree.
+func (c *comparison) note(docker, skep, a, b string) {
+	if docker == a && skep == b {
+		return
+	}
+	for _, k := range c.known {
+		if k.counts(docker) != k.counts(skep) {
+			k.used = true
+		}
+	}
 }
 
 func strip(text string, list []*known) string {
@@ -69,11 +115,13 @@ next:
 	return b.String()
 }
 
-func anyLine(re *regexp.Regexp, text string) bool {
+// counts tells which lines of a text a known difference takes out.
+func (k *known) counts(text string) string {
+	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if re.MatchString(strings.TrimRight(line, "\n")) {
-			return true
+		if k.line.MatchString(strings.TrimRight(line, "\n")) {
+			b.WriteString(numbered.ReplaceAllString(line, ""))
 		}
 	}
-	return false
+	return b.String()
 }

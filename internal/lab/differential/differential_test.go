@@ -106,6 +106,9 @@ func runScenario(t *testing.T, file, program string) {
 		return
 	}
 	t.Run("skep", func(t *testing.T) {
+		if reason := later(steps); reason != "" {
+			t.Skip("skep does not do this yet: " + reason)
+		}
 		if _, err := os.Stat(*skepBinary); err != nil {
 			t.Skipf("there is no skep binary to compare (make build): %v", err)
 		}
@@ -116,14 +119,25 @@ func runScenario(t *testing.T, file, program string) {
 	})
 }
 
+// later is why a scenario is recorded but not yet held against skep.
+func later(steps []step) string {
+	for _, s := range steps {
+		if s.cmd == "later" {
+			return strings.TrimSpace(s.input)
+		}
+	}
+	return ""
+}
+
 // compareSteps runs the steps on skep and reports where it differs.
 func compareSteps(t *testing.T, r *runner, steps []step, want []string, differ []*known) {
+	c := newComparison(differ)
 	for i, s := range steps {
 		got, err := r.do(t.Context(), s)
 		if err != nil {
 			t.Fatalf("skep: %v", err)
 		}
-		diff, err := compare(want[i], got, differ)
+		diff, err := c.step(want[i], got)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@
 //	init                   switches swarm mode on, on loopback
 //	known                  regexps of lines that may differ, then "because: …"
 //
+//	later                  why this scenario is recorded but not yet held against skep
+//
 // What is random or measured is replaced before comparing: ids become <id1> in
 // order of appearance, version indexes <v1> by rank per object, and times,
 // durations, digests, tokens and addresses the script did not name itself

@@ -3,7 +3,6 @@ package differential
 import (
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // ids numbers random identifiers in the order in which a side shows them.
@@ -29,16 +28,10 @@ func newIDs() *ids {
 func (n *ids) learn(text string) {
 	for _, re := range []*regexp.Regexp{swarmID, hexID} {
 		for _, id := range re.FindAllString(text, -1) {
-			if !plainWord(id) {
-				n.byShort[id[:12]] = id
-			}
+			n.byShort[id[:12]] = id
 		}
 	}
 }
-
-// plainWord guards fixed words of the right length: an id with no digit at all
-// is one in three thousand.
-func plainWord(s string) bool { return !strings.ContainsAny(s, "0123456789") }
 
 // replace puts numbered names in place of ids.
 func (n *ids) replace(text string) string {

@@ -32,6 +32,10 @@ var measured = map[string]string{
 }
 
 func (n *normaliser) object(o map[string]any) any {
+	// The CLI keeps an environment in a map while it changes it.
+	if env, ok := o["Env"].([]any); ok {
+		slices.SortFunc(env, func(a, b any) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	}
 	if version, ok := o["Version"].(map[string]any); ok {
 		if index, ok := version["Index"].(json.Number); ok {
 			version["Index"] = n.versions.rank(fmt.Sprint(o["ID"]), index.String())

@@ -53,7 +53,7 @@ func (r *runner) do(ctx context.Context, s step) (string, error) {
 		return r.gone(ctx, s, "/containers/json?all=1&filters=")
 	case "stopped":
 		return r.gone(ctx, s, "/containers/json?filters=")
-	case "known":
+	case "known", "later":
 		return "", nil
 	}
 	return "", fmt.Errorf("%s: there is no directive %q", s.pos, s.cmd)
