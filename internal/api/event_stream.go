@@ -10,6 +10,7 @@ import (
 	dockerevents "github.com/moby/moby/api/types/events"
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/api/filters"
+	"github.com/skep-org/skep/internal/api/httperr"
 )
 
 // settle is how long past events of the cluster wait for earlier ones of the engine.
@@ -20,11 +21,11 @@ func (s *Server) events(r *request) error {
 	query := r.URL.Query()
 	since, err := parseTime(query.Get("since"))
 	if err != nil {
-		return err
+		return httperr.BadRequest("could not parse since timestamp: %s", err)
 	}
 	until, err := parseTime(query.Get("until"))
 	if err != nil {
-		return err
+		return httperr.BadRequest("could not parse until timestamp: %s", err)
 	}
 	args, err := filters.Parse(query.Get("filters"))
 	if err != nil {

@@ -114,12 +114,17 @@ func (r *request) logRange(opts *logs.Options) error {
 		}
 		opts.Tail = n
 	}
-	var err error
-	if opts.Since, err = parseTime(query.Get("since")); err != nil {
-		return err
+	for _, bound := range []struct {
+		name string
+		to   *time.Time
+	}{{"since", &opts.Since}, {"until", &opts.Until}} {
+		t, err := parseTime(query.Get(bound.name))
+		if err != nil {
+			return httperr.New(http.StatusInternalServerError, "could not parse %s timestamp: %s", bound.name, err)
+		}
+		*bound.to = t
 	}
-	opts.Until, err = parseTime(query.Get("until"))
-	return err
+	return nil
 }
 
 // parseTime reads seconds since 1970 with up to nine decimals; empty and 0 are no time.
@@ -130,18 +135,11 @@ func parseTime(text string) (time.Time, error) {
 	seconds, fraction, _ := strings.Cut(text, ".")
 	sec, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
-		return time.Time{}, httperr.BadRequest("invalid value for \"since\" or \"until\": failed to parse value as time or duration: %q", text)
+		return time.Time{}, err
 	}
-	if len(fraction) > 9 {
-		fraction = fraction[:9]
-	}
-	nanos := int64(0)
-	if fraction != "" {
-		if nanos, err = strconv.ParseInt(fraction+strings.Repeat("0", 9-len(fraction)), 10, 64); err != nil {
-			return time.Time{}, httperr.BadRequest("invalid value for \"since\" or \"until\": failed to parse value as time or duration: %q", text)
-		}
-	}
-	return time.Unix(sec, nanos), nil
+	fraction = (fraction + strings.Repeat("0", 9))[:9]
+	nanos, err := strconv.ParseInt(fraction, 10, 64)
+	return time.Unix(sec, nanos), err
 }
 
 // logWriter frames messages as Docker does.

@@ -40,8 +40,13 @@ func (s *Server) networkCreate(r *request) error {
 	if req.Name == "" {
 		return httperr.New(http.StatusInternalServerError, "invalid name: ")
 	}
-	var local struct{ Name string }
-	if s.askEngine(r.Context(), "/networks/"+url.PathEscape(req.Name), nil, &local) == nil && local.Name == req.Name {
+	// A network that carried a cluster network now gone is on its way out.
+	var local struct {
+		Name   string
+		Labels map[string]string
+	}
+	if s.askEngine(r.Context(), "/networks/"+url.PathEscape(req.Name), nil, &local) == nil && local.Name == req.Name &&
+		local.Labels[networkLabel] == "" {
 		return taken
 	}
 	if err := checkNetwork(v, &req); err != nil {

@@ -116,6 +116,9 @@ func rollout(v store.View, e store.Event) []events.Message {
 
 func nodeSpec(v store.View, e store.Event) []events.Message {
 	old, cur := pair[model.NodeSpec](e)
+	if old == nil && hostname(v, cur.ID) == "" {
+		return nil // nobody could tell which node it is; its state will follow with the name
+	}
 	out := object(e, events.NodeEventType, old, cur, func(n *model.NodeSpec) (model.ID, string) { return n.ID, hostname(v, n.ID) })
 	if old != nil && cur != nil {
 		from, to := old.Spec.Get(), cur.Spec.Get()
