@@ -32,6 +32,7 @@ func layers() [][]group {
 		},
 		{{path: "internal/api"}},
 		{{path: "internal/manager", only: true}},
+		{{path: "internal/node/remote"}},
 		{{path: "internal/node"}},
 		{{path: "internal/client"}},
 		{{path: "internal/cli"}, {path: "internal/dashboard"}, {path: "internal/sim"}, {path: "internal/lab"}, {path: "internal/archtest"}},

@@ -335,67 +335,6 @@ func (x *JoinReply) GetManagers() []*Manager {
 	return nil
 }
 
-// Manager is where a manager is reached.
-type Manager struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NodeId        []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	Addr          string                 `protobuf:"bytes,2,opt,name=addr,proto3" json:"addr,omitempty"`
-	Leader        bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Manager) Reset() {
-	*x = Manager{}
-	mi := &file_node_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Manager) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Manager) ProtoMessage() {}
-
-func (x *Manager) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Manager.ProtoReflect.Descriptor instead.
-func (*Manager) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Manager) GetNodeId() []byte {
-	if x != nil {
-		return x.NodeId
-	}
-	return nil
-}
-
-func (x *Manager) GetAddr() string {
-	if x != nil {
-		return x.Addr
-	}
-	return ""
-}
-
-func (x *Manager) GetLeader() bool {
-	if x != nil {
-		return x.Leader
-	}
-	return false
-}
-
 // RenewRequest is sent under the node's present certificate. The reply's certificate has the role granted by then.
 type RenewRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -406,7 +345,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_node_proto_msgTypes[5]
+	mi := &file_node_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +357,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[5]
+	mi := &file_node_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +370,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{5}
+	return file_node_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RenewRequest) GetCsr() []byte {
@@ -452,7 +391,7 @@ type RenewReply struct {
 
 func (x *RenewReply) Reset() {
 	*x = RenewReply{}
-	mi := &file_node_proto_msgTypes[6]
+	mi := &file_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +403,7 @@ func (x *RenewReply) String() string {
 func (*RenewReply) ProtoMessage() {}
 
 func (x *RenewReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[6]
+	mi := &file_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +416,7 @@ func (x *RenewReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewReply.ProtoReflect.Descriptor instead.
 func (*RenewReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{6}
+	return file_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RenewReply) GetCert() []byte {
@@ -505,13 +444,15 @@ type RaftMessages struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ClusterId     []byte                 `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"` // raftpb.Message
+	From          uint64                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`        // of the first only: the sender's raft id
+	Addr          string                 `protobuf:"bytes,4,opt,name=addr,proto3" json:"addr,omitempty"`         // of the first only: where the sender is reached, for one who has not learned it yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RaftMessages) Reset() {
 	*x = RaftMessages{}
-	mi := &file_node_proto_msgTypes[7]
+	mi := &file_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +464,7 @@ func (x *RaftMessages) String() string {
 func (*RaftMessages) ProtoMessage() {}
 
 func (x *RaftMessages) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[7]
+	mi := &file_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +477,7 @@ func (x *RaftMessages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaftMessages.ProtoReflect.Descriptor instead.
 func (*RaftMessages) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{7}
+	return file_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RaftMessages) GetClusterId() []byte {
@@ -553,6 +494,20 @@ func (x *RaftMessages) GetMessages() [][]byte {
 	return nil
 }
 
+func (x *RaftMessages) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *RaftMessages) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
 type RaftDone struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -561,7 +516,7 @@ type RaftDone struct {
 
 func (x *RaftDone) Reset() {
 	*x = RaftDone{}
-	mi := &file_node_proto_msgTypes[8]
+	mi := &file_node_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +528,7 @@ func (x *RaftDone) String() string {
 func (*RaftDone) ProtoMessage() {}
 
 func (x *RaftDone) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[8]
+	mi := &file_node_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +541,7 @@ func (x *RaftDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaftDone.ProtoReflect.Descriptor instead.
 func (*RaftDone) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{8}
+	return file_node_proto_rawDescGZIP(), []int{7}
 }
 
 type SnapshotChunk struct {
@@ -600,7 +555,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_node_proto_msgTypes[9]
+	mi := &file_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +567,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[9]
+	mi := &file_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +580,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{9}
+	return file_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SnapshotChunk) GetClusterId() []byte {
@@ -658,7 +613,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_node_proto_msgTypes[10]
+	mi := &file_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +625,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[10]
+	mi := &file_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +638,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{10}
+	return file_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProposeRequest) GetEntry() []byte {
@@ -698,13 +653,14 @@ type ProposeReply struct {
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	Refusal       Refusal                `protobuf:"varint,2,opt,name=refusal,proto3,enum=skep.wire.v1.Refusal" json:"refusal,omitempty"`
 	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Unique        *Unique                `protobuf:"bytes,4,opt,name=unique,proto3" json:"unique,omitempty"` // of EXISTS: which index refused
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProposeReply) Reset() {
 	*x = ProposeReply{}
-	mi := &file_node_proto_msgTypes[11]
+	mi := &file_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +672,7 @@ func (x *ProposeReply) String() string {
 func (*ProposeReply) ProtoMessage() {}
 
 func (x *ProposeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[11]
+	mi := &file_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +685,7 @@ func (x *ProposeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeReply.ProtoReflect.Descriptor instead.
 func (*ProposeReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{11}
+	return file_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProposeReply) GetIndex() uint64 {
@@ -753,6 +709,120 @@ func (x *ProposeReply) GetText() string {
 	return ""
 }
 
+func (x *ProposeReply) GetUnique() *Unique {
+	if x != nil {
+		return x.Unique
+	}
+	return nil
+}
+
+// Unique names the unique index that refused a row.
+type Unique struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Table         uint32                 `protobuf:"varint,1,opt,name=table,proto3" json:"table,omitempty"`
+	Index         string                 `protobuf:"bytes,2,opt,name=index,proto3" json:"index,omitempty"`
+	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"` // 16 or 32 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unique) Reset() {
+	*x = Unique{}
+	mi := &file_node_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unique) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unique) ProtoMessage() {}
+
+func (x *Unique) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unique.ProtoReflect.Descriptor instead.
+func (*Unique) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Unique) GetTable() uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
+func (x *Unique) GetIndex() string {
+	if x != nil {
+		return x.Index
+	}
+	return ""
+}
+
+func (x *Unique) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// Fault is the detail of every error that a node answers a call with. An error without it is the connection's, and
+// whether the call was carried out is then unknown.
+type Fault struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refusal       Refusal                `protobuf:"varint,1,opt,name=refusal,proto3,enum=skep.wire.v1.Refusal" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fault) Reset() {
+	*x = Fault{}
+	mi := &file_node_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fault) ProtoMessage() {}
+
+func (x *Fault) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fault.ProtoReflect.Descriptor instead.
+func (*Fault) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Fault) GetRefusal() Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return Refusal_NONE
+}
+
 type EnterRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
@@ -763,7 +833,7 @@ type EnterRequest struct {
 
 func (x *EnterRequest) Reset() {
 	*x = EnterRequest{}
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +845,7 @@ func (x *EnterRequest) String() string {
 func (*EnterRequest) ProtoMessage() {}
 
 func (x *EnterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +858,7 @@ func (x *EnterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterRequest.ProtoReflect.Descriptor instead.
 func (*EnterRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{12}
+	return file_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EnterRequest) GetRaftId() uint64 {
@@ -813,7 +883,7 @@ type EnterReply struct {
 
 func (x *EnterReply) Reset() {
 	*x = EnterReply{}
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +895,7 @@ func (x *EnterReply) String() string {
 func (*EnterReply) ProtoMessage() {}
 
 func (x *EnterReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +908,7 @@ func (x *EnterReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterReply.ProtoReflect.Descriptor instead.
 func (*EnterReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{13}
+	return file_node_proto_rawDescGZIP(), []int{14}
 }
 
 type DepartRequest struct {
@@ -851,7 +921,7 @@ type DepartRequest struct {
 
 func (x *DepartRequest) Reset() {
 	*x = DepartRequest{}
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +933,7 @@ func (x *DepartRequest) String() string {
 func (*DepartRequest) ProtoMessage() {}
 
 func (x *DepartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +946,7 @@ func (x *DepartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepartRequest.ProtoReflect.Descriptor instead.
 func (*DepartRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{14}
+	return file_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DepartRequest) GetRaftId() uint64 {
@@ -901,7 +971,7 @@ type DepartReply struct {
 
 func (x *DepartReply) Reset() {
 	*x = DepartReply{}
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +983,7 @@ func (x *DepartReply) String() string {
 func (*DepartReply) ProtoMessage() {}
 
 func (x *DepartReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +996,7 @@ func (x *DepartReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepartReply.ProtoReflect.Descriptor instead.
 func (*DepartReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{15}
+	return file_node_proto_rawDescGZIP(), []int{16}
 }
 
 type RelayFrame struct {
@@ -941,7 +1011,7 @@ type RelayFrame struct {
 
 func (x *RelayFrame) Reset() {
 	*x = RelayFrame{}
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1023,7 @@ func (x *RelayFrame) String() string {
 func (*RelayFrame) ProtoMessage() {}
 
 func (x *RelayFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1036,7 @@ func (x *RelayFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayFrame.ProtoReflect.Descriptor instead.
 func (*RelayFrame) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{16}
+	return file_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RelayFrame) GetStreamId() []byte {
@@ -1010,7 +1080,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1092,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1105,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{17}
+	return file_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LogLine) GetTaskId() []byte {
@@ -1083,7 +1153,7 @@ type RelayCredit struct {
 
 func (x *RelayCredit) Reset() {
 	*x = RelayCredit{}
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1165,7 @@ func (x *RelayCredit) String() string {
 func (*RelayCredit) ProtoMessage() {}
 
 func (x *RelayCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1178,7 @@ func (x *RelayCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayCredit.ProtoReflect.Descriptor instead.
 func (*RelayCredit) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{18}
+	return file_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RelayCredit) GetFrames() uint32 {
@@ -1123,7 +1193,8 @@ var File_node_proto protoreflect.FileDescriptor
 const file_node_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"node.proto\x12\fskep.wire.v1\"\r\n" +
+	"node.proto\x12\fskep.wire.v1\x1a\n" +
+	"wire.proto\"\r\n" +
 	"\vRootRequest\"!\n" +
 	"\tRootReply\x12\x14\n" +
 	"\x05roots\x18\x01 \x01(\fR\x05roots\"o\n" +
@@ -1140,22 +1211,20 @@ const file_node_proto_rawDesc = "" +
 	"\x05roots\x18\x04 \x01(\fR\x05roots\x12\x18\n" +
 	"\amanager\x18\x05 \x01(\bR\amanager\x12\x14\n" +
 	"\x05epoch\x18\x06 \x01(\x04R\x05epoch\x121\n" +
-	"\bmanagers\x18\a \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"N\n" +
-	"\aManager\x12\x17\n" +
-	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
-	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
-	"\x06leader\x18\x03 \x01(\bR\x06leader\" \n" +
+	"\bmanagers\x18\a \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\" \n" +
 	"\fRenewRequest\x12\x10\n" +
 	"\x03csr\x18\x01 \x01(\fR\x03csr\"P\n" +
 	"\n" +
 	"RenewReply\x12\x12\n" +
 	"\x04cert\x18\x01 \x01(\fR\x04cert\x12\x14\n" +
 	"\x05roots\x18\x02 \x01(\fR\x05roots\x12\x18\n" +
-	"\amanager\x18\x03 \x01(\bR\amanager\"I\n" +
+	"\amanager\x18\x03 \x01(\bR\amanager\"q\n" +
 	"\fRaftMessages\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\fR\tclusterId\x12\x1a\n" +
-	"\bmessages\x18\x02 \x03(\fR\bmessages\"\n" +
+	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x04R\x04from\x12\x12\n" +
+	"\x04addr\x18\x04 \x01(\tR\x04addr\"\n" +
 	"\n" +
 	"\bRaftDone\"\\\n" +
 	"\rSnapshotChunk\x12\x1d\n" +
@@ -1164,11 +1233,18 @@ const file_node_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\"&\n" +
 	"\x0eProposeRequest\x12\x14\n" +
-	"\x05entry\x18\x01 \x01(\fR\x05entry\"i\n" +
+	"\x05entry\x18\x01 \x01(\fR\x05entry\"\x97\x01\n" +
 	"\fProposeReply\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12/\n" +
 	"\arefusal\x18\x02 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\";\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12,\n" +
+	"\x06unique\x18\x04 \x01(\v2\x14.skep.wire.v1.UniqueR\x06unique\"F\n" +
+	"\x06Unique\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\rR\x05table\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\tR\x05index\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\"8\n" +
+	"\x05Fault\x12/\n" +
+	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\";\n" +
 	"\fEnterRequest\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\"\f\n" +
@@ -1236,58 +1312,62 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),           // 0: skep.wire.v1.Refusal
 	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
 	(*RootReply)(nil),      // 2: skep.wire.v1.RootReply
 	(*JoinRequest)(nil),    // 3: skep.wire.v1.JoinRequest
 	(*JoinReply)(nil),      // 4: skep.wire.v1.JoinReply
-	(*Manager)(nil),        // 5: skep.wire.v1.Manager
-	(*RenewRequest)(nil),   // 6: skep.wire.v1.RenewRequest
-	(*RenewReply)(nil),     // 7: skep.wire.v1.RenewReply
-	(*RaftMessages)(nil),   // 8: skep.wire.v1.RaftMessages
-	(*RaftDone)(nil),       // 9: skep.wire.v1.RaftDone
-	(*SnapshotChunk)(nil),  // 10: skep.wire.v1.SnapshotChunk
-	(*ProposeRequest)(nil), // 11: skep.wire.v1.ProposeRequest
-	(*ProposeReply)(nil),   // 12: skep.wire.v1.ProposeReply
-	(*EnterRequest)(nil),   // 13: skep.wire.v1.EnterRequest
-	(*EnterReply)(nil),     // 14: skep.wire.v1.EnterReply
-	(*DepartRequest)(nil),  // 15: skep.wire.v1.DepartRequest
-	(*DepartReply)(nil),    // 16: skep.wire.v1.DepartReply
-	(*RelayFrame)(nil),     // 17: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 18: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 19: skep.wire.v1.RelayCredit
-	nil,                    // 20: skep.wire.v1.LogLine.AttrsEntry
+	(*RenewRequest)(nil),   // 5: skep.wire.v1.RenewRequest
+	(*RenewReply)(nil),     // 6: skep.wire.v1.RenewReply
+	(*RaftMessages)(nil),   // 7: skep.wire.v1.RaftMessages
+	(*RaftDone)(nil),       // 8: skep.wire.v1.RaftDone
+	(*SnapshotChunk)(nil),  // 9: skep.wire.v1.SnapshotChunk
+	(*ProposeRequest)(nil), // 10: skep.wire.v1.ProposeRequest
+	(*ProposeReply)(nil),   // 11: skep.wire.v1.ProposeReply
+	(*Unique)(nil),         // 12: skep.wire.v1.Unique
+	(*Fault)(nil),          // 13: skep.wire.v1.Fault
+	(*EnterRequest)(nil),   // 14: skep.wire.v1.EnterRequest
+	(*EnterReply)(nil),     // 15: skep.wire.v1.EnterReply
+	(*DepartRequest)(nil),  // 16: skep.wire.v1.DepartRequest
+	(*DepartReply)(nil),    // 17: skep.wire.v1.DepartReply
+	(*RelayFrame)(nil),     // 18: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),        // 19: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),    // 20: skep.wire.v1.RelayCredit
+	nil,                    // 21: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),        // 22: skep.wire.v1.Manager
 }
 var file_node_proto_depIdxs = []int32{
-	5,  // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	22, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
 	0,  // 1: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
-	18, // 2: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	20, // 3: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 4: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 5: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	6,  // 6: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	8,  // 7: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	10, // 8: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	11, // 9: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	13, // 10: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	15, // 11: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	17, // 12: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 13: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	4,  // 14: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	7,  // 15: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	9,  // 16: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	9,  // 17: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	12, // 18: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	14, // 19: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	16, // 20: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	19, // 21: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	13, // [13:22] is the sub-list for method output_type
-	4,  // [4:13] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	12, // 2: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
+	0,  // 3: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
+	19, // 4: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	21, // 5: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 6: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	3,  // 7: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	5,  // 8: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	7,  // 9: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	9,  // 10: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	10, // 11: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	14, // 12: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	16, // 13: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	18, // 14: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	2,  // 15: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	4,  // 16: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	6,  // 17: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	8,  // 18: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	8,  // 19: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	11, // 20: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	15, // 21: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	17, // 22: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	20, // 23: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	15, // [15:24] is the sub-list for method output_type
+	6,  // [6:15] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1295,13 +1375,14 @@ func file_node_proto_init() {
 	if File_node_proto != nil {
 		return
 	}
+	file_wire_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

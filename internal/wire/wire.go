@@ -77,3 +77,7 @@ func FromAck(m *Ack) *ManagerMessage {
 func FromGoodbye(m *Goodbye) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_Goodbye{Goodbye: m}}
 }
+
+func FromManagers(m *Managers) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_Managers{Managers: m}}
+}

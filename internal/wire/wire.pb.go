@@ -77,7 +77,68 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17, 0}
+	return file_wire_proto_rawDescGZIP(), []int{19, 0}
+}
+
+// Manager is where a manager is reached.
+type Manager struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Addr          string                 `protobuf:"bytes,2,opt,name=addr,proto3" json:"addr,omitempty"`
+	Leader        bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Manager) Reset() {
+	*x = Manager{}
+	mi := &file_wire_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Manager) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Manager) ProtoMessage() {}
+
+func (x *Manager) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Manager.ProtoReflect.Descriptor instead.
+func (*Manager) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Manager) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *Manager) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
+func (x *Manager) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
 }
 
 type AgentMessage struct {
@@ -95,7 +156,7 @@ type AgentMessage struct {
 
 func (x *AgentMessage) Reset() {
 	*x = AgentMessage{}
-	mi := &file_wire_proto_msgTypes[0]
+	mi := &file_wire_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +168,7 @@ func (x *AgentMessage) String() string {
 func (*AgentMessage) ProtoMessage() {}
 
 func (x *AgentMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[0]
+	mi := &file_wire_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +181,7 @@ func (x *AgentMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMessage.ProtoReflect.Descriptor instead.
 func (*AgentMessage) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{0}
+	return file_wire_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *AgentMessage) GetKind() isAgentMessage_Kind {
@@ -202,6 +263,7 @@ type ManagerMessage struct {
 	//	*ManagerMessage_Assignments
 	//	*ManagerMessage_Ack
 	//	*ManagerMessage_Goodbye
+	//	*ManagerMessage_Managers
 	Kind          isManagerMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -209,7 +271,7 @@ type ManagerMessage struct {
 
 func (x *ManagerMessage) Reset() {
 	*x = ManagerMessage{}
-	mi := &file_wire_proto_msgTypes[1]
+	mi := &file_wire_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -221,7 +283,7 @@ func (x *ManagerMessage) String() string {
 func (*ManagerMessage) ProtoMessage() {}
 
 func (x *ManagerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[1]
+	mi := &file_wire_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -234,7 +296,7 @@ func (x *ManagerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ManagerMessage.ProtoReflect.Descriptor instead.
 func (*ManagerMessage) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{1}
+	return file_wire_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ManagerMessage) GetKind() isManagerMessage_Kind {
@@ -280,6 +342,15 @@ func (x *ManagerMessage) GetGoodbye() *Goodbye {
 	return nil
 }
 
+func (x *ManagerMessage) GetManagers() *Managers {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_Managers); ok {
+			return x.Managers
+		}
+	}
+	return nil
+}
+
 type isManagerMessage_Kind interface {
 	isManagerMessage_Kind()
 }
@@ -300,6 +371,10 @@ type ManagerMessage_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,4,opt,name=goodbye,proto3,oneof"`
 }
 
+type ManagerMessage_Managers struct {
+	Managers *Managers `protobuf:"bytes,5,opt,name=managers,proto3,oneof"`
+}
+
 func (*ManagerMessage_Welcome) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
@@ -307,6 +382,53 @@ func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
 func (*ManagerMessage_Ack) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Goodbye) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_Managers) isManagerMessage_Kind() {}
+
+// Managers is where all managers are reached. A manager that leads says it first in a session, and again when it changes.
+type Managers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Managers      []*Manager             `protobuf:"bytes,1,rep,name=managers,proto3" json:"managers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Managers) Reset() {
+	*x = Managers{}
+	mi := &file_wire_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Managers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Managers) ProtoMessage() {}
+
+func (x *Managers) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Managers.ProtoReflect.Descriptor instead.
+func (*Managers) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Managers) GetManagers() []*Manager {
+	if x != nil {
+		return x.Managers
+	}
+	return nil
+}
 
 // Hello opens a session. Whatever the agent had from an earlier one, the manager answers with Welcome and a full set.
 type Hello struct {
@@ -322,7 +444,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_wire_proto_msgTypes[2]
+	mi := &file_wire_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +456,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[2]
+	mi := &file_wire_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +469,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{2}
+	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Hello) GetNodeId() []byte {
@@ -397,7 +519,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_wire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +531,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_wire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +544,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{3}
+	return file_wire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetNonce() uint64 {
@@ -461,7 +583,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +595,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +608,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
 // Describe says that the node has changed: its engine was upgraded, a label added.
@@ -499,7 +621,7 @@ type Describe struct {
 
 func (x *Describe) Reset() {
 	*x = Describe{}
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +633,7 @@ func (x *Describe) String() string {
 func (*Describe) ProtoMessage() {}
 
 func (x *Describe) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +646,7 @@ func (x *Describe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Describe.ProtoReflect.Descriptor instead.
 func (*Describe) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Describe) GetDescription() []byte {
@@ -545,7 +667,7 @@ type StatusBatch struct {
 
 func (x *StatusBatch) Reset() {
 	*x = StatusBatch{}
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +679,7 @@ func (x *StatusBatch) String() string {
 func (*StatusBatch) ProtoMessage() {}
 
 func (x *StatusBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +692,7 @@ func (x *StatusBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusBatch.ProtoReflect.Descriptor instead.
 func (*StatusBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StatusBatch) GetSeq() uint64 {
@@ -604,7 +726,7 @@ type TaskStatus struct {
 
 func (x *TaskStatus) Reset() {
 	*x = TaskStatus{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +738,7 @@ func (x *TaskStatus) String() string {
 func (*TaskStatus) ProtoMessage() {}
 
 func (x *TaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +751,7 @@ func (x *TaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStatus.ProtoReflect.Descriptor instead.
 func (*TaskStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TaskStatus) GetTaskId() []byte {
@@ -705,7 +827,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +839,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +852,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -761,7 +883,7 @@ type Assignments struct {
 
 func (x *Assignments) Reset() {
 	*x = Assignments{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +895,7 @@ func (x *Assignments) String() string {
 func (*Assignments) ProtoMessage() {}
 
 func (x *Assignments) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +908,7 @@ func (x *Assignments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignments.ProtoReflect.Descriptor instead.
 func (*Assignments) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Assignments) GetFull() bool {
@@ -883,7 +1005,7 @@ type Defaults struct {
 
 func (x *Defaults) Reset() {
 	*x = Defaults{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +1017,7 @@ func (x *Defaults) String() string {
 func (*Defaults) ProtoMessage() {}
 
 func (x *Defaults) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +1030,7 @@ func (x *Defaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Defaults.ProtoReflect.Descriptor instead.
 func (*Defaults) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Defaults) GetLogDriver() []byte {
@@ -935,7 +1057,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1069,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1082,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Task) GetId() []byte {
@@ -1038,7 +1160,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1172,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1185,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Attachment) GetNetworkId() []byte {
@@ -1101,7 +1223,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1235,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1248,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Revision) GetId() []byte {
@@ -1178,7 +1300,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1312,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1325,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Network) GetId() []byte {
@@ -1259,7 +1381,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1393,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1406,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Blob) GetId() []byte {
@@ -1312,7 +1434,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1446,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1459,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -1359,13 +1481,14 @@ type Goodbye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        Goodbye_Reason         `protobuf:"varint,1,opt,name=reason,proto3,enum=skep.wire.v1.Goodbye_Reason" json:"reason,omitempty"`
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Leader        *Manager               `protobuf:"bytes,3,opt,name=leader,proto3" json:"leader,omitempty"` // of LEADER_CHANGED, where it is known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1500,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1513,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -1407,24 +1530,38 @@ func (x *Goodbye) GetText() string {
 	return ""
 }
 
+func (x *Goodbye) GetLeader() *Manager {
+	if x != nil {
+		return x.Leader
+	}
+	return nil
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\fskep.wire.v1\"\xeb\x01\n" +
+	"wire.proto\x12\fskep.wire.v1\"N\n" +
+	"\aManager\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\"\xeb\x01\n" +
 	"\fAgentMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.skep.wire.v1.HelloH\x00R\x05hello\x127\n" +
 	"\bstatuses\x18\x02 \x01(\v2\x19.skep.wire.v1.StatusBatchH\x00R\bstatuses\x127\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribeB\x06\n" +
-	"\x04kind\"\xe4\x01\n" +
+	"\x04kind\"\x9a\x02\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
 	"\vassignments\x18\x02 \x01(\v2\x19.skep.wire.v1.AssignmentsH\x00R\vassignments\x12%\n" +
 	"\x03ack\x18\x03 \x01(\v2\x11.skep.wire.v1.AckH\x00R\x03ack\x121\n" +
-	"\agoodbye\x18\x04 \x01(\v2\x15.skep.wire.v1.GoodbyeH\x00R\agoodbyeB\x06\n" +
-	"\x04kind\"\x88\x01\n" +
+	"\agoodbye\x18\x04 \x01(\v2\x15.skep.wire.v1.GoodbyeH\x00R\agoodbye\x124\n" +
+	"\bmanagers\x18\x05 \x01(\v2\x16.skep.wire.v1.ManagersH\x00R\bmanagersB\x06\n" +
+	"\x04kind\"=\n" +
+	"\bManagers\x121\n" +
+	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12 \n" +
 	"\vdescription\x18\x02 \x01(\fR\vdescription\x12\x14\n" +
@@ -1511,10 +1648,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"b\n" +
 	"\x05Saved\x12;\n" +
 	"\vassignments\x18\x01 \x01(\v2\x19.skep.wire.v1.AssignmentsR\vassignments\x12\x1c\n" +
-	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xac\x01\n" +
+	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xdb\x01\n" +
 	"\aGoodbye\x124\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1c.skep.wire.v1.Goodbye.ReasonR\x06reason\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"W\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12-\n" +
+	"\x06leader\x18\x03 \x01(\v2\x15.skep.wire.v1.ManagerR\x06leader\"W\n" +
 	"\x06Reason\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x10\n" +
 	"\fNOT_A_MEMBER\x10\x01\x12\f\n" +
@@ -1538,54 +1676,59 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
-	(*AgentMessage)(nil),   // 1: skep.wire.v1.AgentMessage
-	(*ManagerMessage)(nil), // 2: skep.wire.v1.ManagerMessage
-	(*Hello)(nil),          // 3: skep.wire.v1.Hello
-	(*Welcome)(nil),        // 4: skep.wire.v1.Welcome
-	(*Heartbeat)(nil),      // 5: skep.wire.v1.Heartbeat
-	(*Describe)(nil),       // 6: skep.wire.v1.Describe
-	(*StatusBatch)(nil),    // 7: skep.wire.v1.StatusBatch
-	(*TaskStatus)(nil),     // 8: skep.wire.v1.TaskStatus
-	(*Ack)(nil),            // 9: skep.wire.v1.Ack
-	(*Assignments)(nil),    // 10: skep.wire.v1.Assignments
-	(*Defaults)(nil),       // 11: skep.wire.v1.Defaults
-	(*Task)(nil),           // 12: skep.wire.v1.Task
-	(*Attachment)(nil),     // 13: skep.wire.v1.Attachment
-	(*Revision)(nil),       // 14: skep.wire.v1.Revision
-	(*Network)(nil),        // 15: skep.wire.v1.Network
-	(*Blob)(nil),           // 16: skep.wire.v1.Blob
-	(*Saved)(nil),          // 17: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 18: skep.wire.v1.Goodbye
+	(*Manager)(nil),        // 1: skep.wire.v1.Manager
+	(*AgentMessage)(nil),   // 2: skep.wire.v1.AgentMessage
+	(*ManagerMessage)(nil), // 3: skep.wire.v1.ManagerMessage
+	(*Managers)(nil),       // 4: skep.wire.v1.Managers
+	(*Hello)(nil),          // 5: skep.wire.v1.Hello
+	(*Welcome)(nil),        // 6: skep.wire.v1.Welcome
+	(*Heartbeat)(nil),      // 7: skep.wire.v1.Heartbeat
+	(*Describe)(nil),       // 8: skep.wire.v1.Describe
+	(*StatusBatch)(nil),    // 9: skep.wire.v1.StatusBatch
+	(*TaskStatus)(nil),     // 10: skep.wire.v1.TaskStatus
+	(*Ack)(nil),            // 11: skep.wire.v1.Ack
+	(*Assignments)(nil),    // 12: skep.wire.v1.Assignments
+	(*Defaults)(nil),       // 13: skep.wire.v1.Defaults
+	(*Task)(nil),           // 14: skep.wire.v1.Task
+	(*Attachment)(nil),     // 15: skep.wire.v1.Attachment
+	(*Revision)(nil),       // 16: skep.wire.v1.Revision
+	(*Network)(nil),        // 17: skep.wire.v1.Network
+	(*Blob)(nil),           // 18: skep.wire.v1.Blob
+	(*Saved)(nil),          // 19: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 20: skep.wire.v1.Goodbye
 }
 var file_wire_proto_depIdxs = []int32{
-	3,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
-	7,  // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
-	5,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	6,  // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
-	4,  // 4: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	10, // 5: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	9,  // 6: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	18, // 7: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
-	8,  // 8: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	12, // 9: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	14, // 10: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	15, // 11: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	16, // 12: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	16, // 13: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	11, // 14: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	13, // 15: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	10, // 16: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 17: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 18: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	2,  // 19: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	19, // [19:20] is the sub-list for method output_type
-	18, // [18:19] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
+	9,  // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
+	7,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
+	8,  // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
+	6,  // 4: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
+	12, // 5: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	11, // 6: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	20, // 7: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	4,  // 8: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
+	1,  // 9: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	10, // 10: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	14, // 11: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	16, // 12: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	17, // 13: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	18, // 14: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	18, // 15: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	13, // 16: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	15, // 17: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	12, // 18: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 19: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 20: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 21: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 22: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	22, // [22:23] is the sub-list for method output_type
+	21, // [21:22] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1593,17 +1736,18 @@ func file_wire_proto_init() {
 	if File_wire_proto != nil {
 		return
 	}
-	file_wire_proto_msgTypes[0].OneofWrappers = []any{
+	file_wire_proto_msgTypes[1].OneofWrappers = []any{
 		(*AgentMessage_Hello)(nil),
 		(*AgentMessage_Statuses)(nil),
 		(*AgentMessage_Heartbeat)(nil),
 		(*AgentMessage_Describe)(nil),
 	}
-	file_wire_proto_msgTypes[1].OneofWrappers = []any{
+	file_wire_proto_msgTypes[2].OneofWrappers = []any{
 		(*ManagerMessage_Welcome)(nil),
 		(*ManagerMessage_Assignments)(nil),
 		(*ManagerMessage_Ack)(nil),
 		(*ManagerMessage_Goodbye)(nil),
+		(*ManagerMessage_Managers)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1611,7 +1755,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
