@@ -47,7 +47,7 @@ func (s *Server) configCreate(r *request) error {
 	if err := checkData("config", spec.Data, maxConfig); err != nil {
 		return err
 	}
-	if find.ConfigNamed(v, spec.Name) != nil {
+	if store.ConfigNamed(v, spec.Name) != nil {
 		return httperr.Conflict("config %s already exists", spec.Name)
 	}
 	doc, err := documentOver(raw, spec)

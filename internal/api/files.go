@@ -77,7 +77,7 @@ func (s *Server) secretCreate(r *request) error {
 	if err := checkData("secret", spec.Data, maxSecret); err != nil {
 		return err
 	}
-	if find.SecretNamed(v, spec.Name) != nil {
+	if store.SecretNamed(v, spec.Name) != nil {
 		return httperr.Conflict("secret %s already exists", spec.Name)
 	}
 	doc, err := documentOver(raw, spec)

@@ -7,7 +7,6 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/decode"
-	"github.com/skep-org/skep/internal/api/find"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/validate"
 	"github.com/skep-org/skep/internal/model"
@@ -31,7 +30,7 @@ func (s *Server) networkCreate(r *request) error {
 		return err
 	}
 	taken := httperr.Conflict("network with name %s already exists", req.Name)
-	if find.NetworkNamed(v, req.Name) != nil {
+	if store.NetworkNamed(v, req.Name) != nil {
 		return taken
 	}
 	if req.ConfigOnly || req.Driver != "overlay" && req.Scope != "swarm" {

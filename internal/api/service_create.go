@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/skep-org/skep/internal/api/find"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/validate"
 	"github.com/skep-org/skep/internal/model"
@@ -21,14 +20,14 @@ func (s *Server) serviceCreate(r *request) error {
 		return err
 	}
 	if asked.spec.Name == "" {
-		asked.spec.Name = randomName(s.Env, func(name string) bool { return find.ServiceNamed(v, name) != nil })
+		asked.spec.Name = randomName(s.Env, func(name string) bool { return store.ServiceNamed(v, name) != nil })
 	}
 	conditions, err := asked.check(r, v)
 	if err != nil {
 		return err
 	}
 	taken := httperr.Conflict("name conflicts with an existing object: service %s already exists", asked.spec.Name)
-	if find.ServiceNamed(v, asked.spec.Name) != nil {
+	if store.ServiceNamed(v, asked.spec.Name) != nil {
 		return taken
 	}
 	if err := validate.Unsupported(&asked.spec); err != nil {

@@ -23,7 +23,7 @@ func TestApply(t *testing.T) {
 				var writer string
 				d.ScanArgs(t, "writer", &writer)
 				b := &Batch{}
-				for w := WriterInit; w <= WriterRaft; w++ {
+				for w := WriterInit; w <= WriterJoin; w++ {
 					if w.String() == writer {
 						b.Writer = w
 					}
@@ -110,6 +110,10 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 	switch num {
 	case Clusters.id:
 		return Clusters.Put(&model.Cluster{ID: id})
+	case NodeSpecs.id:
+		return NodeSpecs.Put(&model.NodeSpec{ID: id})
+	case NodeIdentities.id:
+		return NodeIdentities.Put(&model.NodeIdentity{ID: id, KeyDigest: []byte(name)})
 	case Networks.id:
 		return Networks.Put(&model.Network{ID: id, Name: name})
 	case Secrets.id:

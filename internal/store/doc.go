@@ -6,7 +6,8 @@
 // orders them, [Store.Apply] carries them out.
 //
 // Invariants:
-//   - Each table has exactly one [Writer]; a batch that touches a foreign table is refused.
+//   - Each table has exactly one [Writer]; a batch that touches a foreign table is refused. The commits of init and of
+//     a node's join create rows of several writers, and change none.
 //   - A batch is applied as a whole or not at all: first its conditions and the unique indexes are checked, in log
 //     order, then its rows are written. The outcome is a function of the log alone, equal on every member.
 //   - A placement that comes after its task was told to stop is left out; the rest of its batch is written.

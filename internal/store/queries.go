@@ -43,6 +43,8 @@ func tableDef(num TableID) tableDescriptor {
 		return Placements
 	case Statuses.id:
 		return Statuses
+	case Revocations.id:
+		return Revocations
 	}
 	return nil
 }
@@ -55,24 +57,67 @@ func TheCluster(v View) *model.Cluster {
 	return nil
 }
 
-// ServiceByName, NetworkByName, SecretByName and ConfigByName return the row of that name, or nil.
-func ServiceByName(v View, name string) *model.Service {
+// exact is row if it has just that name: the indexes ignore case.
+func exact[R any](row *R, name string, of func(*R) string) *R {
+	if row != nil && of(row) != name {
+		return nil
+	}
+	return row
+}
+
+// ServiceNamed returns the service that has taken a name, in whatever case, or nil.
+func ServiceNamed(v View, name string) *model.Service {
 	return servicesByName.First(v, &model.Service{Name: name})
 }
 
-// NetworkByName returns the network of that name, or nil.
-func NetworkByName(v View, name string) *model.Network {
+// ServiceByName returns the service of just that name, or nil.
+func ServiceByName(v View, name string) *model.Service {
+	return exact(ServiceNamed(v, name), name, func(r *model.Service) string { return r.Name })
+}
+
+// NetworkNamed returns the network that has taken a name, in whatever case, or nil.
+func NetworkNamed(v View, name string) *model.Network {
 	return networksByName.First(v, &model.Network{Name: name})
 }
 
-// SecretByName returns the secret of that name, or nil.
-func SecretByName(v View, name string) *model.Secret {
+// NetworkByName returns the network of just that name, or nil.
+func NetworkByName(v View, name string) *model.Network {
+	return exact(NetworkNamed(v, name), name, func(r *model.Network) string { return r.Name })
+}
+
+// SecretNamed returns the secret that has taken a name, in whatever case, or nil.
+func SecretNamed(v View, name string) *model.Secret {
 	return secretsByName.First(v, &model.Secret{Name: name})
 }
 
-// ConfigByName returns the config of that name, or nil.
-func ConfigByName(v View, name string) *model.Config {
+// SecretByName returns the secret of just that name, or nil.
+func SecretByName(v View, name string) *model.Secret {
+	return exact(SecretNamed(v, name), name, func(r *model.Secret) string { return r.Name })
+}
+
+// ConfigNamed returns the config that has taken a name, in whatever case, or nil.
+func ConfigNamed(v View, name string) *model.Config {
 	return configsByName.First(v, &model.Config{Name: name})
+}
+
+// ConfigByName returns the config of just that name, or nil.
+func ConfigByName(v View, name string) *model.Config {
+	return exact(ConfigNamed(v, name), name, func(r *model.Config) string { return r.Name })
+}
+
+// IdentityByKey returns the node whose certificate has the key of that digest, or nil.
+func IdentityByKey(v View, digest []byte) *model.NodeIdentity {
+	return identitiesByKey.First(v, &model.NodeIdentity{KeyDigest: digest})
+}
+
+// MemberOf returns the managers' group's member on a node, or nil.
+func MemberOf(v View, node model.ID) *model.Member {
+	for m := range Members.All(v) {
+		if m.NodeID == node {
+			return m
+		}
+	}
+	return nil
 }
 
 // RevisionsOf yields a service's revisions.

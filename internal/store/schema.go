@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"net/netip"
 	"strings"
@@ -37,7 +38,8 @@ var (
 		blob(3, func(r *model.NodeIdentity) *[]byte { return &r.Cert }),
 		number(4, func(r *model.NodeIdentity) *int64 { return &r.NotAfter }),
 		boolean(5, func(r *model.NodeIdentity) *bool { return &r.Suspended }),
-	)
+		blob(6, func(r *model.NodeIdentity) *[]byte { return &r.KeyDigest }),
+	).with(identitiesByKey)
 	NodeSpecs = define(4, "node", WriterAPI, func(k model.Key) *model.NodeSpec { return &model.NodeSpec{ID: k.A} },
 		id(1, func(r *model.NodeSpec) *model.ID { return &r.ID }),
 		document(2, func(r *model.NodeSpec) *model.Doc[swarm.NodeSpec] { return &r.Spec }),
@@ -54,6 +56,7 @@ var (
 		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),
 		id(2, func(r *model.Member) *model.ID { return &r.NodeID }),
 		text(3, func(r *model.Member) *string { return &r.Addr }),
+		boolean(4, func(r *model.Member) *bool { return &r.Learner }),
 	)
 	Networks = define(7, "network", WriterAPI, func(k model.Key) *model.Network { return &model.Network{ID: k.A} },
 		id(1, func(r *model.Network) *model.ID { return &r.ID }),
@@ -86,16 +89,25 @@ var (
 		text(5, func(r *model.ServiceRevision) *string { return &r.Pinned }),
 		text(6, func(r *model.ServiceRevision) *string { return &r.RegistryAuth }),
 	).with(revisionsByService)
+	Revocations = define(18, "revocation", WriterIdentity, func(k model.Key) *model.Revocation { return &model.Revocation{NodeID: k.A} },
+		id(1, func(r *model.Revocation) *model.ID { return &r.NodeID }),
+		number(2, func(r *model.Revocation) *int64 { return &r.Until }),
+	)
 )
 
 // The indexes of the tables above.
 var (
-	networksByName     = &Index[model.Network]{name: "name", uniq: true, cmp: func(a, b *model.Network) int { return strings.Compare(a.Name, b.Name) }}
-	secretsByName      = &Index[model.Secret]{name: "name", uniq: true, cmp: func(a, b *model.Secret) int { return strings.Compare(a.Name, b.Name) }}
-	configsByName      = &Index[model.Config]{name: "name", uniq: true, cmp: func(a, b *model.Config) int { return strings.Compare(a.Name, b.Name) }}
-	servicesByName     = &Index[model.Service]{name: "name", uniq: true, cmp: func(a, b *model.Service) int { return strings.Compare(a.Name, b.Name) }}
+	networksByName  = &Index[model.Network]{name: "name", uniq: true, cmp: func(a, b *model.Network) int { return compareNames(a.Name, b.Name) }}
+	secretsByName   = &Index[model.Secret]{name: "name", uniq: true, cmp: func(a, b *model.Secret) int { return compareNames(a.Name, b.Name) }}
+	configsByName   = &Index[model.Config]{name: "name", uniq: true, cmp: func(a, b *model.Config) int { return compareNames(a.Name, b.Name) }}
+	servicesByName  = &Index[model.Service]{name: "name", uniq: true, cmp: func(a, b *model.Service) int { return compareNames(a.Name, b.Name) }}
+	identitiesByKey = &Index[model.NodeIdentity]{name: "key", uniq: true, cmp: func(a, b *model.NodeIdentity) int { return bytes.Compare(a.KeyDigest, b.KeyDigest) },
+		where: func(r *model.NodeIdentity) bool { return len(r.KeyDigest) > 0 }}
 	revisionsByService = &Index[model.ServiceRevision]{name: "service", cmp: func(a, b *model.ServiceRevision) int { return a.ServiceID.Compare(b.ServiceID) }}
 )
+
+// compareNames ignores case, as swarm does: two names may not differ in case only.
+func compareNames(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
 
 // keyNum undoes model.NumID.
 func keyNum(k model.Key) uint64 {

@@ -184,9 +184,11 @@ func (tx *tx) check(b *Batch) error {
 		if def == nil {
 			continue // a newer build's table: kept, not judged
 		}
-		founding := b.Writer == WriterInit && Clusters.Len(v) == 0
-		if def.tableWriter() != b.Writer && !founding {
+		if !mayWrite(v, b.Writer, c, def) {
 			return fmt.Errorf("%s wrote table %s: %w", b.Writer, def.Name(), ErrWriter)
+		}
+		if b.Writer == WriterJoin && v.st.trees[c.Table].version(c.Key) != 0 {
+			return fmt.Errorf("%s: %w", def.Name(), ErrExists)
 		}
 	}
 	for _, c := range b.Conditions {
@@ -195,6 +197,18 @@ func (tx *tx) check(b *Batch) error {
 		}
 	}
 	return nil
+}
+
+// mayWrite holds each table to its one writer, but for the two batches that begin something: that of init and, for the
+// rows of the node that comes, that of a join.
+func mayWrite(v View, w Writer, c Change, def tableDescriptor) bool {
+	switch w {
+	case WriterInit:
+		return Clusters.Len(v) == 0
+	case WriterJoin:
+		return c.Row != nil && (c.Table == NodeSpecs.id || c.Table == NodeIdentities.id)
+	}
+	return def.tableWriter() == w
 }
 
 func holds(v View, c Condition) error {

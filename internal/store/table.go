@@ -14,6 +14,7 @@ type TableID uint8
 type Writer uint8
 
 // The writers. WriterInit founds a cluster: it may write every table, and only while there is no Cluster row.
+// WriterJoin takes a node in: it may create, not change, rows of NodeSpec and NodeIdentity.
 const (
 	WriterInit Writer = iota + 1
 	WriterAPI
@@ -23,10 +24,11 @@ const (
 	WriterDispatcher
 	WriterIdentity
 	WriterRaft
+	WriterJoin
 )
 
 func (w Writer) String() string {
-	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft"}
+	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft", "join"}
 	if int(w) < len(names) {
 		return names[w]
 	}
