@@ -98,7 +98,7 @@ func (r *replicated) Configure(index, _ uint64, members []raft.Member) {
 		if err != nil {
 			r.log.Warn("a member of the raft group has no node id", "member", m.ID, "node", m.Node)
 		}
-		b.Changes = append(b.Changes, store.Members.Put(&model.Member{RaftID: m.ID, NodeID: node, Addr: m.Addr}))
+		b.Changes = append(b.Changes, store.Members.Put(&model.Member{RaftID: m.ID, NodeID: node, Addr: m.Addr, Learner: m.Learner}))
 	}
 	for m := range store.Members.All(r.store.View()) {
 		if !want[m.RaftID] {

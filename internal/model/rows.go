@@ -50,14 +50,22 @@ type Root struct {
 	Digest    string // base-36 of the SHA-256 of Cert, as it stands in join tokens
 }
 
-// NodeIdentity is what the CA certified of a node. Writer: identity.
+// NodeIdentity is what the CA certified of a node. Writer: identity (the first one by the commit of init or join).
 type NodeIdentity struct {
 	Meta
 	ID        ID
-	Role      Role
-	Cert      []byte // PEM
-	NotAfter  int64  // Unix nanoseconds
+	Role      Role   // granted: what its next certificate says, and all that the present one is good for
+	Cert      []byte // PEM, the newest
+	NotAfter  int64  // Unix nanoseconds until when any of its certificates is valid
 	Suspended bool
+	KeyDigest []byte // SHA-256 of the public key in Cert: a join that is asked again is known by it
+}
+
+// Revocation is a node that was removed while its certificate had time to run. Writer: identity.
+type Revocation struct {
+	Meta
+	NodeID ID
+	Until  int64 // Unix nanoseconds; afterwards no certificate of the node is valid anyway
 }
 
 // Role is what a node's certificate lets it be.
@@ -125,6 +133,8 @@ type Member struct {
 	RaftID uint64
 	NodeID ID
 	Addr   string
+
+	Learner bool // it receives the log and does not vote yet
 }
 
 // Network is a cluster network. Writer: api.

@@ -183,6 +183,7 @@ type TaskDetail struct {
 func (r *Cluster) Key() Key         { return KeyOf(r.ID) }
 func (r *Root) Key() Key            { return KeyOf(r.ClusterID) }
 func (r *NodeIdentity) Key() Key    { return KeyOf(r.ID) }
+func (r *Revocation) Key() Key      { return KeyOf(r.NodeID) }
 func (r *NodeSpec) Key() Key        { return KeyOf(r.ID) }
 func (r *NodeState) Key() Key       { return KeyOf(r.ID) }
 func (r *Member) Key() Key          { return KeyOf(NumID(r.RaftID)) }
