@@ -999,6 +999,149 @@ func (*DepartReply) Descriptor() ([]byte, []int) {
 	return file_node_proto_rawDescGZIP(), []int{16}
 }
 
+type AskRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	NodeId []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	// Types that are valid to be assigned to What:
+	//
+	//	*AskRequest_OpenLogs
+	//	*AskRequest_CloseLogs
+	What          isAskRequest_What `protobuf_oneof:"what"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskRequest) Reset() {
+	*x = AskRequest{}
+	mi := &file_node_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskRequest) ProtoMessage() {}
+
+func (x *AskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
+func (*AskRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AskRequest) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *AskRequest) GetWhat() isAskRequest_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *AskRequest) GetOpenLogs() *OpenLogs {
+	if x != nil {
+		if x, ok := x.What.(*AskRequest_OpenLogs); ok {
+			return x.OpenLogs
+		}
+	}
+	return nil
+}
+
+func (x *AskRequest) GetCloseLogs() *CloseLogs {
+	if x != nil {
+		if x, ok := x.What.(*AskRequest_CloseLogs); ok {
+			return x.CloseLogs
+		}
+	}
+	return nil
+}
+
+type isAskRequest_What interface {
+	isAskRequest_What()
+}
+
+type AskRequest_OpenLogs struct {
+	OpenLogs *OpenLogs `protobuf:"bytes,2,opt,name=open_logs,json=openLogs,proto3,oneof"`
+}
+
+type AskRequest_CloseLogs struct {
+	CloseLogs *CloseLogs `protobuf:"bytes,3,opt,name=close_logs,json=closeLogs,proto3,oneof"`
+}
+
+func (*AskRequest_OpenLogs) isAskRequest_What() {}
+
+func (*AskRequest_CloseLogs) isAskRequest_What() {}
+
+// AskReply says that the message was handed over, or why not: NOT_LEADER, NOT_FOUND for a node without a session.
+type AskReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refusal       Refusal                `protobuf:"varint,1,opt,name=refusal,proto3,enum=skep.wire.v1.Refusal" json:"refusal,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskReply) Reset() {
+	*x = AskReply{}
+	mi := &file_node_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskReply) ProtoMessage() {}
+
+func (x *AskReply) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskReply.ProtoReflect.Descriptor instead.
+func (*AskReply) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *AskReply) GetRefusal() Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return Refusal_NONE
+}
+
+func (x *AskReply) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type RelayFrame struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"` // of the first frame only
@@ -1011,7 +1154,7 @@ type RelayFrame struct {
 
 func (x *RelayFrame) Reset() {
 	*x = RelayFrame{}
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1166,7 @@ func (x *RelayFrame) String() string {
 func (*RelayFrame) ProtoMessage() {}
 
 func (x *RelayFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1179,7 @@ func (x *RelayFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayFrame.ProtoReflect.Descriptor instead.
 func (*RelayFrame) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{17}
+	return file_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RelayFrame) GetStreamId() []byte {
@@ -1080,7 +1223,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1235,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1248,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{18}
+	return file_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogLine) GetTaskId() []byte {
@@ -1153,7 +1296,7 @@ type RelayCredit struct {
 
 func (x *RelayCredit) Reset() {
 	*x = RelayCredit{}
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1308,7 @@ func (x *RelayCredit) String() string {
 func (*RelayCredit) ProtoMessage() {}
 
 func (x *RelayCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1321,7 @@ func (x *RelayCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayCredit.ProtoReflect.Descriptor instead.
 func (*RelayCredit) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{19}
+	return file_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RelayCredit) GetFrames() uint32 {
@@ -1253,7 +1396,17 @@ const file_node_proto_rawDesc = "" +
 	"\rDepartRequest\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"\r\n" +
-	"\vDepartReply\"|\n" +
+	"\vDepartReply\"\x9e\x01\n" +
+	"\n" +
+	"AskRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x125\n" +
+	"\topen_logs\x18\x02 \x01(\v2\x16.skep.wire.v1.OpenLogsH\x00R\bopenLogs\x128\n" +
+	"\n" +
+	"close_logs\x18\x03 \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogsB\x06\n" +
+	"\x04what\"O\n" +
+	"\bAskReply\x12/\n" +
+	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"|\n" +
 	"\n" +
 	"RelayFrame\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12)\n" +
@@ -1289,13 +1442,14 @@ const file_node_proto_rawDesc = "" +
 	"\tAuthority\x12:\n" +
 	"\x04Root\x12\x19.skep.wire.v1.RootRequest\x1a\x17.skep.wire.v1.RootReply\x12:\n" +
 	"\x04Join\x12\x19.skep.wire.v1.JoinRequest\x1a\x17.skep.wire.v1.JoinReply\x12=\n" +
-	"\x05Renew\x12\x1a.skep.wire.v1.RenewRequest\x1a\x18.skep.wire.v1.RenewReply2\xce\x02\n" +
+	"\x05Renew\x12\x1a.skep.wire.v1.RenewRequest\x1a\x18.skep.wire.v1.RenewReply2\x87\x03\n" +
 	"\x05Group\x12<\n" +
 	"\x04Step\x12\x1a.skep.wire.v1.RaftMessages\x1a\x16.skep.wire.v1.RaftDone(\x01\x12A\n" +
 	"\bSnapshot\x12\x1b.skep.wire.v1.SnapshotChunk\x1a\x16.skep.wire.v1.RaftDone(\x01\x12C\n" +
 	"\aPropose\x12\x1c.skep.wire.v1.ProposeRequest\x1a\x1a.skep.wire.v1.ProposeReply\x12=\n" +
 	"\x05Enter\x12\x1a.skep.wire.v1.EnterRequest\x1a\x18.skep.wire.v1.EnterReply\x12@\n" +
-	"\x06Depart\x12\x1b.skep.wire.v1.DepartRequest\x1a\x19.skep.wire.v1.DepartReply2J\n" +
+	"\x06Depart\x12\x1b.skep.wire.v1.DepartRequest\x1a\x19.skep.wire.v1.DepartReply\x127\n" +
+	"\x03Ask\x12\x18.skep.wire.v1.AskRequest\x1a\x16.skep.wire.v1.AskReply2J\n" +
 	"\x05Relay\x12A\n" +
 	"\x06Attach\x12\x18.skep.wire.v1.RelayFrame\x1a\x19.skep.wire.v1.RelayCredit(\x010\x01B(Z&github.com/skep-org/skep/internal/wireb\x06proto3"
 
@@ -1312,7 +1466,7 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),           // 0: skep.wire.v1.Refusal
 	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
@@ -1332,42 +1486,51 @@ var file_node_proto_goTypes = []any{
 	(*EnterReply)(nil),     // 15: skep.wire.v1.EnterReply
 	(*DepartRequest)(nil),  // 16: skep.wire.v1.DepartRequest
 	(*DepartReply)(nil),    // 17: skep.wire.v1.DepartReply
-	(*RelayFrame)(nil),     // 18: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 19: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 20: skep.wire.v1.RelayCredit
-	nil,                    // 21: skep.wire.v1.LogLine.AttrsEntry
-	(*Manager)(nil),        // 22: skep.wire.v1.Manager
+	(*AskRequest)(nil),     // 18: skep.wire.v1.AskRequest
+	(*AskReply)(nil),       // 19: skep.wire.v1.AskReply
+	(*RelayFrame)(nil),     // 20: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),        // 21: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),    // 22: skep.wire.v1.RelayCredit
+	nil,                    // 23: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),        // 24: skep.wire.v1.Manager
+	(*OpenLogs)(nil),       // 25: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),      // 26: skep.wire.v1.CloseLogs
 }
 var file_node_proto_depIdxs = []int32{
-	22, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	24, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
 	0,  // 1: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
 	12, // 2: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
 	0,  // 3: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
-	19, // 4: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	21, // 5: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 6: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 7: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	5,  // 8: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	7,  // 9: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	9,  // 10: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	10, // 11: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	14, // 12: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	16, // 13: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	18, // 14: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 15: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	4,  // 16: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	6,  // 17: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	8,  // 18: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	8,  // 19: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	11, // 20: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	15, // 21: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	17, // 22: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	20, // 23: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	15, // [15:24] is the sub-list for method output_type
-	6,  // [6:15] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	25, // 4: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
+	26, // 5: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
+	0,  // 6: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
+	21, // 7: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	23, // 8: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 9: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	3,  // 10: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	5,  // 11: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	7,  // 12: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	9,  // 13: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	10, // 14: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	14, // 15: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	16, // 16: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	18, // 17: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
+	20, // 18: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	2,  // 19: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	4,  // 20: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	6,  // 21: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	8,  // 22: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	8,  // 23: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	11, // 24: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	15, // 25: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	17, // 26: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	19, // 27: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
+	22, // 28: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	19, // [19:29] is the sub-list for method output_type
+	9,  // [9:19] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1376,13 +1539,17 @@ func file_node_proto_init() {
 		return
 	}
 	file_wire_proto_init()
+	file_node_proto_msgTypes[17].OneofWrappers = []any{
+		(*AskRequest_OpenLogs)(nil),
+		(*AskRequest_CloseLogs)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

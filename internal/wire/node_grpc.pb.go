@@ -211,6 +211,7 @@ const (
 	Group_Propose_FullMethodName  = "/skep.wire.v1.Group/Propose"
 	Group_Enter_FullMethodName    = "/skep.wire.v1.Group/Enter"
 	Group_Depart_FullMethodName   = "/skep.wire.v1.Group/Depart"
+	Group_Ask_FullMethodName      = "/skep.wire.v1.Group/Ask"
 )
 
 // GroupClient is the client API for Group service.
@@ -229,6 +230,8 @@ type GroupClient interface {
 	Enter(ctx context.Context, in *EnterRequest, opts ...grpc.CallOption) (*EnterReply, error)
 	// Depart takes the caller out of the group. It is refused when that would break the quorum, unless forced.
 	Depart(ctx context.Context, in *DepartRequest, opts ...grpc.CallOption) (*DepartReply, error)
+	// Ask has the leader hand a message to a node whose agent is connected to it.
+	Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskReply, error)
 }
 
 type groupClient struct {
@@ -295,6 +298,16 @@ func (c *groupClient) Depart(ctx context.Context, in *DepartRequest, opts ...grp
 	return out, nil
 }
 
+func (c *groupClient) Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AskReply)
+	err := c.cc.Invoke(ctx, Group_Ask_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GroupServer is the server API for Group service.
 // All implementations must embed UnimplementedGroupServer
 // for forward compatibility.
@@ -311,6 +324,8 @@ type GroupServer interface {
 	Enter(context.Context, *EnterRequest) (*EnterReply, error)
 	// Depart takes the caller out of the group. It is refused when that would break the quorum, unless forced.
 	Depart(context.Context, *DepartRequest) (*DepartReply, error)
+	// Ask has the leader hand a message to a node whose agent is connected to it.
+	Ask(context.Context, *AskRequest) (*AskReply, error)
 	mustEmbedUnimplementedGroupServer()
 }
 
@@ -335,6 +350,9 @@ func (UnimplementedGroupServer) Enter(context.Context, *EnterRequest) (*EnterRep
 }
 func (UnimplementedGroupServer) Depart(context.Context, *DepartRequest) (*DepartReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Depart not implemented")
+}
+func (UnimplementedGroupServer) Ask(context.Context, *AskRequest) (*AskReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Ask not implemented")
 }
 func (UnimplementedGroupServer) mustEmbedUnimplementedGroupServer() {}
 func (UnimplementedGroupServer) testEmbeddedByValue()               {}
@@ -425,6 +443,24 @@ func _Group_Depart_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Group_Ask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GroupServer).Ask(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Group_Ask_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GroupServer).Ask(ctx, req.(*AskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Group_ServiceDesc is the grpc.ServiceDesc for Group service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -443,6 +479,10 @@ var Group_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Depart",
 			Handler:    _Group_Depart_Handler,
+		},
+		{
+			MethodName: "Ask",
+			Handler:    _Group_Ask_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -17,7 +17,7 @@ type Session interface {
 	Send(*AgentMessage) error
 	// Recv is closed when the session has ended.
 	Recv() <-chan *ManagerMessage
-	// Close ends the session; it may be called more than once.
+	// Close ends the session after what was sent; it may be called more than once.
 	Close()
 }
 
@@ -62,6 +62,10 @@ func FromDescribe(m *Describe) *AgentMessage {
 	return &AgentMessage{Kind: &AgentMessage_Describe{Describe: m}}
 }
 
+func FromBye(m *Bye) *AgentMessage {
+	return &AgentMessage{Kind: &AgentMessage_Bye{Bye: m}}
+}
+
 func FromWelcome(m *Welcome) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_Welcome{Welcome: m}}
 }
@@ -80,4 +84,16 @@ func FromGoodbye(m *Goodbye) *ManagerMessage {
 
 func FromManagers(m *Managers) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_Managers{Managers: m}}
+}
+
+func FromPeers(m *Peers) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_Peers{Peers: m}}
+}
+
+func FromOpenLogs(m *OpenLogs) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_OpenLogs{OpenLogs: m}}
+}
+
+func FromCloseLogs(m *CloseLogs) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_CloseLogs{CloseLogs: m}}
 }

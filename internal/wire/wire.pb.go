@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19, 0}
+	return file_wire_proto_rawDescGZIP(), []int{23, 0}
 }
 
 // Manager is where a manager is reached.
@@ -149,6 +149,7 @@ type AgentMessage struct {
 	//	*AgentMessage_Statuses
 	//	*AgentMessage_Heartbeat
 	//	*AgentMessage_Describe
+	//	*AgentMessage_Bye
 	Kind          isAgentMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -227,6 +228,15 @@ func (x *AgentMessage) GetDescribe() *Describe {
 	return nil
 }
 
+func (x *AgentMessage) GetBye() *Bye {
+	if x != nil {
+		if x, ok := x.Kind.(*AgentMessage_Bye); ok {
+			return x.Bye
+		}
+	}
+	return nil
+}
+
 type isAgentMessage_Kind interface {
 	isAgentMessage_Kind()
 }
@@ -247,6 +257,10 @@ type AgentMessage_Describe struct {
 	Describe *Describe `protobuf:"bytes,4,opt,name=describe,proto3,oneof"`
 }
 
+type AgentMessage_Bye struct {
+	Bye *Bye `protobuf:"bytes,5,opt,name=bye,proto3,oneof"`
+}
+
 func (*AgentMessage_Hello) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Statuses) isAgentMessage_Kind() {}
@@ -254,6 +268,8 @@ func (*AgentMessage_Statuses) isAgentMessage_Kind() {}
 func (*AgentMessage_Heartbeat) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Describe) isAgentMessage_Kind() {}
+
+func (*AgentMessage_Bye) isAgentMessage_Kind() {}
 
 type ManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -264,6 +280,9 @@ type ManagerMessage struct {
 	//	*ManagerMessage_Ack
 	//	*ManagerMessage_Goodbye
 	//	*ManagerMessage_Managers
+	//	*ManagerMessage_Peers
+	//	*ManagerMessage_OpenLogs
+	//	*ManagerMessage_CloseLogs
 	Kind          isManagerMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -351,6 +370,33 @@ func (x *ManagerMessage) GetManagers() *Managers {
 	return nil
 }
 
+func (x *ManagerMessage) GetPeers() *Peers {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_Peers); ok {
+			return x.Peers
+		}
+	}
+	return nil
+}
+
+func (x *ManagerMessage) GetOpenLogs() *OpenLogs {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_OpenLogs); ok {
+			return x.OpenLogs
+		}
+	}
+	return nil
+}
+
+func (x *ManagerMessage) GetCloseLogs() *CloseLogs {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_CloseLogs); ok {
+			return x.CloseLogs
+		}
+	}
+	return nil
+}
+
 type isManagerMessage_Kind interface {
 	isManagerMessage_Kind()
 }
@@ -375,6 +421,18 @@ type ManagerMessage_Managers struct {
 	Managers *Managers `protobuf:"bytes,5,opt,name=managers,proto3,oneof"`
 }
 
+type ManagerMessage_Peers struct {
+	Peers *Peers `protobuf:"bytes,6,opt,name=peers,proto3,oneof"`
+}
+
+type ManagerMessage_OpenLogs struct {
+	OpenLogs *OpenLogs `protobuf:"bytes,7,opt,name=open_logs,json=openLogs,proto3,oneof"`
+}
+
+type ManagerMessage_CloseLogs struct {
+	CloseLogs *CloseLogs `protobuf:"bytes,8,opt,name=close_logs,json=closeLogs,proto3,oneof"`
+}
+
 func (*ManagerMessage_Welcome) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
@@ -384,6 +442,12 @@ func (*ManagerMessage_Ack) isManagerMessage_Kind() {}
 func (*ManagerMessage_Goodbye) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Managers) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_Peers) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_OpenLogs) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_CloseLogs) isManagerMessage_Kind() {}
 
 // Managers is where all managers are reached. A manager that leads says it first in a session, and again when it changes.
 type Managers struct {
@@ -611,6 +675,267 @@ func (*Heartbeat) Descriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
+// Bye is said before an end that was planned, as of a restart: the node is waited for, and its tasks stay. A connection
+// that breaks without it is taken for a failure.
+type Bye struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lease         int64                  `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"` // nanoseconds from now within which the node is back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bye) Reset() {
+	*x = Bye{}
+	mi := &file_wire_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bye) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bye) ProtoMessage() {}
+
+func (x *Bye) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bye.ProtoReflect.Descriptor instead.
+func (*Bye) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Bye) GetLease() int64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+// Peers is where managers are reached and what this node may be. It comes after Welcome and whenever it changes.
+type Peers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Managers      []*Manager             `protobuf:"bytes,1,rep,name=managers,proto3" json:"managers,omitempty"`
+	Manager       bool                   `protobuf:"varint,2,opt,name=manager,proto3" json:"manager,omitempty"` // the role granted: the node's next certificate has it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peers) Reset() {
+	*x = Peers{}
+	mi := &file_wire_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peers) ProtoMessage() {}
+
+func (x *Peers) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peers.ProtoReflect.Descriptor instead.
+func (*Peers) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Peers) GetManagers() []*Manager {
+	if x != nil {
+		return x.Managers
+	}
+	return nil
+}
+
+func (x *Peers) GetManager() bool {
+	if x != nil {
+		return x.Manager
+	}
+	return false
+}
+
+// OpenLogs asks for the output of tasks. The node opens Relay.Attach at the manager named and sends it there.
+type OpenLogs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`       // 16 bytes
+	AttachNode    []byte                 `protobuf:"bytes,2,opt,name=attach_node,json=attachNode,proto3" json:"attach_node,omitempty"` // the asking manager
+	AttachAddr    string                 `protobuf:"bytes,3,opt,name=attach_addr,json=attachAddr,proto3" json:"attach_addr,omitempty"`
+	Tasks         [][]byte               `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Stdout        bool                   `protobuf:"varint,5,opt,name=stdout,proto3" json:"stdout,omitempty"`
+	Stderr        bool                   `protobuf:"varint,6,opt,name=stderr,proto3" json:"stderr,omitempty"`
+	Follow        bool                   `protobuf:"varint,7,opt,name=follow,proto3" json:"follow,omitempty"`
+	Since         int64                  `protobuf:"varint,8,opt,name=since,proto3" json:"since,omitempty"` // Unix nanoseconds; 0: no bound
+	Until         int64                  `protobuf:"varint,9,opt,name=until,proto3" json:"until,omitempty"`
+	Tail          int64                  `protobuf:"varint,10,opt,name=tail,proto3" json:"tail,omitempty"` // lines of each task; -1: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenLogs) Reset() {
+	*x = OpenLogs{}
+	mi := &file_wire_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenLogs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenLogs) ProtoMessage() {}
+
+func (x *OpenLogs) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenLogs.ProtoReflect.Descriptor instead.
+func (*OpenLogs) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OpenLogs) GetStreamId() []byte {
+	if x != nil {
+		return x.StreamId
+	}
+	return nil
+}
+
+func (x *OpenLogs) GetAttachNode() []byte {
+	if x != nil {
+		return x.AttachNode
+	}
+	return nil
+}
+
+func (x *OpenLogs) GetAttachAddr() string {
+	if x != nil {
+		return x.AttachAddr
+	}
+	return ""
+}
+
+func (x *OpenLogs) GetTasks() [][]byte {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *OpenLogs) GetStdout() bool {
+	if x != nil {
+		return x.Stdout
+	}
+	return false
+}
+
+func (x *OpenLogs) GetStderr() bool {
+	if x != nil {
+		return x.Stderr
+	}
+	return false
+}
+
+func (x *OpenLogs) GetFollow() bool {
+	if x != nil {
+		return x.Follow
+	}
+	return false
+}
+
+func (x *OpenLogs) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *OpenLogs) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *OpenLogs) GetTail() int64 {
+	if x != nil {
+		return x.Tail
+	}
+	return 0
+}
+
+// CloseLogs says that nobody reads a stream any more.
+type CloseLogs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseLogs) Reset() {
+	*x = CloseLogs{}
+	mi := &file_wire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseLogs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseLogs) ProtoMessage() {}
+
+func (x *CloseLogs) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseLogs.ProtoReflect.Descriptor instead.
+func (*CloseLogs) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CloseLogs) GetStreamId() []byte {
+	if x != nil {
+		return x.StreamId
+	}
+	return nil
+}
+
 // Describe says that the node has changed: its engine was upgraded, a label added.
 type Describe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -621,7 +946,7 @@ type Describe struct {
 
 func (x *Describe) Reset() {
 	*x = Describe{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +958,7 @@ func (x *Describe) String() string {
 func (*Describe) ProtoMessage() {}
 
 func (x *Describe) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +971,7 @@ func (x *Describe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Describe.ProtoReflect.Descriptor instead.
 func (*Describe) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Describe) GetDescription() []byte {
@@ -667,7 +992,7 @@ type StatusBatch struct {
 
 func (x *StatusBatch) Reset() {
 	*x = StatusBatch{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +1004,7 @@ func (x *StatusBatch) String() string {
 func (*StatusBatch) ProtoMessage() {}
 
 func (x *StatusBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +1017,7 @@ func (x *StatusBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusBatch.ProtoReflect.Descriptor instead.
 func (*StatusBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StatusBatch) GetSeq() uint64 {
@@ -726,7 +1051,7 @@ type TaskStatus struct {
 
 func (x *TaskStatus) Reset() {
 	*x = TaskStatus{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1063,7 @@ func (x *TaskStatus) String() string {
 func (*TaskStatus) ProtoMessage() {}
 
 func (x *TaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1076,7 @@ func (x *TaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStatus.ProtoReflect.Descriptor instead.
 func (*TaskStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TaskStatus) GetTaskId() []byte {
@@ -827,7 +1152,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +1164,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +1177,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -883,7 +1208,7 @@ type Assignments struct {
 
 func (x *Assignments) Reset() {
 	*x = Assignments{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +1220,7 @@ func (x *Assignments) String() string {
 func (*Assignments) ProtoMessage() {}
 
 func (x *Assignments) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +1233,7 @@ func (x *Assignments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignments.ProtoReflect.Descriptor instead.
 func (*Assignments) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Assignments) GetFull() bool {
@@ -1005,7 +1330,7 @@ type Defaults struct {
 
 func (x *Defaults) Reset() {
 	*x = Defaults{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1342,7 @@ func (x *Defaults) String() string {
 func (*Defaults) ProtoMessage() {}
 
 func (x *Defaults) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1355,7 @@ func (x *Defaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Defaults.ProtoReflect.Descriptor instead.
 func (*Defaults) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Defaults) GetLogDriver() []byte {
@@ -1057,7 +1382,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1394,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1407,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Task) GetId() []byte {
@@ -1160,7 +1485,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1497,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1510,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Attachment) GetNetworkId() []byte {
@@ -1223,7 +1548,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1560,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1573,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Revision) GetId() []byte {
@@ -1300,7 +1625,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1637,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1650,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Network) GetId() []byte {
@@ -1381,7 +1706,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1718,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1731,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Blob) GetId() []byte {
@@ -1434,7 +1759,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1771,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1784,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -1488,7 +1813,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1825,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1838,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -1546,19 +1871,24 @@ const file_wire_proto_rawDesc = "" +
 	"\aManager\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
-	"\x06leader\x18\x03 \x01(\bR\x06leader\"\xeb\x01\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\"\x92\x02\n" +
 	"\fAgentMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.skep.wire.v1.HelloH\x00R\x05hello\x127\n" +
 	"\bstatuses\x18\x02 \x01(\v2\x19.skep.wire.v1.StatusBatchH\x00R\bstatuses\x127\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribeB\x06\n" +
-	"\x04kind\"\x9a\x02\n" +
+	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribe\x12%\n" +
+	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03byeB\x06\n" +
+	"\x04kind\"\xb8\x03\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
 	"\vassignments\x18\x02 \x01(\v2\x19.skep.wire.v1.AssignmentsH\x00R\vassignments\x12%\n" +
 	"\x03ack\x18\x03 \x01(\v2\x11.skep.wire.v1.AckH\x00R\x03ack\x121\n" +
 	"\agoodbye\x18\x04 \x01(\v2\x15.skep.wire.v1.GoodbyeH\x00R\agoodbye\x124\n" +
-	"\bmanagers\x18\x05 \x01(\v2\x16.skep.wire.v1.ManagersH\x00R\bmanagersB\x06\n" +
+	"\bmanagers\x18\x05 \x01(\v2\x16.skep.wire.v1.ManagersH\x00R\bmanagers\x12+\n" +
+	"\x05peers\x18\x06 \x01(\v2\x13.skep.wire.v1.PeersH\x00R\x05peers\x125\n" +
+	"\topen_logs\x18\a \x01(\v2\x16.skep.wire.v1.OpenLogsH\x00R\bopenLogs\x128\n" +
+	"\n" +
+	"close_logs\x18\b \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogsB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
 	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
@@ -1574,7 +1904,28 @@ const file_wire_proto_rawDesc = "" +
 	"cluster_id\x18\x02 \x01(\fR\tclusterId\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12)\n" +
 	"\x10heartbeat_period\x18\x04 \x01(\x03R\x0fheartbeatPeriod\"\v\n" +
-	"\tHeartbeat\",\n" +
+	"\tHeartbeat\"\x1b\n" +
+	"\x03Bye\x12\x14\n" +
+	"\x05lease\x18\x01 \x01(\x03R\x05lease\"T\n" +
+	"\x05Peers\x121\n" +
+	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\x12\x18\n" +
+	"\amanager\x18\x02 \x01(\bR\amanager\"\x87\x02\n" +
+	"\bOpenLogs\x12\x1b\n" +
+	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12\x1f\n" +
+	"\vattach_node\x18\x02 \x01(\fR\n" +
+	"attachNode\x12\x1f\n" +
+	"\vattach_addr\x18\x03 \x01(\tR\n" +
+	"attachAddr\x12\x14\n" +
+	"\x05tasks\x18\x04 \x03(\fR\x05tasks\x12\x16\n" +
+	"\x06stdout\x18\x05 \x01(\bR\x06stdout\x12\x16\n" +
+	"\x06stderr\x18\x06 \x01(\bR\x06stderr\x12\x16\n" +
+	"\x06follow\x18\a \x01(\bR\x06follow\x12\x14\n" +
+	"\x05since\x18\b \x01(\x03R\x05since\x12\x14\n" +
+	"\x05until\x18\t \x01(\x03R\x05until\x12\x12\n" +
+	"\x04tail\x18\n" +
+	" \x01(\x03R\x04tail\"(\n" +
+	"\tCloseLogs\x12\x1b\n" +
+	"\tstream_id\x18\x01 \x01(\fR\bstreamId\",\n" +
 	"\bDescribe\x12 \n" +
 	"\vdescription\x18\x01 \x01(\fR\vdescription\"U\n" +
 	"\vStatusBatch\x12\x10\n" +
@@ -1676,7 +2027,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*Manager)(nil),        // 1: skep.wire.v1.Manager
@@ -1686,49 +2037,58 @@ var file_wire_proto_goTypes = []any{
 	(*Hello)(nil),          // 5: skep.wire.v1.Hello
 	(*Welcome)(nil),        // 6: skep.wire.v1.Welcome
 	(*Heartbeat)(nil),      // 7: skep.wire.v1.Heartbeat
-	(*Describe)(nil),       // 8: skep.wire.v1.Describe
-	(*StatusBatch)(nil),    // 9: skep.wire.v1.StatusBatch
-	(*TaskStatus)(nil),     // 10: skep.wire.v1.TaskStatus
-	(*Ack)(nil),            // 11: skep.wire.v1.Ack
-	(*Assignments)(nil),    // 12: skep.wire.v1.Assignments
-	(*Defaults)(nil),       // 13: skep.wire.v1.Defaults
-	(*Task)(nil),           // 14: skep.wire.v1.Task
-	(*Attachment)(nil),     // 15: skep.wire.v1.Attachment
-	(*Revision)(nil),       // 16: skep.wire.v1.Revision
-	(*Network)(nil),        // 17: skep.wire.v1.Network
-	(*Blob)(nil),           // 18: skep.wire.v1.Blob
-	(*Saved)(nil),          // 19: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 20: skep.wire.v1.Goodbye
+	(*Bye)(nil),            // 8: skep.wire.v1.Bye
+	(*Peers)(nil),          // 9: skep.wire.v1.Peers
+	(*OpenLogs)(nil),       // 10: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),      // 11: skep.wire.v1.CloseLogs
+	(*Describe)(nil),       // 12: skep.wire.v1.Describe
+	(*StatusBatch)(nil),    // 13: skep.wire.v1.StatusBatch
+	(*TaskStatus)(nil),     // 14: skep.wire.v1.TaskStatus
+	(*Ack)(nil),            // 15: skep.wire.v1.Ack
+	(*Assignments)(nil),    // 16: skep.wire.v1.Assignments
+	(*Defaults)(nil),       // 17: skep.wire.v1.Defaults
+	(*Task)(nil),           // 18: skep.wire.v1.Task
+	(*Attachment)(nil),     // 19: skep.wire.v1.Attachment
+	(*Revision)(nil),       // 20: skep.wire.v1.Revision
+	(*Network)(nil),        // 21: skep.wire.v1.Network
+	(*Blob)(nil),           // 22: skep.wire.v1.Blob
+	(*Saved)(nil),          // 23: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 24: skep.wire.v1.Goodbye
 }
 var file_wire_proto_depIdxs = []int32{
 	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
-	9,  // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
+	13, // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
 	7,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	8,  // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
-	6,  // 4: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	12, // 5: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	11, // 6: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	20, // 7: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
-	4,  // 8: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
-	1,  // 9: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	10, // 10: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	14, // 11: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	16, // 12: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	17, // 13: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	18, // 14: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	18, // 15: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	13, // 16: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	15, // 17: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	12, // 18: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 19: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 20: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 21: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 22: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	22, // [22:23] is the sub-list for method output_type
-	21, // [21:22] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	12, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
+	8,  // 4: skep.wire.v1.AgentMessage.bye:type_name -> skep.wire.v1.Bye
+	6,  // 5: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
+	16, // 6: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	15, // 7: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	24, // 8: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	4,  // 9: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
+	9,  // 10: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
+	10, // 11: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
+	11, // 12: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
+	1,  // 13: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 14: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	14, // 15: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	18, // 16: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	20, // 17: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	21, // 18: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	22, // 19: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	22, // 20: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	17, // 21: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	19, // 22: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	16, // 23: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 24: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 25: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 26: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 27: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	27, // [27:28] is the sub-list for method output_type
+	26, // [26:27] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1741,6 +2101,7 @@ func file_wire_proto_init() {
 		(*AgentMessage_Statuses)(nil),
 		(*AgentMessage_Heartbeat)(nil),
 		(*AgentMessage_Describe)(nil),
+		(*AgentMessage_Bye)(nil),
 	}
 	file_wire_proto_msgTypes[2].OneofWrappers = []any{
 		(*ManagerMessage_Welcome)(nil),
@@ -1748,6 +2109,9 @@ func file_wire_proto_init() {
 		(*ManagerMessage_Ack)(nil),
 		(*ManagerMessage_Goodbye)(nil),
 		(*ManagerMessage_Managers)(nil),
+		(*ManagerMessage_Peers)(nil),
+		(*ManagerMessage_OpenLogs)(nil),
+		(*ManagerMessage_CloseLogs)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1755,7 +2119,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
