@@ -184,6 +184,8 @@ func (s *script) done(t *testing.T, d *datadriven.TestData) {
 		switch text {
 		case "unavailable":
 			err = fmt.Errorf("ping: %w", executor.ErrUnavailable)
+		case "busy":
+			err = fmt.Errorf("%w for another", executor.ErrBusy)
 		case "nocontainer":
 			err = executor.ErrNoContainer
 		default:

@@ -149,7 +149,7 @@ func (m *Machine) begin(t *task) bool {
 		if t.op.Kind == Start {
 			t.move(model.StateStarting, "", "")
 		} else {
-			t.move(model.StatePreparing, "", "")
+			t.reach(model.StatePreparing) // what it waits for is still to be read
 		}
 		m.noteReport(t)
 	}
@@ -208,6 +208,9 @@ func (m *Machine) removed(t *task) {
 func (m *Machine) failed(now time.Time, t *task, kind Kind, err error) {
 	switch {
 	case errors.Is(err, executor.ErrUnavailable):
+		m.retry(now, t)
+	case errors.Is(err, executor.ErrBusy):
+		t.move(t.state, t.message, err.Error())
 		m.retry(now, t)
 	case errors.Is(err, executor.ErrNoContainer):
 		t.has, t.prepared = false, false

@@ -11,8 +11,12 @@ import (
 )
 
 // ErrUnavailable wraps errors of an engine that could not be reached: the task's state is unknown, not changed, and
-// the call is to be repeated. Every other error of Prepare and Start is the task's own: it is rejected.
+// the call is to be repeated. Every error of Prepare and Start but this and ErrBusy is the task's own: it is rejected.
 var ErrUnavailable = errors.New("the container engine cannot be reached")
+
+// ErrBusy wraps errors of Prepare that are nobody's fault: what the task needs is taken by something that is about to
+// go. The task waits, saying why, and the call is to be repeated.
+var ErrBusy = errors.New("waiting")
 
 // ErrNoContainer is returned by calls on a task that has no container.
 var ErrNoContainer = errors.New("the task has no container")

@@ -29,6 +29,7 @@ func TestEngine(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *harness){
 		"secrets and configs in the container": secretsInContainer,
 		"networks":                             networksOnEngine,
+		"networks made anew":                   networksMadeAnew,
 		"a foreign network of the name":        foreignNetwork,
 		"adopting a half-connected container":  halfConnected,
 		"the Docker socket becomes skep's":     dockerSocket,
@@ -196,6 +197,29 @@ func foreignNetwork(t *testing.T, h *harness) {
 	}
 	task.Networks = []executor.Network{{Name: "foreign"}} // asked for as such it is fine
 	run(t, e, task)
+}
+
+// networksMadeAnew: a stack is removed and deployed again while its last task has not ended. Network and subnet are
+// free for the cluster, but not yet on the engine.
+func networksMadeAnew(t *testing.T, h *harness) {
+	e := h.docker(t)
+	old := clusterNetwork("anew", "10.99.8.0/24")
+	last := h.task(&swarm.ContainerSpec{})
+	last.Networks = []executor.Network{old}
+	run(t, e, last)
+	sameName, sameSubnet := h.task(&swarm.ContainerSpec{}), h.task(&swarm.ContainerSpec{})
+	sameName.Networks = []executor.Network{clusterNetwork("anew", "10.99.9.0/24")}
+	sameSubnet.Networks = []executor.Network{clusterNetwork("anew-other", "10.99.8.0/24")}
+	for _, task := range []*executor.Task{sameName, sameSubnet} {
+		if _, err := e.Prepare(t.Context(), task); !errors.Is(err, executor.ErrBusy) {
+			t.Errorf("prepare while the earlier network is in use: %v", err)
+		}
+	}
+	if err := e.Remove(t.Context(), last.ID); err != nil {
+		t.Fatal(err)
+	}
+	run(t, e, sameName)
+	run(t, e, sameSubnet)
 }
 
 // halfConnected: the process ended between the creation of a container and its connection to the second network.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -58,7 +59,29 @@ func (n *networks) make(ctx context.Context, net executor.Network) error {
 		return err
 	}
 	_, err = n.api.NetworkCreate(ctx, net.Name, options)
+	if cerrdefs.IsPermissionDenied(err) && options.IPAM != nil && strings.Contains(err.Error(), "overlap") {
+		return n.overlap(ctx, options, called(err))
+	}
 	return called(err)
+}
+
+// overlap is for a subnet that is in use on the engine. When it is an earlier cluster network that has it, which goes
+// once its last task has ended, the caller has to wait.
+func (n *networks) overlap(ctx context.Context, wanted client.NetworkCreateOptions, refused error) error {
+	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", LabelNetworkID)})
+	if err != nil {
+		return called(err)
+	}
+	for _, other := range list.Items {
+		for _, has := range other.IPAM.Config {
+			for _, wants := range wanted.IPAM.Config {
+				if has.Subnet.Overlaps(wants.Subnet) {
+					return fmt.Errorf("%w for the earlier network %s to go: %w", executor.ErrBusy, other.Name, refused)
+				}
+			}
+		}
+	}
+	return refused
 }
 
 // there reports whether the network exists. Another one of its name is in the way, unless it is left over from an
@@ -77,8 +100,11 @@ func (n *networks) there(ctx context.Context, net executor.Network) (bool, error
 			return false, fmt.Errorf("the node's engine has a network of this name that is not the cluster's: remove it there (docker network rm %s) or rename one of the two", net.Name)
 		default:
 			_, err := n.api.NetworkRemove(ctx, other.ID, client.NetworkRemoveOptions{})
+			if cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err) { // it has containers, of tasks that end
+				return false, fmt.Errorf("%w for the earlier network of this name to go: %w", executor.ErrBusy, err)
+			}
 			if err != nil && !cerrdefs.IsNotFound(err) {
-				return false, fmt.Errorf("an earlier cluster network of this name is still in use on the node: %w", called(err))
+				return false, failed("removing the earlier network of this name", called(err))
 			}
 		}
 	}
