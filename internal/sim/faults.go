@@ -56,6 +56,8 @@ func (w *world) powerLoss(n *node) {
 	w.trace("%s: power is lost", n.name)
 	list, _ := n.engine.List()
 	n.kill()
+	n.engine.Lose(w.now()) // of what was under way a part is done
+	n.engine.Recover()
 	for _, c := range list {
 		if c.Phase == executor.Running {
 			w.checks.meddled(c.TaskID)

@@ -157,7 +157,7 @@ func (c *checks) container(n *node, ct executor.Container) {
 	if ct.Phase != executor.Running {
 		return
 	}
-	if s.started != "" && s.started != ct.ID {
+	if s.started != "" && s.started != ct.ID && !s.meddled {
 		w.fail("%s: task %s runs a second time", n.name, ct.TaskID)
 	}
 	s.started = ct.ID

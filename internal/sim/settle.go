@@ -118,7 +118,7 @@ func (w *world) serviceConverged(v store.View, s *model.Service, running map[mod
 		}
 		count[slot{s.ID, t.Slot, t.NodeID}]++
 		rev := store.Revisions.ByID(v, t.Revision)
-		if settled(r.State) && (rev == nil || rev.Fingerprint != active.Fingerprint) {
+		if settled(r.State) && !mayEnd(spec) && (rev == nil || rev.Fingerprint != active.Fingerprint) {
 			return fmt.Errorf("task %s is of revision %s, the rollout's active one is %s: %s %q", t.ID, short(t.Revision), short(r.Active), r.State.Swarm(), r.Message)
 		}
 	}
@@ -142,7 +142,8 @@ func settled(s model.RolloutState) bool {
 	return s != model.RolloutPaused && s != model.RolloutRollbackPaused
 }
 
-// mayEnd reports whether a service's restart policy lets a slot stay empty.
+// mayEnd reports whether a service's restart policy lets a slot stay empty, or with the task before the one that
+// failed.
 func mayEnd(s *swarm.ServiceSpec) bool {
 	p := s.TaskTemplate.RestartPolicy
 	return p.Condition != swarm.RestartPolicyConditionAny || p.MaxAttempts != nil

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds  = flag.Int("sim.seeds", 12, "how many seeds to run")
+	seeds  = flag.Int("sim.seeds", 25, "how many seeds to run")
 	first  = flag.Uint64("sim.first", 1, "the first seed")
 	length = flag.Duration("sim.length", 0, "virtual time of users and faults; 0: the default")
 	trace  = flag.Bool("sim.trace", false, "print every event")
