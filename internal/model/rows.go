@@ -100,6 +100,7 @@ type NodeState struct {
 	Message     string
 	Addr        string
 	Since       int64 // Unix nanoseconds when State last changed
+	Lease       int64 // Unix nanoseconds until which a node that announced its restart is waited for; 0: it announced none
 	Description Doc[swarm.NodeDescription]
 }
 

@@ -51,6 +51,7 @@ var (
 		text(4, func(r *model.NodeState) *string { return &r.Addr }),
 		number(5, func(r *model.NodeState) *int64 { return &r.Since }),
 		document(6, func(r *model.NodeState) *model.Doc[swarm.NodeDescription] { return &r.Description }),
+		number(7, func(r *model.NodeState) *int64 { return &r.Lease }),
 	)
 	Members = define(6, "member", WriterRaft, func(k model.Key) *model.Member { return &model.Member{RaftID: keyNum(k)} },
 		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),
