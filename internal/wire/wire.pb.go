@@ -1807,6 +1807,7 @@ type Goodbye struct {
 	Reason        Goodbye_Reason         `protobuf:"varint,1,opt,name=reason,proto3,enum=skep.wire.v1.Goodbye_Reason" json:"reason,omitempty"`
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	Leader        *Manager               `protobuf:"bytes,3,opt,name=leader,proto3" json:"leader,omitempty"` // of LEADER_CHANGED, where it is known
+	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`  // the manager's; of NOT_A_MEMBER, which an agent believes only of its own epoch
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1860,6 +1861,13 @@ func (x *Goodbye) GetLeader() *Manager {
 		return x.Leader
 	}
 	return nil
+}
+
+func (x *Goodbye) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 var File_wire_proto protoreflect.FileDescriptor
@@ -1999,11 +2007,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"b\n" +
 	"\x05Saved\x12;\n" +
 	"\vassignments\x18\x01 \x01(\v2\x19.skep.wire.v1.AssignmentsR\vassignments\x12\x1c\n" +
-	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xdb\x01\n" +
+	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xf1\x01\n" +
 	"\aGoodbye\x124\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1c.skep.wire.v1.Goodbye.ReasonR\x06reason\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12-\n" +
-	"\x06leader\x18\x03 \x01(\v2\x15.skep.wire.v1.ManagerR\x06leader\"W\n" +
+	"\x06leader\x18\x03 \x01(\v2\x15.skep.wire.v1.ManagerR\x06leader\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"W\n" +
 	"\x06Reason\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x10\n" +
 	"\fNOT_A_MEMBER\x10\x01\x12\f\n" +
