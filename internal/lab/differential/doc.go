@@ -13,6 +13,7 @@
 //	gone NAME …            waits until no container of the services is left
 //	stopped NAME …         waits until no container of the services runs
 //	init                   switches swarm mode on, on loopback
+//	… differs=(reason)     the whole step may, and has to, differ
 //	known                  regexps of lines that may differ, then "because: …"
 //
 //	later                  why this scenario is recorded but not yet held against skep

@@ -41,6 +41,12 @@ func (n *normaliser) object(o map[string]any) any {
 			version["Index"] = n.versions.rank(fmt.Sprint(o["ID"]), index.String())
 		}
 	}
+	// An engine with IPv6 reports each published port twice.
+	if ports, ok := o["PortStatus"].(map[string]any); ok {
+		if list, ok := ports["Ports"].([]any); ok {
+			ports["Ports"] = slices.CompactFunc(list, func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
+		}
+	}
 	for key, val := range o {
 		if word, ok := measured[key]; ok {
 			if _, isObject := val.(map[string]any); !isObject && val != "" {

@@ -85,6 +85,7 @@ func (n *normaliser) words(s string) string {
 		}
 		return "<ip>"
 	})
+	s = strings.ToValidUTF8(s, "\\x…")
 	s = unprintable.ReplaceAllStringFunc(s, func(c string) string { return strings.Trim(strconv.QuoteToASCII(c), `"`) })
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {

@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/skep-org/skep/internal/lab/engine"
 )
@@ -49,14 +52,17 @@ func BuildProgram(ctx context.Context, path string) error {
 	return engine.BuildStatic(ctx, "github.com/skep-org/skep/internal/lab/differential/side/testimage", path)
 }
 
-// startDaemon runs skep in the engine's network.
-func (s *Side) startDaemon(ctx context.Context, binary string) error {
+// startDaemon runs skep in all of the engine's namespaces, as both run on one
+// host: what skep mounts has to be there for the engine.
+func (s *Side) startDaemon(binary string) error {
 	log, err := os.Create(filepath.Join(s.Dir, "skep.log"))
 	if err != nil {
 		return fmt.Errorf("making skep's log: %w", err)
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
-	cmd := s.engine.Command(context.WithoutCancel(ctx), binary, "daemon", "--data-dir", filepath.Join(s.Dir, "skep"),
+	namespaces := filepath.Dir(s.engine.NetNS())
+	cmd := exec.Command("nsenter", "--net="+namespaces+"/net", "--mount="+namespaces+"/mnt", "--pid="+namespaces+"/pid", "--",
+		binary, "daemon", "--data-dir", filepath.Join(s.Dir, "skep"),
 		"--host", "unix://"+filepath.Join(s.Dir, "skep.sock"), "--engine", s.EngineHost)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -66,8 +72,23 @@ func (s *Side) startDaemon(ctx context.Context, binary string) error {
 	return nil
 }
 
-// end kills a process of ours; that it was killed is no error.
+// end kills a process of ours and what it forked into the namespaces; that it
+// was killed is no error.
 func end(cmd *exec.Cmd) error {
+	pid := strconv.Itoa(cmd.Process.Pid)
+	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("finding what process %s started: %w", pid, err)
+	}
+	for child := range strings.FieldsSeq(string(children)) {
+		n, err := strconv.Atoi(child)
+		if err != nil {
+			return fmt.Errorf("finding what process %s started: %w", pid, err)
+		}
+		if err := syscall.Kill(n, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("ending process %d: %w", n, err)
+		}
+	}
 	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("ending process %d: %w", cmd.Process.Pid, err)
 	}

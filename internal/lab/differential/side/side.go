@@ -64,7 +64,7 @@ func (s *Side) Beside(ctx context.Context, dir, binary string) (*Side, error) {
 }
 
 func (s *Side) withDaemon(ctx context.Context, binary string) (*Side, error) {
-	if err := s.startDaemon(ctx, binary); err != nil {
+	if err := s.startDaemon(binary); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.connect("unix://" + filepath.Join(s.Dir, "skep.sock"))
