@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/env"
@@ -220,6 +222,16 @@ func networksMadeAnew(t *testing.T, h *harness) {
 	}
 	run(t, e, sameName)
 	run(t, e, sameSubnet)
+	if _, err := h.engine.Client().NetworkCreate(t.Context(), "somebody's", client.NetworkCreateOptions{
+		IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.MustParsePrefix("10.99.10.0/24")}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	never := h.task(&swarm.ContainerSpec{})
+	never.Networks = []executor.Network{clusterNetwork("anew-never", "10.99.10.0/24")}
+	if _, err := e.Prepare(t.Context(), never); err == nil || errors.Is(err, executor.ErrBusy) || errors.Is(err, executor.ErrUnavailable) {
+		t.Errorf("prepare with a subnet that somebody else has: %v", err)
+	}
 }
 
 // halfConnected: the process ended between the creation of a container and its connection to the second network.

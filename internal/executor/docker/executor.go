@@ -58,7 +58,7 @@ func New(o Options) (*Executor, error) {
 		api: api, host: o.Host, node: o.NodeID, clock: o.Env.Clock,
 		source:   o.Source,
 		files:    files{dir: o.Files},
-		networks: networks{api: api},
+		networks: networks{api: api, clock: o.Env.Clock},
 		pulls:    newPulls(api, o.Env.Clock),
 		known:    known{tasks: map[model.ID]*executor.Container{}, oom: map[string]bool{}},
 		prepared: prepared{ids: map[string]bool{}},

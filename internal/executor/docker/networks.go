@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
 )
@@ -18,7 +20,8 @@ const LabelNetworkID = "skep.network.id"
 
 // networks realises cluster networks on this engine, an overlay as a local bridge.
 type networks struct {
-	api *client.Client
+	api   *client.Client
+	clock env.Clock
 
 	mu   sync.Mutex // one network is made or removed at a time
 	made map[model.ID]bool
@@ -58,11 +61,38 @@ func (n *networks) make(ctx context.Context, net executor.Network) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.api.NetworkCreate(ctx, net.Name, options)
-	if cerrdefs.IsPermissionDenied(err) && options.IPAM != nil && strings.Contains(err.Error(), "overlap") {
-		return n.overlap(ctx, options, called(err))
+	for try := 1; ; try++ {
+		_, err = n.api.NetworkCreate(ctx, net.Name, options)
+		if !cerrdefs.IsPermissionDenied(err) || options.IPAM == nil || !strings.Contains(err.Error(), "overlap") {
+			return called(err)
+		}
+		if err := n.overlap(ctx, options, called(err)); err != nil {
+			return err
+		}
+		if try == overlapTries {
+			return called(err)
+		}
+		if err := n.pause(ctx); err != nil {
+			return err
+		}
 	}
-	return called(err)
+}
+
+// A network that is being removed is not listed any more a moment before its subnet is free.
+const (
+	overlapTries = 10
+	overlapPause = 100 * time.Millisecond
+)
+
+func (n *networks) pause(ctx context.Context) error {
+	timer, stop := n.clock.NewTimer(overlapPause)
+	defer stop()
+	select {
+	case <-timer:
+		return nil
+	case <-ctx.Done():
+		return called(ctx.Err())
+	}
 }
 
 // overlap is for a subnet that is in use on the engine. When it is an earlier cluster network that has it, which goes
@@ -81,7 +111,7 @@ func (n *networks) overlap(ctx context.Context, wanted client.NetworkCreateOptio
 			}
 		}
 	}
-	return refused
+	return nil
 }
 
 // there reports whether the network exists. Another one of its name is in the way, unless it is left over from an
