@@ -35,7 +35,9 @@ func layers() [][]group {
 		{{path: "internal/node/remote"}},
 		{{path: "internal/node"}},
 		{{path: "internal/client"}},
-		{{path: "internal/cli"}, {path: "internal/dashboard"}, {path: "internal/sim"}, {path: "internal/lab"}, {path: "internal/archtest"}},
+		// Of the lab the command has skep lab: the hosts and nothing of the tests around them.
+		{{path: "internal/lab"}},
+		{{path: "internal/cli"}, {path: "internal/dashboard"}, {path: "internal/sim"}, {path: "internal/archtest"}},
 		{{path: "cmd"}, {path: "examples"}},
 	}
 }

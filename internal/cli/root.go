@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -39,6 +40,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), versionCommand(o))
+	root.AddCommand(daemonCommand(o), contextCommand(), labcmd.New(), versionCommand(o), labcmd.Init())
 	return root
 }

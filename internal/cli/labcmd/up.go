@@ -1,0 +1,55 @@
+package labcmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/skep-org/skep/internal/lab/hosts"
+)
+
+func upCommand(dir *string) *cobra.Command {
+	cfg := hosts.DefaultConfig()
+	subnet := cfg.Subnet.String()
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Make the hosts and join them",
+		Long: `Make the hosts, each with a Docker Engine, a skep daemon and the image
+` + hosts.WhoamiImage + `, and join them with docker swarm init and docker swarm join.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cfg.Subnet.UnmarshalText([]byte(subnet)); err != nil {
+				return err
+			}
+			cfg.Dir, cfg.Detached, cfg.Progress = *dir, true, cmd.ErrOrStderr()
+			lab, err := hosts.Up(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			return say(cmd, "export DOCKER_HOST=%s\n", lab.Hosts()[0].DockerHost())
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&cfg.Managers, "managers", cfg.Managers, "how `many` hosts are managers")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how `many` hosts are workers")
+	f.StringVar(&subnet, "subnet", subnet, "`network` of the hosts, a /24; it exists inside the lab only")
+	f.BoolVar(&cfg.DockerSwarm, "docker-swarm", false, "leave skep out: Docker's own swarm mode on the same hosts, to compare with")
+	f.BoolVar(&cfg.NoCluster, "no-cluster", false, "leave the hosts alone: no docker swarm init")
+	f.StringArrayVar(&cfg.DaemonArgs, "daemon-arg", nil, "`argument` of every skep daemon, e.g. --log-level=debug; may be given several times")
+	f.StringArrayVar(&cfg.EngineArgs, "engine-arg", nil, "`argument` of every Docker Engine; may be given several times")
+	f.StringArrayVar(&cfg.Images, "image", nil, "`archive` made by docker save, loaded on every host; may be given several times")
+	f.StringVar(&cfg.Whoami, "whoami", "", "static `program` for "+hosts.WhoamiImage+" (default: the file whoami beside skep, else skep itself)")
+	return cmd
+}
+
+func downCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Take the lab away with all its data, also after a crash",
+		Args:  cobra.NoArgs,
+		RunE: withLab(dir, func(cmd *cobra.Command, lab *hosts.Lab, _ []string) error {
+			if err := lab.Down(cmd.Context()); err != nil {
+				return err
+			}
+			return say(cmd, "The lab in %s is gone.\n", lab.Dir())
+		}),
+	}
+}
