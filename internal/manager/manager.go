@@ -28,9 +28,10 @@ type Term interface {
 
 // Options are what a [Manager] is made of.
 type Options struct {
-	Log    raft.Log
-	Env    env.Env
-	Logger *slog.Logger
+	Log       raft.Log
+	Transport raft.Transport // nil: a group of one
+	Env       env.Env
+	Logger    *slog.Logger
 	// NewTerm makes what runs during a leader term: [Stages].
 	NewTerm func(*store.Store, store.Committer) Term
 }
@@ -51,7 +52,7 @@ func Open(opt Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	replica, err := raft.OpenReplica(raft.Options{Config: raft.Config{Logger: opt.Logger}, Log: opt.Log, StateMachine: r, Env: opt.Env})
+	replica, err := raft.OpenReplica(raft.Options{Config: raft.Config{Logger: opt.Logger}, Log: opt.Log, Transport: opt.Transport, StateMachine: r, Env: opt.Env})
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's state: %w", err)
 	}
@@ -61,6 +62,9 @@ func Open(opt Options) (*Manager, error) {
 
 // Store is the replicated state.
 func (m *Manager) Store() *store.Store { return m.store }
+
+// Replica is this member of the group, for whoever carries its messages and changes its members.
+func (m *Manager) Replica() *raft.Replica { return m.replica }
 
 // Commit implements [store.Committer].
 func (m *Manager) Commit(b *store.Batch) *store.Pending { return m.replicated.Commit(b) }

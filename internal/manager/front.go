@@ -1,0 +1,110 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skep-org/skep/internal/store"
+)
+
+const (
+	// leaderWait is how long a request waits for the cluster to have a leader: longer than an election takes.
+	leaderWait = 5 * time.Second
+	// leaderRetry is how soon a leader that could not be reached is looked for again.
+	leaderRetry = 100 * time.Millisecond
+)
+
+// ErrNoLeader is said when no leader was found in time: most of the managers are down, or cannot reach each other.
+var ErrNoLeader = errors.New("the cluster has no leader: a majority of its managers must be up and reach each other")
+
+// Front is the cluster's state as this manager's API sees it: reads see all that was acknowledged anywhere, writes go
+// to whoever leads. A write that found no leader is tried again; one that may have happened is not.
+type Front struct {
+	*Manager
+	// Forward commits a batch at the leader, another manager. store.ErrNotLeader means that nothing was written.
+	Forward func(context.Context, *store.Batch) (index uint64, err error)
+}
+
+// Commit implements [store.Committer].
+func (f Front) Commit(b *store.Batch) *store.Pending {
+	if f.Leading() {
+		p := f.Manager.Commit(b)
+		if _, known, err := p.Result(); !known || !errors.Is(err, store.ErrNotLeader) {
+			return p
+		}
+	}
+	p := store.NewPending()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
+		defer cancel()
+		p.Resolve(f.deliver(ctx, b))
+	}()
+	return p
+}
+
+// deliver finds the leader and commits there; what it wrote is visible here when it returns.
+func (f Front) deliver(ctx context.Context, b *store.Batch) (uint64, error) {
+	for {
+		l, changed := f.replicated.leadership()
+		index, err := uint64(0), error(store.ErrNotLeader)
+		switch {
+		case l.Leading:
+			index, err = f.Manager.Commit(b).Wait(ctx)
+		case l.Leader != 0 && f.Forward != nil:
+			index, err = f.Forward(ctx, b)
+		}
+		if err == nil {
+			return index, f.await(ctx, index)
+		}
+		if !errors.Is(err, store.ErrNotLeader) {
+			return index, err
+		}
+		retry, stop := f.opt.Env.NewTimer(leaderRetry)
+		select {
+		case <-changed:
+		case <-retry:
+		case <-ctx.Done():
+			stop()
+			return 0, ErrNoLeader
+		}
+		stop()
+	}
+}
+
+// await returns when this member has applied the log up to index: whoever wrote reads its own write.
+func (f Front) await(ctx context.Context, index uint64) error {
+	for {
+		changed := f.store.Changed()
+		if f.store.View().Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("the write is done, and this manager has not seen it yet: %w", store.ErrUnknownOutcome)
+		}
+	}
+}
+
+// Fresh returns a view that holds everything acknowledged anywhere in the cluster before the call.
+func (f Front) Fresh(ctx context.Context) (store.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	v, err := f.Manager.Fresh(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrNoLeader
+	}
+	return v, err
+}
+
+// Propose commits what another manager forwards. Only what requests write is taken: the stages' tables are written by
+// the stages that run beside the leader.
+func (m *Manager) Propose(ctx context.Context, b *store.Batch) (uint64, error) {
+	switch b.Writer {
+	case store.WriterAPI, store.WriterIdentity, store.WriterJoin:
+		return m.Commit(b).Wait(ctx)
+	}
+	return 0, fmt.Errorf("%s's rows are written at the leader only: %w", b.Writer, store.ErrWriter)
+}
