@@ -97,3 +97,7 @@ func FromOpenLogs(m *OpenLogs) *ManagerMessage {
 func FromCloseLogs(m *CloseLogs) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_CloseLogs{CloseLogs: m}}
 }
+
+func FromAnswer(m *Heartbeat) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_Heartbeat{Heartbeat: m}}
+}

@@ -283,6 +283,7 @@ type ManagerMessage struct {
 	//	*ManagerMessage_Peers
 	//	*ManagerMessage_OpenLogs
 	//	*ManagerMessage_CloseLogs
+	//	*ManagerMessage_Heartbeat
 	Kind          isManagerMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -397,6 +398,15 @@ func (x *ManagerMessage) GetCloseLogs() *CloseLogs {
 	return nil
 }
 
+func (x *ManagerMessage) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
 type isManagerMessage_Kind interface {
 	isManagerMessage_Kind()
 }
@@ -433,6 +443,10 @@ type ManagerMessage_CloseLogs struct {
 	CloseLogs *CloseLogs `protobuf:"bytes,8,opt,name=close_logs,json=closeLogs,proto3,oneof"`
 }
 
+type ManagerMessage_Heartbeat struct {
+	Heartbeat *Heartbeat `protobuf:"bytes,9,opt,name=heartbeat,proto3,oneof"` // answers the agent's, so that it notices a manager that is gone without a word
+}
+
 func (*ManagerMessage_Welcome) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
@@ -448,6 +462,8 @@ func (*ManagerMessage_Peers) isManagerMessage_Kind() {}
 func (*ManagerMessage_OpenLogs) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_CloseLogs) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_Heartbeat) isManagerMessage_Kind() {}
 
 // Managers is where all managers are reached. A manager that leads says it first in a session, and again when it changes.
 type Managers struct {
@@ -1886,7 +1902,7 @@ const file_wire_proto_rawDesc = "" +
 	"\theartbeat\x18\x03 \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribe\x12%\n" +
 	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03byeB\x06\n" +
-	"\x04kind\"\xb8\x03\n" +
+	"\x04kind\"\xf1\x03\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
 	"\vassignments\x18\x02 \x01(\v2\x19.skep.wire.v1.AssignmentsH\x00R\vassignments\x12%\n" +
@@ -1896,7 +1912,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x05peers\x18\x06 \x01(\v2\x13.skep.wire.v1.PeersH\x00R\x05peers\x125\n" +
 	"\topen_logs\x18\a \x01(\v2\x16.skep.wire.v1.OpenLogsH\x00R\bopenLogs\x128\n" +
 	"\n" +
-	"close_logs\x18\b \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogsB\x06\n" +
+	"close_logs\x18\b \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogs\x127\n" +
+	"\theartbeat\x18\t \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
 	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
@@ -2078,26 +2095,27 @@ var file_wire_proto_depIdxs = []int32{
 	9,  // 10: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
 	10, // 11: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
 	11, // 12: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
-	1,  // 13: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	1,  // 14: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
-	14, // 15: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	18, // 16: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	20, // 17: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	21, // 18: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	22, // 19: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	22, // 20: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	17, // 21: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	19, // 22: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	16, // 23: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 24: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 25: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 26: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 27: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	27, // [27:28] is the sub-list for method output_type
-	26, // [26:27] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	7,  // 13: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
+	1,  // 14: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 15: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	14, // 16: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	18, // 17: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	20, // 18: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	21, // 19: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	22, // 20: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	22, // 21: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	17, // 22: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	19, // 23: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	16, // 24: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 25: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 26: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 27: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 28: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	28, // [28:29] is the sub-list for method output_type
+	27, // [27:28] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2121,6 +2139,7 @@ func file_wire_proto_init() {
 		(*ManagerMessage_Peers)(nil),
 		(*ManagerMessage_OpenLogs)(nil),
 		(*ManagerMessage_CloseLogs)(nil),
+		(*ManagerMessage_Heartbeat)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
