@@ -1,0 +1,59 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		in   []float64
+		want float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 9}, 3}} {
+		if got := median(c.in); got != c.want {
+			t.Errorf("median of %v is %v, want %v", c.in, got, c.want)
+		}
+	}
+}
+
+func TestSectionIsReplacedAndTheRestKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "b.md")
+	if err := os.WriteFile(path, []byte("# Benchmarks\n\nBy hand.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []float64{1, 2} {
+		if err := WriteSection(path, "About.", []Result{{Create, s, 4, 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	if !strings.Contains(page, "By hand.") || strings.Count(page, "create 20") != 1 || !strings.Contains(page, "0.50") {
+		t.Errorf("the page became:\n%s", page)
+	}
+}
+
+func TestEventsAreCounted(t *testing.T) {
+	c := &containers{image: map[string]string{}, running: map[string]bool{}, changed: make(chan struct{})}
+	for _, action := range []string{"create", "start"} {
+		e := event{Action: action}
+		e.Actor.ID, e.Actor.Attributes = "1", map[string]string{"image": image1}
+		c.apply(e, nil)
+	}
+	if now, _, _ := c.look(); now.all != 1 || now.running[image1] != 1 {
+		t.Errorf("after the start: %+v", now)
+	}
+	for _, action := range []string{"die", "destroy"} {
+		e := event{Action: action}
+		e.Actor.ID = "1"
+		c.apply(e, nil)
+	}
+	if now, _, _ := c.look(); now.all != 0 || now.running[image1] != 0 {
+		t.Errorf("after the end: %+v", now)
+	}
+}
