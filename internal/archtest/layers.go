@@ -20,12 +20,13 @@ func layers() [][]group {
 		// The stages, and the pure halves of the node.
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
-			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"}, {path: "internal/network", only: true},
+			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
+			{path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"}, {path: "internal/network", only: true},
 		},
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
 		{
-			{path: "internal/store/wal"},
+			{path: "internal/store/wal"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/overlay"}, {path: "internal/network/mesh"}, {path: "internal/network/dns"}, {path: "internal/network/kernel"},
 			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
@@ -48,7 +49,7 @@ func pureGroups() []group {
 		{path: "internal/model"}, {path: "internal/store", only: true}, {path: "internal/control"}, {path: "internal/network", only: true},
 		{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
-		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"},
+		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
 	}
 }
 

@@ -175,10 +175,21 @@ func (l *Loop) plan(view store.View, now time.Time) error {
 		l.wake.Add(k, res.Wake[k])
 	}
 	for _, changes := range Split(res.Changes) {
-		b := &store.Batch{Writer: l.planner.Writer(), Changes: changes}
+		b := &store.Batch{Writer: l.planner.Writer(), Conditions: about(res.Conditions, changes), Changes: changes}
 		l.inFlight = append(l.inFlight, flight{l.commit.Commit(b), b, keys})
 	}
 	return nil
+}
+
+// about picks the conditions on the rows that a batch changes.
+func about(conditions []store.Condition, changes []store.Change) []store.Condition {
+	var out []store.Condition
+	for _, cond := range conditions {
+		if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Table == cond.Table && c.Key == cond.Key }) {
+			out = append(out, cond)
+		}
+	}
+	return out
 }
 
 // Split cuts changes into batches that fit a log entry each.

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -35,17 +36,38 @@ func NewRequest(rand io.Reader) (csr, key []byte, err error) {
 
 // Sign certifies the key of a request for a node. Nothing else of the request is believed.
 func (r Root) Sign(rand io.Reader, now time.Time, csr []byte, cluster, node model.ID, role model.Role, lifetime time.Duration) (NodeCert, error) {
-	block, _ := pem.Decode(csr)
-	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return NodeCert{}, ErrBadRequest
+	req, pub, err := parseRequest(csr)
+	if err != nil {
+		return NodeCert{}, err
 	}
-	req, err := x509.ParseCertificateRequest(block.Bytes)
-	if err != nil || req.CheckSignature() != nil {
-		return NodeCert{}, ErrBadRequest
-	}
-	pub, ok := req.PublicKey.(*ecdsa.PublicKey)
-	if !ok || pub.Curve != elliptic.P256() {
+	if req.CheckSignature() != nil {
 		return NodeCert{}, ErrBadRequest
 	}
 	return r.certify(rand, now, pub, cluster, node, role, lifetime)
+}
+
+// KeyDigest is the SHA-256 of the public key that a request is for.
+func KeyDigest(csr []byte) ([]byte, error) {
+	req, _, err := parseRequest(csr)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(req.RawSubjectPublicKeyInfo)
+	return sum[:], nil
+}
+
+func parseRequest(csr []byte) (*x509.CertificateRequest, *ecdsa.PublicKey, error) {
+	block, _ := pem.Decode(csr)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return nil, nil, ErrBadRequest
+	}
+	req, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, nil, ErrBadRequest
+	}
+	pub, ok := req.PublicKey.(*ecdsa.PublicKey)
+	if !ok || pub.Curve != elliptic.P256() {
+		return nil, nil, ErrBadRequest
+	}
+	return req, pub, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/dispatcher"
 	"github.com/skep-org/skep/internal/manager/orchestrator"
 	"github.com/skep-org/skep/internal/manager/revisions"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/manager/scheduler"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -30,6 +31,7 @@ func Planners(e env.Env) []control.Planner {
 		allocator.New(),
 		scheduler.New(),
 		revisions.New(),
+		roles.New(),
 	}
 }
 
