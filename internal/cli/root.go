@@ -40,6 +40,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), labcmd.New(), versionCommand(o), labcmd.Init())
+	root.AddCommand(daemonCommand(o), contextCommand(), labcmd.New(), versionCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }

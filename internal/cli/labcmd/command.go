@@ -7,6 +7,7 @@ import (
 
 	"github.com/skep-org/skep/internal/lab/hosts"
 	"github.com/skep-org/skep/internal/lab/hosts/guest"
+	"github.com/skep-org/skep/internal/lab/whoami"
 )
 
 // New is the lab command.
@@ -46,6 +47,17 @@ func Init() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE:   func(_ *cobra.Command, args []string) error { return guest.Serve(args[0]) },
+	}
+}
+
+// Whoami is the hidden command that is the web server of the lab's image where the small program is not at hand.
+func Whoami() *cobra.Command {
+	return &cobra.Command{
+		Use:                hosts.WhoamiCommand + " [ARG...]",
+		Short:              "Be the web server of the image " + hosts.WhoamiImage,
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE:               func(cmd *cobra.Command, args []string) error { return whoami.Run(cmd.Context(), args) },
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func execCommand(dir *string) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "exec HOST -- COMMAND [ARG...]",
 		Short: "Run a command on a host, where docker talks to the host's skep",
 		Long: `Run a command on a host: in its network, among its processes, with its /run.
@@ -22,13 +22,19 @@ docker talks to the host's skep there. Other files are this machine's.`,
 			if err != nil {
 				return err
 			}
-			return become(cmd, h, args[1:])
+			command := args[1:]
+			if command[0] == "--" && len(command) > 1 {
+				command = command[1:]
+			}
+			return become(cmd, h, command)
 		}),
 	}
+	cmd.Flags().SetInterspersed(false) // what follows the host is the command's
+	return cmd
 }
 
 func clientCommand(dir *string) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "client -- COMMAND [ARG...]",
 		Short: "Run a command outside the cluster, on the same switch",
 		Long: `Run a command on a machine that is on the same switch as the hosts and is none of
@@ -38,6 +44,8 @@ them, as users of the cluster's services are. It knows the hosts by their names.
 			return become(cmd, lab.Client(), args)
 		}),
 	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
 }
 
 // become replaces this process: the command has the terminal, gets the signals and returns its own exit code.

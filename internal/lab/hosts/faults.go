@@ -85,8 +85,12 @@ func (f faults) rules() string {
 		fmt.Fprintf(&b, "\t\tiifname %q oifname %q drop\n", c.From, c.To)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Loss)) {
+		some := fmt.Sprintf(" numgen random mod 100 < %d", f.Loss[name])
+		if f.Loss[name] == 100 {
+			some = "" // nft finds it senseless to compare with all of a hundred
+		}
 		for _, side := range []string{"iifname", "oifname"} {
-			fmt.Fprintf(&b, "\t\t%s %q numgen random mod 100 < %d drop\n", side, name, f.Loss[name])
+			fmt.Fprintf(&b, "\t\t%s %q%s drop\n", side, name, some)
 		}
 	}
 	b.WriteString("\t}\n}\n")

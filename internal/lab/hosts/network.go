@@ -124,11 +124,10 @@ func (l *Lab) changeFaults(ctx context.Context, change func(*faults)) error {
 			return err
 		}
 		change(&f)
-		if err := writeJSON(l.faultsFile(), f); err != nil {
+		if _, err := l.onSwitch(ctx, f.rules(), "nft", "-f", "-"); err != nil {
 			return err
 		}
-		_, err = l.onSwitch(ctx, f.rules(), "nft", "-f", "-")
-		return err
+		return writeJSON(l.faultsFile(), f)
 	})
 }
 

@@ -1,4 +1,4 @@
-package main
+package whoami
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func checkHealth(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(line)
+	printf(os.Stdout, "%s\n", line)
 	return nil
 }
 
