@@ -50,13 +50,17 @@ type fakeCluster struct {
 }
 
 type fakeManager struct {
-	mu sync.Mutex
+	mu     sync.Mutex
+	before func() // called before a write; may be nil
 	store.Direct
 }
 
 func (m *fakeManager) Commit(b *store.Batch) *store.Pending {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.before != nil {
+		m.before()
+	}
 	return m.Direct.Commit(b)
 }
 

@@ -159,6 +159,9 @@ func (r *request) view() (store.View, Manager, error) {
 	return v, m, nil
 }
 
+// errRaced is for a write that somebody else's came before.
+var errRaced = httperr.New(http.StatusInternalServerError, "update out of sequence")
+
 // commit writes a batch and waits until it is applied. kind and name are for the sentence when it is refused.
 func (r *request) commit(m Manager, kind, name string, b store.Batch) error {
 	b.Writer = store.WriterAPI
@@ -169,7 +172,7 @@ func (r *request) commit(m Manager, kind, name string, b store.Batch) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrConflict):
-		return httperr.New(http.StatusInternalServerError, "update out of sequence")
+		return errRaced
 	case errors.Is(err, store.ErrExists):
 		return httperr.Conflict("%s %s already exists", kind, name)
 	case errors.Is(err, store.ErrNotFound):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -25,6 +26,19 @@ func (s *Server) serviceUpdate(r *request) error {
 	if rollback != "" && rollback != "previous" {
 		return httperr.New(http.StatusInternalServerError, "unrecognized rollback option %s", rollback)
 	}
+	for try := 1; ; try++ {
+		err := s.tryUpdate(r, asked, version, rollback != "")
+		if !errors.Is(err, errRaced) || try == updateTries {
+			return err
+		}
+	}
+}
+
+// updateTries bounds how often an update starts over because the service's rollout went a step on meanwhile. If it is
+// the service itself that changed, the next look at its version says so.
+const updateTries = 10
+
+func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollback bool) error {
 	v, m, err := r.view()
 	if err != nil {
 		return err
@@ -45,7 +59,7 @@ func (s *Server) serviceUpdate(r *request) error {
 	if err := allowed(v, old, now, version, &asked.spec); err != nil {
 		return err
 	}
-	next := &model.Service{ID: old.ID, Name: old.Name, Previous: now.ID, Rollback: rollback != ""}
+	next := &model.Service{ID: old.ID, Name: old.Name, Previous: now.ID, Rollback: rollback}
 	batch := store.Batch{Conditions: append(conditions, store.Services.At(old), store.Revisions.Present(now.Key()))}
 	if rollout := store.Rollouts.ByID(v, old.ID); rollout != nil {
 		batch.Conditions = append(batch.Conditions, store.Rollouts.At(rollout))
