@@ -26,6 +26,7 @@ type user struct {
 	acked   *wanted // acknowledged last; nil: there is none
 	id      string
 	version uint64 // the newest index seen
+	network string // acknowledged; empty: there is none
 	calls   int
 	retries int
 }
@@ -148,6 +149,36 @@ func (u *user) remove(ctx context.Context) error {
 	})
 	if err == nil {
 		u.acked, u.id = nil, ""
+	}
+	return err
+}
+
+// createNetwork makes the network of the user's service.
+func (u *user) createNetwork(ctx context.Context, name string) error {
+	err := u.insist(ctx, func(ctx context.Context, doubt bool) error {
+		_, err := u.api.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "overlay"})
+		if doubt && (cerrdefs.IsConflict(err) || cerrdefs.IsAlreadyExists(err)) {
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		u.network = name
+	}
+	return err
+}
+
+// removeNetwork removes the network of a service that is removed.
+func (u *user) removeNetwork(ctx context.Context) error {
+	err := u.insist(ctx, func(ctx context.Context, doubt bool) error {
+		_, err := u.api.NetworkRemove(ctx, u.network, client.NetworkRemoveOptions{})
+		if doubt && cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		u.network = ""
 	}
 	return err
 }

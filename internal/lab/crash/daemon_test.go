@@ -20,10 +20,16 @@ import (
 	"github.com/skep-org/skep/internal/lab/engine/enginetest"
 )
 
-var keepLogs = flag.String("crash.logs", "", "keep the daemons' logs in this directory")
+var (
+	keepLogs = flag.String("crash.logs", "", "keep the daemons' logs in this directory")
+	given    = flag.String("crash.program", "", "test this skep, one built with -race for instance, instead of compiling one")
+)
 
 // program is skep, compiled at its first use.
 var program = sync.OnceValues(func() ([]byte, error) {
+	if *given != "" {
+		return os.ReadFile(*given)
+	}
 	dir, err := os.MkdirTemp("", "skep-crash")
 	if err != nil {
 		return nil, err
@@ -91,7 +97,7 @@ func (d *daemon) start() {
 	}
 	defer func() { _ = log.Close() }()
 	d.runs++
-	fmt.Fprintf(log, "--- run %d\n", d.runs)
+	fmt.Fprintf(log, "--- run %d, %s\n", d.runs, time.Now().UTC().Format("15:04:05.000"))
 	cmd := d.command("data", "skep.sock")
 	cmd.Stdout, cmd.Stderr = log, log
 	d.started = time.Now()

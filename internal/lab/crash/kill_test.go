@@ -45,7 +45,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		}
 		want[w.name] = w
 	}
-	before := d.settles(want)
+	before := d.settles(want, "shared")
 	seen.forget("bystander")
 	seen.forget("everywhere")
 
@@ -53,7 +53,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	took := d.killRepeatedly(rand.New(rand.NewPCG(seed, 0)), n)
 	users.stop()
 	maps.Copy(want, users.wanted())
-	after := d.settles(want)
+	after := d.settles(want, users.networks("shared")...)
 
 	for _, name := range []string{"bystander", "everywhere"} {
 		if b, a := before.ids(name), after.ids(name); !maps.Equal(b, a) {
@@ -79,6 +79,7 @@ func (d *daemon) killRepeatedly(rng *rand.Rand, n int) []time.Duration {
 		} else {
 			if d.runs > 1 {
 				took = append(took, d.serving())
+				d.noFailures()
 			}
 			time.Sleep(time.Duration(rng.Int64N(int64(1500 * time.Millisecond))))
 		}
@@ -86,6 +87,21 @@ func (d *daemon) killRepeatedly(rng *rand.Rand, n int) []time.Duration {
 		d.start()
 	}
 	return append(took, d.serving())
+}
+
+// noFailures looks for tasks that failed: nothing here gives them a reason to.
+func (d *daemon) noFailures() {
+	d.t.Helper()
+	list, err := d.api.TaskList(d.t.Context(), client.TaskListOptions{})
+	if err != nil {
+		d.t.Error(err)
+	}
+	for _, task := range list.Items {
+		switch task.Status.State {
+		case swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateComplete, swarm.TaskStateOrphaned:
+			d.t.Errorf("run %d: task %s is %s: %s %s", d.runs, task.ID, task.Status.State, task.Status.Message, task.Status.Err)
+		}
+	}
 }
 
 // users are several clients at work at once.
@@ -109,13 +125,14 @@ func startUsers(t *testing.T, d *daemon, seed uint64) *users {
 		one := &user{api: d.api, service: fmt.Sprintf("worker-%d", i)}
 		u.all = append(u.all, one)
 		rng := rand.New(rand.NewPCG(seed, uint64(i+1)))
-		network := ""
+		// The first has a network that comes and goes with it, the last is running only when it says so.
+		model := wanted{name: one.service, first: first, checked: i == 2}
 		if i == 0 {
-			network = "shared"
+			model.network = "net"
 		}
 		u.done.Go(func() {
 			for {
-				if err := u.step(ctx, one, rng, wanted{name: one.service, first: first, network: network}); err != nil && ctx.Err() == nil {
+				if err := u.step(ctx, one, rng, model); err != nil && ctx.Err() == nil {
 					t.Error(err)
 					return
 				}
@@ -137,6 +154,12 @@ func (u *users) step(ctx context.Context, one *user, rng *rand.Rand, next wanted
 	if one.acked == nil {
 		u.count("create")
 		next.version, next.replicas = rng.IntN(1000), 1+uint64(rng.IntN(4))
+		if next.network != "" {
+			next.network = fmt.Sprintf("net-%d", next.version%2) // another name may get the same subnet
+			if err := one.createNetwork(ctx, next.network); err != nil {
+				return err
+			}
+		}
 		return one.create(ctx, next)
 	}
 	next = *one.acked
@@ -149,7 +172,10 @@ func (u *users) step(ctx context.Context, one *user, rng *rand.Rand, next wanted
 		next.version++
 	default:
 		u.count("remove")
-		return one.remove(ctx)
+		if err := one.remove(ctx); err != nil || next.network == "" {
+			return err
+		}
+		return one.removeNetwork(ctx)
 	}
 	return one.change(ctx, next)
 }
@@ -174,6 +200,16 @@ func (u *users) wanted() map[string]wanted {
 		}
 	}
 	return out
+}
+
+// networks are those the users have, and some others.
+func (u *users) networks(others ...string) []string {
+	for _, one := range u.all {
+		if one.network != "" {
+			others = append(others, one.network)
+		}
+	}
+	return others
 }
 
 func (u *users) String() string {

@@ -171,7 +171,7 @@ func TestLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.create(web)
-	d.settles(map[string]wanted{"web": web})
+	d.settles(map[string]wanted{"web": web}, "front")
 	if slices.Equal(networks, d.networks()) {
 		t.Error("the engine has no network for the service: its removal below would prove nothing")
 	}

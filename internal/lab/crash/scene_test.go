@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/executor/docker"
 )
 
 // historyLimit is how many tasks of a slot a cluster keeps unless told otherwise.
@@ -23,10 +25,12 @@ type scene struct {
 	services   []swarm.Service
 	tasks      map[string]swarm.Task
 	containers []container.InspectResponse // of tasks
+	networks   map[string]string           // the cluster's, names by id
+	bridges    []network.Summary           // what stands for them on the engine
 }
 
 func (d *daemon) scene(ctx context.Context) (scene, error) {
-	s := scene{tasks: map[string]swarm.Task{}}
+	s := scene{tasks: map[string]swarm.Task{}, networks: map[string]string{}}
 	services, err := d.api.ServiceList(ctx, client.ServiceListOptions{})
 	if err != nil {
 		return s, fmt.Errorf("listing services: %w", err)
@@ -53,7 +57,23 @@ func (d *daemon) scene(ctx context.Context) (scene, error) {
 	for _, t := range tasks.Items {
 		s.tasks[t.ID] = t
 	}
-	return s, nil
+	return s, s.addNetworks(ctx, d)
+}
+
+func (s *scene) addNetworks(ctx context.Context, d *daemon) error {
+	bridges, err := d.engine.Client().NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", docker.LabelNetworkID)})
+	if err != nil {
+		return fmt.Errorf("listing the engine's networks: %w", err)
+	}
+	s.bridges = bridges.Items
+	networks, err := d.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("driver", "overlay")})
+	if err != nil {
+		return fmt.Errorf("listing the cluster's networks: %w", err)
+	}
+	for _, n := range networks.Items {
+		s.networks[n.ID] = n.Name
+	}
+	return nil
 }
 
 // ids are the running containers of a service with the time each was started.
@@ -68,8 +88,8 @@ func (s scene) ids(service string) map[string]string {
 }
 
 // problems compares a scene with what is wanted; none means that everything has settled as asked.
-func (s scene) problems(want map[string]wanted) []string {
-	p := s.serviceProblems(want)
+func (s scene) problems(want map[string]wanted, networks ...string) []string {
+	p := append(s.serviceProblems(want), s.networkProblems(networks)...)
 	p = append(p, s.taskProblems()...)
 	p = append(p, s.containerProblems(want)...)
 	slices.Sort(p)
@@ -92,6 +112,23 @@ func (s scene) serviceProblems(want map[string]wanted) (p []string) {
 	}
 	for name := range left {
 		p = append(p, "there is no service "+name)
+	}
+	return p
+}
+
+// networkProblems compares the networks but for the one every cluster has.
+func (s scene) networkProblems(want []string) (p []string) {
+	got := slices.DeleteFunc(slices.Sorted(maps.Values(s.networks)), func(name string) bool { return name == "ingress" })
+	if !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+		p = append(p, fmt.Sprintf("the cluster has the networks %v, wanted %v", got, want))
+	}
+	seen := map[string]bool{}
+	for _, b := range s.bridges {
+		id := b.Labels[docker.LabelNetworkID]
+		if s.networks[id] == "" || seen[id] {
+			p = append(p, fmt.Sprintf("the engine's network %s (%s) stands for no network of the cluster, or is a second one", b.Name, id))
+		}
+		seen[id] = true
 	}
 	return p
 }
@@ -168,11 +205,11 @@ func (s scene) containerProblems(want map[string]wanted) (p []string) {
 }
 
 // settles waits until the scene is as wanted, and reports what is not when it does not become so.
-func (d *daemon) settles(want map[string]wanted) scene {
+func (d *daemon) settles(want map[string]wanted, networks ...string) scene {
 	d.t.Helper()
 	for deadline := time.Now().Add(settleLimit); ; time.Sleep(50 * time.Millisecond) {
 		s, err := d.scene(d.t.Context())
-		p := s.problems(want)
+		p := s.problems(want, networks...)
 		if err != nil {
 			p = []string{err.Error()}
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 )
 
@@ -15,7 +16,8 @@ type wanted struct {
 	replicas uint64
 	version  int
 	first    swarm.UpdateOrder
-	network  string // besides the engine's own; may be empty
+	network  string // on this cluster network; empty: the engine's own bridge
+	checked  bool   // has a healthcheck
 }
 
 func image(version int) string { return "skep/whoami:" + strconv.Itoa(1+version%2) }
@@ -41,6 +43,11 @@ func (w wanted) spec() swarm.ServiceSpec {
 	}
 	if w.network != "" {
 		s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: w.network}}
+	}
+	if w.checked {
+		s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{
+			Test: []string{"CMD", "/whoami", "-healthcheck"}, Interval: 500 * time.Millisecond, Timeout: 10 * time.Second, Retries: 20,
+		}
 	}
 	if w.global {
 		s.Mode.Global = &swarm.GlobalService{}
