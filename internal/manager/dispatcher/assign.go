@@ -113,7 +113,7 @@ func (m *Machine) task(t *model.Task, alloc *model.Allocation) (*wire.Task, []mo
 		Id: wire.Bytes(t.ID), ServiceId: wire.Bytes(t.ServiceID), RevisionId: wire.Bytes(t.Revision),
 		Slot: t.Slot, Desired: uint32(t.Desired), NotBefore: t.NotBefore,
 	}
-	if st := store.Statuses.ByID(m.view, t.ID); st != nil {
+	if st := m.status(t.ID); st != nil {
 		w.State = uint32(st.State)
 	}
 	if alloc == nil {

@@ -2,8 +2,8 @@
 // writes down what the nodes report.
 //
 // [Machine] decides; it is a message machine: agents' messages and the store's changes in, messages and row writes
-// out, time as an argument. [Server] is its shell. It reads Cluster, NodeSpec, Task, Allocation, Placement,
-// ServiceRevision, Network, Secret and Config and writes TaskStatus and NodeState.
+// out, time as an argument. [Server] is its shell. It reads Cluster, NodeSpec, NodeIdentity, Member, Task, Allocation,
+// Placement, ServiceRevision, Network, Secret and Config and writes TaskStatus and NodeState.
 //
 // Invariants:
 //   - A node is told of every task placed on it, terminal ones too, until the Task row is gone: an agent removes
@@ -12,7 +12,12 @@
 //   - A task never moves backwards, a terminal status is final; a report about a task that is not placed on the node
 //     it came from is ignored and counted.
 //   - A report is acknowledged when it is committed, not before.
-//   - Silence changes NodeState only.
+//   - Silence changes NodeState only. A node that comes back after [model.OrphanAfter] finds its tasks orphaned: that
+//     is written before it is shown as ready.
+//   - A node is Down only if nothing was heard of it for a whole limit in which this leader could have heard it: a new
+//     leader waits twice as long, so does one that lost most of its nodes at once, and a lease that a node asked for
+//     before a restart is kept by later leaders too. A broken connection is shown, and is not silence.
+//   - An agent is told of the managers and of its own role after its welcome, and when either changes.
 //   - Times are those of receipt; an agent's clock is never asked.
 //
 // Callers may not assume that every state a task passed through was written: an agent reports the latest.

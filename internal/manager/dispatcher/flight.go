@@ -70,10 +70,13 @@ func (m *Machine) submit() {
 
 func (m *Machine) acksDue() []ack {
 	var acks []ack
-	for _, s := range m.sessions {
+	for id, s := range m.talking {
 		if s.seq > s.acked {
 			s.acked = s.seq
 			acks = append(acks, ack{s.id, s.seq})
+		}
+		if len(s.inbox) == 0 {
+			delete(m.talking, id)
 		}
 	}
 	slices.SortFunc(acks, func(a, b ack) int { return cmp.Compare(a.session, b.session) })

@@ -6,21 +6,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 )
 
-const (
-	// defaultPeriod is swarm's heartbeat period, used when the cluster's spec names none.
-	defaultPeriod = 5 * time.Second
-	// missedBeats is how many periods of silence make a node Down.
-	missedBeats = 3
-	// maxInFlight bounds the batches under way; further reports wait in their sessions.
-	maxInFlight = 8
-)
+// maxInFlight bounds the batches under way; further reports wait in their sessions.
+const maxInFlight = 8
 
 // SessionID names a session inside one Machine.
 type SessionID uint64
@@ -45,16 +38,20 @@ type Machine struct {
 	commit store.Committer
 
 	started  bool
+	self     uint64 // the raft id of the member it runs on; 0: not told
 	seen     uint64
 	view     store.View
 	period   time.Duration
+	wakeAt   time.Time // when the last step asked to be called again
 	nodes    map[model.ID]*node
 	sessions map[SessionID]*session
+	talking  map[SessionID]*session // those that have something in their inbox, or reports to be acknowledged
 	lastID   SessionID
 	deadline control.WakeQueue[model.ID]
 	unplaced map[model.ID]model.ID // tasks whose placement went before they did, and where they were
 	objects  map[model.ID]bool     // networks that changed, for the sessions that know them
 	due      map[model.ID]bool     // nodes whose assignments may have changed
+	peers    peers
 
 	// What is decided but not yet in the view.
 	statuses map[model.ID]*model.TaskStatus // newest row proposed
@@ -70,6 +67,10 @@ type node struct {
 	id      model.ID
 	state   *model.NodeState // newest row stored or proposed; nil when nothing was ever heard
 	heard   time.Time
+	until   time.Time // not to be taken for down before; zero: the usual limit
+	lease   int64     // Unix nanoseconds until which its restart is waited for; 0: it announced none
+	spared  bool      // it has fallen silent with many others and is waited for once more
+	unheard bool      // this leader has not heard of it yet
 	session *session
 	dirty   map[model.ID]bool // tasks whose assignment may have changed
 }
@@ -80,6 +81,8 @@ type session struct {
 	node     model.ID
 	addr     string
 	welcomed bool
+	bye      bool // the agent said that it restarts
+	role     model.Role
 	nonce    uint64
 	inbox    []*wire.AgentMessage
 	seq      uint64 // newest batch of reports judged
@@ -90,7 +93,7 @@ type session struct {
 // New makes the dispatcher of a leader term. The store must show everything that was committed before the term.
 func New(s *store.Store, c store.Committer) *Machine {
 	return &Machine{
-		store: s, commit: c, nodes: map[model.ID]*node{}, sessions: map[SessionID]*session{},
+		store: s, commit: c, nodes: map[model.ID]*node{}, sessions: map[SessionID]*session{}, talking: map[SessionID]*session{},
 		unplaced: map[model.ID]model.ID{}, objects: map[model.ID]bool{}, due: map[model.ID]bool{}, statuses: map[model.ID]*model.TaskStatus{},
 	}
 }
@@ -110,8 +113,13 @@ func (m *Machine) Deliver(now time.Time, id SessionID, msg *wire.AgentMessage) {
 	}
 	if n := m.nodes[s.node]; n != nil && n.session == s {
 		n.heard = now
+		if msg.GetHeartbeat() != nil && n.calm() {
+			m.send(s, wire.FromAnswer(&wire.Heartbeat{}))
+			return // most of what a large cluster sends: nothing is to be judged
+		}
 	}
 	s.inbox = append(s.inbox, msg)
+	m.talking[id] = s
 }
 
 // Closed says that a session's connection broke.
@@ -120,11 +128,18 @@ func (m *Machine) Closed(now time.Time, id SessionID) {
 	if s == nil {
 		return
 	}
-	delete(m.sessions, id)
+	m.forget(s)
 	if n := m.nodes[s.node]; n != nil && n.session == s {
 		n.session, n.dirty = nil, nil
-		m.setNode(now, n, model.ReachDisconnected, "the connection to the node's agent was lost", nil)
+		if !s.bye {
+			m.setNode(now, n, model.ReachDisconnected, "the connection to the node's agent was lost", nil)
+		}
 	}
+}
+
+func (m *Machine) forget(s *session) {
+	delete(m.sessions, s.id)
+	delete(m.talking, s.id)
 }
 
 // Counters returns what was ignored so far.
@@ -145,6 +160,7 @@ func (m *Machine) Step(now time.Time) ([]Envelope, time.Time, error) {
 		return nil, time.Time{}, fmt.Errorf("dispatcher: %w", err)
 	}
 	m.observe(now)
+	m.overslept(now)
 	if len(m.flights) < maxInFlight {
 		for _, s := range m.sessionsInOrder() {
 			m.judge(now, s)
@@ -152,16 +168,25 @@ func (m *Machine) Step(now time.Time) ([]Envelope, time.Time, error) {
 	}
 	m.silence(now)
 	m.assign(now)
+	m.tellPeers(now)
 	m.submit()
 	out := m.out
 	m.out = nil
-	return out, m.deadline.Next(), nil
+	m.wakeAt = earliest(m.deadline.Next(), m.peers.at)
+	return out, m.wakeAt, nil
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // sessionsInOrder makes a run reproducible.
 func (m *Machine) sessionsInOrder() []*session {
 	var list []*session
-	for _, s := range m.sessions {
+	for _, s := range m.talking {
 		if len(s.inbox) > 0 {
 			list = append(list, s)
 		}
@@ -176,24 +201,13 @@ func (m *Machine) send(s *session, msg *wire.ManagerMessage) {
 
 // end says goodbye and forgets the session.
 func (m *Machine) end(s *session, reason wire.Goodbye_Reason, text string) {
-	msg := wire.FromGoodbye(&wire.Goodbye{Reason: reason, Text: text})
-	m.out = append(m.out, Envelope{Session: s.id, Msg: msg, End: true})
-	delete(m.sessions, s.id)
+	bye := &wire.Goodbye{Reason: reason, Text: text}
+	if c := store.TheCluster(m.view); c != nil {
+		bye.Epoch = c.Epoch
+	}
+	m.out = append(m.out, Envelope{Session: s.id, Msg: wire.FromGoodbye(bye), End: true})
+	m.forget(s)
 	if n := m.nodes[s.node]; n != nil && n.session == s {
 		n.session, n.dirty = nil, nil
 	}
-}
-
-func periodOf(c *model.Cluster) time.Duration {
-	if c == nil {
-		return defaultPeriod
-	}
-	return orDefault(c.Spec.Get())
-}
-
-func orDefault(spec *swarm.Spec) time.Duration {
-	if p := spec.Dispatcher.HeartbeatPeriod; p > 0 {
-		return p
-	}
-	return defaultPeriod
 }

@@ -16,7 +16,7 @@ import (
 
 // TestMachine runs the scripts in testdata: rows are written as the other stages would, agents' messages are
 // delivered; after each command steps are made until nothing is left to do, and what is sent is printed. Tasks are
-// called t1, t2, …, nodes n1, …; the revisions r1 and r2 need the secret s1 and the config c1, r2 the network w1 too.
+// called t1, t2, …, nodes n1, …, raft's members m1, …; the revisions r1 and r2 need the secret s1 and the config c1, r2 the network w1 too.
 func TestMachine(t *testing.T) {
 	datadriven.Walk(t, "testdata/machine", func(t *testing.T, path string) {
 		s := newScript(t)
@@ -60,6 +60,7 @@ func newScript(t *testing.T) *script {
 		store.Revisions.Put(&model.ServiceRevision{ID: id("r2"), Spec: model.DocOf(spec2)}),
 	)
 	s.m = New(s.store, s)
+	s.m.Lead(1)
 	return s
 }
 
@@ -84,9 +85,36 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "leader": // another leader's dispatcher begins
 		s.m, s.sessions, s.seq = New(s.store, s), map[string]SessionID{}, map[string]uint64{}
+		s.m.Lead(2)
 	case "node":
 		for _, n := range names(d) {
 			s.write(t, store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id(n)}))
+		}
+	case "nodes": // many that nobody has heard of
+		var count int
+		d.ScanArgs(t, "count", &count)
+		for i := range count {
+			s.write(t, store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: model.NumID(uint64(100 + i))}))
+		}
+	case "member":
+		var addr string
+		d.ScanArgs(t, "addr", &addr)
+		var raftID uint64
+		fmt.Sscan(names(d)[0][1:], &raftID)
+		s.write(t, store.WriterRaft, store.Members.Put(&model.Member{RaftID: raftID, NodeID: id(names(d)[1]), Addr: addr}))
+	case "remove-member":
+		var raftID uint64
+		fmt.Sscan(names(d)[0][1:], &raftID)
+		s.write(t, store.WriterRaft, store.Members.Delete(model.KeyOf(model.NumID(raftID))))
+	case "role":
+		role := model.RoleWorker
+		if d.HasArg("manager") {
+			role = model.RoleManager
+		}
+		s.write(t, store.WriterIdentity, store.NodeIdentities.Put(&model.NodeIdentity{ID: id(names(d)[0]), Role: role}))
+	case "ask":
+		if err := s.m.Ask(id(names(d)[0]), wire.FromOpenLogs(&wire.OpenLogs{StreamId: wire.Bytes(model.NumID(1))})); err != nil {
+			return err.Error() + "\n"
 		}
 	case "remove-node":
 		s.write(t, store.WriterAPI, store.NodeSpecs.Delete(model.KeyOf(id(names(d)[0]))))
@@ -94,36 +122,44 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		c := *store.TheCluster(s.store.View())
 		var text string
 		d.ScanArgs(t, "is", &text)
-		p, err := time.ParseDuration(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Spec = model.DocOf(swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: p}})
+		c.Spec = model.DocOf(swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: duration(t, text)}})
 		s.write(t, store.WriterAPI, store.Clusters.Put(&c))
 	case "task", "remove-task", "place", "unplace", "allocate", "network":
 		s.rows(t, d)
 	case "open":
 		name, on := names(d)[0], names(d)[1]
 		s.sessions[name] = s.m.Open(id(on), "192.0.2.1")
+	case "join": // a new node, whose agent says hello
+		for _, n := range list(d) {
+			s.write(t, store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id(n)}))
+			s.sessions[n] = s.m.Open(id(n), "192.0.2.1")
+			s.deliver(n, wire.FromHello(&wire.Hello{NodeId: wire.Bytes(id(n)), Description: []byte(`{}`), Nonce: 5}))
+		}
+		s.quiet(t)
+		return ""
 	case "hello":
-		for _, n := range names(d) {
+		for _, n := range list(d) {
 			nodeID := s.m.sessions[s.sessions[n]].node
 			s.deliver(n, wire.FromHello(&wire.Hello{NodeId: wire.Bytes(nodeID), Description: []byte(`{"Hostname":"host"}`), Nonce: 5}))
 		}
 	case "beat":
-		s.deliver(names(d)[0], wire.FromHeartbeat(&wire.Heartbeat{}))
+		for _, n := range list(d) {
+			s.deliver(n, wire.FromHeartbeat(&wire.Heartbeat{}))
+		}
+	case "bye":
+		var lease string
+		d.ScanArgs(t, "lease", &lease)
+		s.deliver(names(d)[0], wire.FromBye(&wire.Bye{Lease: int64(duration(t, lease))}))
 	case "report":
 		s.report(t, d)
 	case "close":
 		s.m.Closed(s.now, s.sessions[names(d)[0]])
-	case "wait":
+	case "wait": // beating names sessions whose agents go on sending heartbeats, one a second
+		return s.wait(t, d)
+	case "stall": // the process does not run
 		var by string
 		d.ScanArgs(t, "for", &by)
-		dur, err := time.ParseDuration(by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.now = s.now.Add(dur)
+		s.now = s.now.Add(duration(t, by))
 	case "hold":
 		s.holding = true
 	case "land":
@@ -194,6 +230,82 @@ func (s *script) report(t *testing.T, d *datadriven.TestData) {
 	s.deliver(session, wire.FromStatuses(batch))
 }
 
+// wait lets time pass as the machine asks for it.
+func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
+	var by string
+	d.ScanArgs(t, "for", &by)
+	end := s.now.Add(duration(t, by))
+	var beating []string
+	if d.HasArg("beating") {
+		var word string
+		d.ScanArgs(t, "beating", &word)
+		beating = spread(word)
+	}
+	beat := s.now.Add(time.Second)
+	var b strings.Builder
+	for {
+		next := end
+		if len(beating) > 0 && beat.Before(next) {
+			next = beat
+		}
+		if !s.m.wakeAt.IsZero() && s.m.wakeAt.After(s.now) && s.m.wakeAt.Before(next) {
+			next = s.m.wakeAt
+		}
+		s.now = next
+		if len(beating) > 0 && !s.now.Before(beat) {
+			for _, n := range beating {
+				s.deliver(n, wire.FromHeartbeat(&wire.Heartbeat{}))
+			}
+			beat = s.now.Add(time.Second)
+		}
+		last := !s.now.Before(end)
+		for line := range strings.Lines(s.settle(t)) {
+			if strings.HasSuffix(line, ": heartbeat\n") || !last && strings.HasPrefix(line, "next ") {
+				continue
+			}
+			b.WriteString(line)
+		}
+		if last {
+			return b.String()
+		}
+	}
+}
+
+// quiet makes the steps there are and leaves what is sent aside.
+func (s *script) quiet(t *testing.T) { s.settle(t) }
+
+// list is a command's names; n1-n5 are five.
+func list(d *datadriven.TestData) []string {
+	var out []string
+	for _, n := range names(d) {
+		out = append(out, spread(n)...)
+	}
+	return out
+}
+
+func spread(word string) []string {
+	from, to, ok := strings.Cut(word, "-")
+	if !ok {
+		return []string{word}
+	}
+	var a, b int
+	fmt.Sscan(from[1:], &a)
+	fmt.Sscan(to[1:], &b)
+	var out []string
+	for i := a; i <= b; i++ {
+		out = append(out, fmt.Sprintf("%c%d", from[0], i))
+	}
+	return out
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func (s *script) deliver(session string, m *wire.AgentMessage) {
 	s.m.Deliver(s.now, s.sessions[session], m)
 }
@@ -240,6 +352,22 @@ func (s *script) print(b *strings.Builder, e Envelope) {
 		fmt.Fprintf(b, "%s: ack %d\n", who, k.Ack.Seq)
 	case *wire.ManagerMessage_Goodbye:
 		fmt.Fprintf(b, "%s: goodbye %s: %s\n", who, k.Goodbye.Reason, k.Goodbye.Text)
+	case *wire.ManagerMessage_Heartbeat:
+		fmt.Fprintf(b, "%s: heartbeat\n", who)
+	case *wire.ManagerMessage_Peers:
+		fmt.Fprintf(b, "%s: peers:", who)
+		for _, p := range k.Peers.Managers {
+			fmt.Fprintf(b, " %s=%s", label(p.NodeId), p.Addr)
+			if p.Leader {
+				b.WriteString("(leader)")
+			}
+		}
+		if k.Peers.Manager {
+			b.WriteString(", it is a manager")
+		}
+		b.WriteString("\n")
+	case *wire.ManagerMessage_OpenLogs:
+		fmt.Fprintf(b, "%s: open logs\n", who)
 	case *wire.ManagerMessage_Assignments:
 		printSet(b, who, k.Assignments)
 	}
@@ -291,6 +419,9 @@ func (s *script) dump() string {
 	var b strings.Builder
 	for n := range store.NodeStates.All(s.store.View()) {
 		fmt.Fprintf(&b, "%s %s since=%ds addr=%s", label(n.ID[:]), n.State.Swarm(), n.Since/1e9, n.Addr)
+		if n.Lease != 0 {
+			fmt.Fprintf(&b, " lease=%ds", n.Lease/1e9)
+		}
 		if n.Message != "" {
 			fmt.Fprintf(&b, " %q", n.Message)
 		}

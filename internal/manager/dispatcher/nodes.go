@@ -34,40 +34,6 @@ func (m *Machine) nodesInOrder() []*node {
 	return list
 }
 
-// setPeriod takes the heartbeat period over and reports whether it changed.
-func (m *Machine) setPeriod(c *model.Cluster) bool {
-	old := m.period
-	m.period = periodOf(c)
-	return old != m.period
-}
-
-// grant gives a node a whole limit of silence from now on.
-func (m *Machine) grant(now time.Time, n *node) {
-	n.heard = now
-	m.deadline.Add(n.id, now.Add(missedBeats*m.period))
-}
-
-// silence finds the nodes that were not heard for too long.
-func (m *Machine) silence(now time.Time) {
-	for _, id := range m.deadline.Pop(now) {
-		n := m.nodes[id]
-		if n == nil {
-			continue
-		}
-		if due := n.heard.Add(missedBeats * m.period); due.After(now) {
-			m.deadline.Add(id, due)
-			continue
-		}
-		if n.state == nil || n.state.State == model.ReachDown {
-			continue
-		}
-		m.setNode(now, n, model.ReachDown, "heartbeat failure", nil)
-		if n.session != nil {
-			m.end(n.session, wire.Goodbye_UNKNOWN, "no heartbeat came in time")
-		}
-	}
-}
-
 // hello answers an agent that opens its session.
 func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	id, err := wire.ID(h.NodeId)
@@ -91,8 +57,11 @@ func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	n.session, s.welcomed, s.nonce = s, true, h.Nonce
 	m.fullSet(n)
 	m.grant(now, n)
+	m.bury(now, n)
+	n.lease = 0
 	m.setNode(now, n, model.ReachReady, "", &desc)
 	m.welcome(s)
+	m.sendPeers(s)
 }
 
 func (m *Machine) welcome(s *session) {
@@ -120,11 +89,11 @@ func (m *Machine) setNode(now time.Time, n *node, state model.Reach, message str
 	if n.state != nil {
 		row = *n.state
 	}
-	same := n.state != nil && row.State == state && row.Message == message
+	same := n.state != nil && row.State == state && row.Message == message && row.Lease == n.lease
 	if row.State != state || n.state == nil {
 		row.Since = m.stamp(now)
 	}
-	row.State, row.Message = state, message
+	row.State, row.Message, row.Lease = state, message, n.lease
 	if desc != nil && !bytes.Equal(desc.Raw(), row.Description.Raw()) {
 		row.Description, same = *desc, false
 	}

@@ -19,14 +19,16 @@ func (m *Machine) observe(now time.Time) {
 		return
 	}
 	for _, e := range events {
-		m.event(e)
+		m.event(now, e)
 	}
+	m.setPeriod(now)
 }
 
-// resync starts from the view: rows whose owners are gone are deleted, every known node gets a whole limit of silence
-// before it is judged, every session a full set.
+// resync starts from the view: rows whose owners are gone are deleted, every node that this leader has not heard of
+// is given time to find it, every session gets a full set.
 func (m *Machine) resync(now time.Time) {
-	m.setPeriod(store.TheCluster(m.view))
+	m.setPeriod(now)
+	m.membersChanged(now)
 	for st := range store.NodeStates.All(m.view) {
 		if store.NodeSpecs.ByID(m.view, st.ID) == nil {
 			m.pending.add(store.NodeStates.Delete(model.KeyOf(st.ID)))
@@ -34,7 +36,7 @@ func (m *Machine) resync(now time.Time) {
 		}
 		if n := m.node(st.ID); n.state == nil {
 			n.state = st
-			m.grant(now, n)
+			m.await(now, n)
 		}
 	}
 	for id := range m.nodes {
@@ -50,11 +52,12 @@ func (m *Machine) resync(now time.Time) {
 	for _, n := range m.nodes {
 		if n.session != nil {
 			m.fullSet(n)
+			m.sendPeers(n.session)
 		}
 	}
 }
 
-func (m *Machine) event(e store.Event) {
+func (m *Machine) event(now time.Time, e store.Event) {
 	switch e.Table {
 	case store.Tasks.ID():
 		m.taskEvent(e)
@@ -74,6 +77,12 @@ func (m *Machine) event(e store.Event) {
 		if row, ok := e.New.(*model.NodeState); ok && store.NodeSpecs.ByID(m.view, row.ID) == nil {
 			m.pending.add(store.NodeStates.Delete(model.KeyOf(row.ID)))
 		}
+	case store.NodeIdentities.ID():
+		if row, ok := e.New.(*model.NodeIdentity); ok {
+			m.roleEvent(row)
+		}
+	case store.Members.ID():
+		m.membersChanged(now)
 	case store.Networks.ID():
 		if row, ok := e.New.(*model.Network); ok {
 			m.objects[row.ID] = true
@@ -145,13 +154,6 @@ func (m *Machine) clusterEvent(e store.Event) {
 		return
 	}
 	old, _ := e.Old.(*model.Cluster)
-	if m.setPeriod(cur) {
-		for _, n := range m.nodesInOrder() {
-			if n.session != nil {
-				m.welcome(n.session)
-			}
-		}
-	}
 	if old == nil || !bytes.Equal(logDriver(old), logDriver(cur)) {
 		for _, n := range m.nodesInOrder() {
 			if n.session != nil {

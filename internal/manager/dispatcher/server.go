@@ -38,12 +38,16 @@ type input struct {
 	conn *conn
 	msg  *wire.AgentMessage
 	open bool
+	ask  *asking
 }
 
 // NewServer makes the dispatcher of a leader term; see [New].
 func NewServer(s *store.Store, c store.Committer, clock env.Clock) *Server {
 	return &Server{machine: New(s, c), store: s, clock: clock, wake: make(chan struct{}, 1), conns: map[SessionID]*conn{}}
 }
+
+// Lead says on which member the dispatcher runs; it is called before Run.
+func (s *Server) Lead(raftID uint64) { s.machine.Lead(raftID) }
 
 // Connect opens a session inside this process for a node, which is reached at addr. After the server's end it returns
 // a session that has ended.
@@ -97,6 +101,8 @@ func (s *Server) sleep(ctx context.Context, changed <-chan struct{}, next time.T
 
 func (s *Server) handle(in input) {
 	switch {
+	case in.ask != nil:
+		in.ask.answer <- s.machine.Ask(in.ask.node, in.ask.msg)
 	case in.open:
 		in.conn.id = s.machine.Open(in.conn.node, in.conn.addr)
 		s.conns[in.conn.id] = in.conn
@@ -143,8 +149,11 @@ func (s *Server) stop() {
 	s.ended = true
 	s.mu.Unlock()
 	for _, in := range s.take() {
-		if in.open {
+		switch {
+		case in.open:
 			s.handle(in)
+		case in.ask != nil:
+			in.ask.answer <- store.ErrNotLeader
 		}
 	}
 	for _, c := range s.conns {

@@ -18,7 +18,7 @@ func (m *Machine) judge(now time.Time, s *session) {
 	inbox := s.inbox
 	s.inbox = nil
 	for _, msg := range inbox {
-		if m.sessions[s.id] != s {
+		if m.sessions[s.id] != s || s.bye {
 			return // ended by one of its own messages
 		}
 		if h := msg.GetHello(); h != nil && !s.welcomed {
@@ -29,7 +29,12 @@ func (m *Machine) judge(now time.Time, s *session) {
 			m.end(s, wire.Goodbye_PROTOCOL, "a session opens with a hello")
 			return
 		}
+		m.heardAgain(now, m.nodes[s.node])
 		switch k := msg.Kind.(type) {
+		case *wire.AgentMessage_Heartbeat:
+			m.send(s, wire.FromAnswer(&wire.Heartbeat{}))
+		case *wire.AgentMessage_Bye:
+			m.leave(now, s, time.Duration(k.Bye.Lease))
 		case *wire.AgentMessage_Statuses:
 			for _, st := range k.Statuses.Statuses {
 				m.report(now, s, st)
@@ -57,10 +62,7 @@ func (m *Machine) report(now time.Time, s *session, st *wire.TaskStatus) {
 		m.counters.NotPlaced++
 		return
 	}
-	cur := m.statuses[row.TaskID]
-	if cur == nil {
-		cur = store.Statuses.ByID(m.view, row.TaskID)
-	}
+	cur := m.status(row.TaskID)
 	if cur != nil {
 		row.Unknown = cur.Unknown
 		if row.State < cur.State || cur.State.Terminal() {
@@ -79,6 +81,14 @@ func (m *Machine) report(now time.Time, s *session, st *wire.TaskStatus) {
 	m.ranAt(now, row, cur, st.Ran)
 	m.statuses[row.TaskID] = row
 	m.pending.putStatus(row)
+}
+
+// status is a task's newest status, stored or proposed; nil when nothing was ever reported.
+func (m *Machine) status(task model.ID) *model.TaskStatus {
+	if st := m.statuses[task]; st != nil {
+		return st
+	}
+	return store.Statuses.ByID(m.view, task)
 }
 
 // ranAt keeps in a terminal status when the task began to run: its last running report, or, where the agent had
