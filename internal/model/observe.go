@@ -30,7 +30,8 @@ const (
 // Docker's task states are decided. now is needed for one rule only, [OrphanAfter].
 //
 // Invariant: as the stages' rows come one after the other, the state never moves backwards; a terminal status is
-// final whatever the other rows say.
+// final whatever the other rows say. A node that comes back after the limit takes nothing back: with its first word the
+// dispatcher writes down that its tasks are orphaned.
 func Observe(t *Task, a *Allocation, p *Placement, s *TaskStatus, node *NodeState, now time.Time) Observed {
 	o := Observed{At: t.Created, NodeID: t.NodeID}
 	placed := p != nil && !p.NodeID.IsZero()
@@ -98,6 +99,8 @@ func defaultMessage(s State) string {
 		return "shutdown"
 	case StateRejected:
 		return "preparing"
+	case StateOrphaned:
+		return msgOrphaned
 	}
 	return ""
 }

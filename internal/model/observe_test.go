@@ -130,7 +130,7 @@ func TestTasksMoveForward(t *testing.T) {
 			},
 			"agent": func(t *rapid.T) {
 				// An agent reports on what it was given, while its node is there; states rise, terminal ones stay.
-				if r.place == nil || r.place.NodeID.IsZero() || lost || r.status != nil && r.status.State.Terminal() {
+				if r.place == nil || r.place.NodeID.IsZero() || r.node == nil || r.node.State == ReachDown || r.status != nil && r.status.State.Terminal() {
 					t.Skip("not now")
 				}
 				state := rapid.SampledFrom([]State{StateAccepted, StatePreparing, StateReady, StateStarting, StateRunning, StateComplete, StateShutdown, StateFailed, StateRejected}).Draw(t, "state")
@@ -140,22 +140,28 @@ func TestTasksMoveForward(t *testing.T) {
 				r.status = &TaskStatus{State: state, At: r.now.UnixNano()}
 			},
 			"node": func(t *rapid.T) {
-				if r.node == nil || lost {
+				if r.node == nil {
 					t.Skip("no node")
 				}
 				switch rapid.IntRange(0, 3).Draw(t, "node") {
 				case 0:
-					r.node, lost = nil, true
+					r.node = nil
 				case 1:
+					// Back after the limit: the dispatcher writes down that what it had is orphaned.
+					if lost && (r.status == nil || !r.status.State.Terminal()) {
+						r.status = &TaskStatus{State: StateOrphaned, At: r.now.UnixNano()}
+					}
 					r.node = &NodeState{State: ReachReady, Since: r.now.UnixNano()}
 				default:
-					r.node = &NodeState{State: ReachDown, Since: r.now.UnixNano()}
+					if r.node.State != ReachDown { // it is down since it fell silent
+						r.node = &NodeState{State: ReachDown, Since: r.now.UnixNano()}
+					}
 				}
 			},
 			"time": func(t *rapid.T) {
 				r.now = r.now.Add(time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour)
 				if r.node != nil && r.node.State == ReachDown && r.now.Sub(time.Unix(0, r.node.Since)) >= OrphanAfter {
-					lost = true // given up for good: a node that comes back has none of the tasks it had
+					lost = true
 				}
 			},
 			"": func(t *rapid.T) {

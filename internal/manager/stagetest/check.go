@@ -20,15 +20,14 @@ func (w *World) checkFixpoint() {
 	}
 }
 
-// checkForward holds every task against the furthest it was seen. Two states that are read off other rows may pass: a
-// task stopped before it was placed counts as ended, but the scheduler may have been faster; an orphaned one is found
-// again when its node comes back.
+// checkForward holds every task against the furthest it was seen. One state that is read off other rows may pass: a
+// task stopped before it was placed counts as ended, but the scheduler may have been faster.
 func (w *World) checkForward() {
 	w.t.Helper()
 	for t := range store.Tasks.All(w.View()) {
 		at := progress{t.Desired, w.Observe(t).State}
 		last := w.peak[t.ID]
-		if at.desired < last.desired || at.state < last.state && last.state != model.StateShutdown && last.state != model.StateOrphaned {
+		if at.desired < last.desired || at.state < last.state && last.state != model.StateShutdown {
 			w.t.Fatalf("task %s moved back: %s, wanted %s; it was %s, wanted %s", w.Name(t.ID), at.state, at.desired, last.state, last.desired)
 		}
 		w.peak[t.ID] = at

@@ -24,9 +24,13 @@ func (w *World) EditNode(name string, edit func(*swarm.NodeSpec)) {
 	w.Write(store.WriterAPI, store.NodeSpecs.Put(&n))
 }
 
-// Reach changes whether a node's agent is heard.
+// Reach changes whether a node's agent is heard. Of one that comes back after its limit the tasks are written off, as
+// the dispatcher does.
 func (w *World) Reach(name string, r model.Reach) {
 	n := *store.NodeStates.ByID(w.View(), w.ID(name))
+	if n.State == model.ReachDown && w.Now().UnixNano()-n.Since >= int64(model.OrphanAfter) {
+		w.bury(n.ID)
+	}
 	n.State, n.Since = r, w.Now().UnixNano()
 	w.Write(store.WriterDispatcher, store.NodeStates.Put(&n))
 }
@@ -36,4 +40,13 @@ func (w *World) RemoveNode(name string) {
 	key := model.KeyOf(w.ID(name))
 	w.Write(store.WriterAPI, store.NodeSpecs.Delete(key))
 	w.Write(store.WriterDispatcher, store.NodeStates.Delete(key))
+}
+
+func (w *World) bury(node model.ID) {
+	for p := range store.PlacedOn(w.View(), node) {
+		t, st := store.Tasks.ByID(w.View(), p.TaskID), store.Statuses.ByID(w.View(), p.TaskID)
+		if t != nil && (st == nil || !st.State.Terminal()) {
+			w.Write(store.WriterDispatcher, store.Statuses.Put(&model.TaskStatus{TaskID: t.ID, State: model.StateOrphaned, At: w.Now().UnixNano()}))
+		}
+	}
 }
