@@ -24,6 +24,8 @@ type Term interface {
 	Run(ctx context.Context) error
 	// Connect opens a session for a node's agent that runs in this process.
 	Connect(node model.ID, addr string) wire.Session
+	// Ask sends a message to a node's agent that is connected to this member.
+	Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error
 }
 
 // Options are what a [Manager] is made of.
@@ -32,8 +34,8 @@ type Options struct {
 	Transport raft.Transport // nil: a group of one
 	Env       env.Env
 	Logger    *slog.Logger
-	// NewTerm makes what runs during a leader term: [Stages].
-	NewTerm func(*store.Store, store.Committer) Term
+	// NewTerm makes what runs during a leader term, given the member's own raft id: [Stages].
+	NewTerm func(s *store.Store, c store.Committer, self uint64) Term
 }
 
 // Manager is one member of the managers' group.
@@ -107,6 +109,16 @@ func (m *Manager) Connect(node model.ID, addr string) (wire.Session, error) {
 	return (*t).Connect(node, addr), nil
 }
 
+// Ask sends a message to a node's agent, which is connected to the member that leads: another one answers
+// store.ErrNotLeader. An agent that is not connected is dispatcher.ErrNotConnected.
+func (m *Manager) Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error {
+	t := m.current.Load()
+	if t == nil {
+		return store.ErrNotLeader
+	}
+	return (*t).Ask(ctx, node, msg)
+}
+
 // Run takes part in the group until ctx ends or the log fails.
 func (m *Manager) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -126,7 +138,7 @@ func (m *Manager) terms(ctx context.Context) error {
 			}
 			continue
 		}
-		err := m.term(ctx, l.Term)
+		err := m.term(ctx, l)
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
@@ -140,17 +152,17 @@ func (m *Manager) terms(ctx context.Context) error {
 }
 
 // term leads until the leadership of this term ends.
-func (m *Manager) term(ctx context.Context, number uint64) error {
+func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
-	t := m.opt.NewTerm(m.store, m)
+	t := m.opt.NewTerm(m.store, m, lead.Leader)
 	m.current.Store(&t)
 	defer m.current.Store(nil)
 	go func() { done <- t.Run(ctx) }()
 	for {
 		l, changed := m.replicated.leadership()
-		if !l.Leading || l.Term != number {
+		if !l.Leading || l.Term != lead.Term {
 			cancel()
 			<-done
 			return nil

@@ -29,7 +29,9 @@ func (f termFunc) Run(ctx context.Context) error { return f(ctx) }
 
 func (f termFunc) Connect(model.ID, string) wire.Session { return nil }
 
-func idle(*store.Store, store.Committer) Term {
+func (f termFunc) Ask(context.Context, model.ID, *wire.ManagerMessage) error { return nil }
+
+func idle(*store.Store, store.Committer, uint64) Term {
 	return termFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 }
 
@@ -45,7 +47,7 @@ func found(t *testing.T) *raft.MemoryLog {
 }
 
 // during runs a manager on log inside f.
-func during(t *testing.T, log raft.Log, newTerm func(*store.Store, store.Committer) Term, f func(context.Context, *Manager)) {
+func during(t *testing.T, log raft.Log, newTerm func(*store.Store, store.Committer, uint64) Term, f func(context.Context, *Manager)) {
 	t.Helper()
 	m, err := Open(Options{Log: log, Env: env.Real(), Logger: slog.New(slog.DiscardHandler), NewTerm: newTerm})
 	require.NoError(t, err)
@@ -91,11 +93,11 @@ func TestAcknowledgedWritesOutliveTheProcess(t *testing.T) {
 func TestAFailedTermIsFollowedByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var terms atomic.Int32
-		failing := func(s *store.Store, c store.Committer) Term {
+		failing := func(s *store.Store, c store.Committer, self uint64) Term {
 			if terms.Add(1) == 1 {
 				return termFunc(func(context.Context) error { return errors.New("a stage failed") })
 			}
-			return idle(s, c)
+			return idle(s, c, self)
 		}
 		during(t, found(t), failing, func(ctx context.Context, m *Manager) {
 			time.Sleep(termRetry * 3) // synctest's clock

@@ -36,9 +36,10 @@ func Planners(e env.Env) []control.Planner {
 }
 
 // Stages makes the stages of a term.
-func Stages(e env.Env) func(*store.Store, store.Committer) Term {
-	return func(s *store.Store, c store.Committer) Term {
+func Stages(e env.Env) func(*store.Store, store.Committer, uint64) Term {
+	return func(s *store.Store, c store.Committer, self uint64) Term {
 		t := &stages{dispatcher: dispatcher.NewServer(s, c, e)}
+		t.dispatcher.Lead(self)
 		for _, p := range Planners(e) {
 			t.loops = append(t.loops, control.NewLoop(p, s, c, e))
 		}
@@ -59,4 +60,9 @@ func (t *stages) Run(ctx context.Context) error {
 // Connect implements [Term].
 func (t *stages) Connect(node model.ID, addr string) wire.Session {
 	return t.dispatcher.Connect(node, addr)
+}
+
+// Ask implements [Term].
+func (t *stages) Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error {
+	return t.dispatcher.Ask(ctx, node, msg)
 }
