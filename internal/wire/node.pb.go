@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Refusal is the error of a batch that the log ordered and the store refused, or that never came so far.
+// Refusal names an error that its receiver has to tell from others.
 type Refusal int32
 
 const (
@@ -38,21 +38,29 @@ const (
 	Refusal_UNKNOWN_OUTCOME Refusal = 7
 	Refusal_FOREIGN_TABLE   Refusal = 8
 	Refusal_BUSY            Refusal = 9
+	Refusal_REMOVED         Refusal = 10 // the node that asked was removed from the cluster
+	Refusal_REFUSED         Refusal = 11 // asking again changes nothing
+	Refusal_QUORUM          Refusal = 12 // most of the managers would not be there any more
+	Refusal_NOT_CONNECTED   Refusal = 13 // the node's agent has no session
 )
 
 // Enum value maps for Refusal.
 var (
 	Refusal_name = map[int32]string{
-		0: "NONE",
-		1: "CONFLICT",
-		2: "EXISTS",
-		3: "NOT_FOUND",
-		4: "IN_USE",
-		5: "TOO_LARGE",
-		6: "NOT_LEADER",
-		7: "UNKNOWN_OUTCOME",
-		8: "FOREIGN_TABLE",
-		9: "BUSY",
+		0:  "NONE",
+		1:  "CONFLICT",
+		2:  "EXISTS",
+		3:  "NOT_FOUND",
+		4:  "IN_USE",
+		5:  "TOO_LARGE",
+		6:  "NOT_LEADER",
+		7:  "UNKNOWN_OUTCOME",
+		8:  "FOREIGN_TABLE",
+		9:  "BUSY",
+		10: "REMOVED",
+		11: "REFUSED",
+		12: "QUORUM",
+		13: "NOT_CONNECTED",
 	}
 	Refusal_value = map[string]int32{
 		"NONE":            0,
@@ -65,6 +73,10 @@ var (
 		"UNKNOWN_OUTCOME": 7,
 		"FOREIGN_TABLE":   8,
 		"BUSY":            9,
+		"REMOVED":         10,
+		"REFUSED":         11,
+		"QUORUM":          12,
+		"NOT_CONNECTED":   13,
 	}
 )
 
@@ -1089,7 +1101,7 @@ func (*AskRequest_OpenLogs) isAskRequest_What() {}
 
 func (*AskRequest_CloseLogs) isAskRequest_What() {}
 
-// AskReply says that the message was handed over, or why not: NOT_LEADER, NOT_FOUND for a node without a session.
+// AskReply says that the message was handed over, or why not: NOT_LEADER, NOT_CONNECTED for a node without a session.
 type AskReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refusal       Refusal                `protobuf:"varint,1,opt,name=refusal,proto3,enum=skep.wire.v1.Refusal" json:"refusal,omitempty"`
@@ -1424,7 +1436,7 @@ const file_node_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"%\n" +
 	"\vRelayCredit\x12\x16\n" +
-	"\x06frames\x18\x01 \x01(\rR\x06frames*\x99\x01\n" +
+	"\x06frames\x18\x01 \x01(\rR\x06frames*\xd2\x01\n" +
 	"\aRefusal\x12\b\n" +
 	"\x04NONE\x10\x00\x12\f\n" +
 	"\bCONFLICT\x10\x01\x12\n" +
@@ -1438,7 +1450,13 @@ const file_node_proto_rawDesc = "" +
 	"NOT_LEADER\x10\x06\x12\x13\n" +
 	"\x0fUNKNOWN_OUTCOME\x10\a\x12\x11\n" +
 	"\rFOREIGN_TABLE\x10\b\x12\b\n" +
-	"\x04BUSY\x10\t2\xc2\x01\n" +
+	"\x04BUSY\x10\t\x12\v\n" +
+	"\aREMOVED\x10\n" +
+	"\x12\v\n" +
+	"\aREFUSED\x10\v\x12\n" +
+	"\n" +
+	"\x06QUORUM\x10\f\x12\x11\n" +
+	"\rNOT_CONNECTED\x10\r2\xc2\x01\n" +
 	"\tAuthority\x12:\n" +
 	"\x04Root\x12\x19.skep.wire.v1.RootRequest\x1a\x17.skep.wire.v1.RootReply\x12:\n" +
 	"\x04Join\x12\x19.skep.wire.v1.JoinRequest\x1a\x17.skep.wire.v1.JoinReply\x12=\n" +

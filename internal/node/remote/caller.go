@@ -1,0 +1,98 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// caller is who makes a call, and what answers it.
+type caller struct {
+	peer     identity.Peer
+	known    bool // it has a certificate of this cluster's authority that names a node
+	addr     net.Addr
+	rule     rule
+	handlers *Handlers
+}
+
+type callerKey struct{}
+
+// callerOf is the caller of a call that was admitted.
+func callerOf(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+// host is the caller's address without its port.
+func (c *caller) host() string {
+	if ap, err := netip.ParseAddrPort(c.addr.String()); err == nil {
+		return ap.Addr().Unmap().String()
+	}
+	return c.addr.String()
+}
+
+// identify tells who calls.
+func (s *Server) identify(ctx context.Context, method string) (*caller, error) {
+	r, ok := ruleOf(method)
+	if !ok {
+		return nil, fault(codes.PermissionDenied, method+" may not be called", wire.Refusal_NONE)
+	}
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil, unauthenticated("the call comes from nowhere")
+	}
+	c := &caller{addr: p.Addr, rule: r, handlers: s.handlers.Load()}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if ok && len(info.State.VerifiedChains) > 0 {
+		var err error
+		if c.peer, err = identity.PeerOf(info.State.VerifiedChains[0][0]); err != nil && !r.anybody {
+			return nil, unauthenticated(err.Error())
+		}
+		c.known = err == nil
+	}
+	return c, nil
+}
+
+// check says whether the call may be made, or go on.
+func (s *Server) check(c *caller) error {
+	if !c.rule.anybody {
+		if err := s.checkPeer(c); err != nil {
+			return err
+		}
+	}
+	if !c.rule.served(c.handlers) {
+		return fault(codes.Unavailable, "this node does not do that: it is not a manager of the cluster", wire.Refusal_NONE)
+	}
+	return nil
+}
+
+func (s *Server) checkPeer(c *caller) error {
+	switch now := s.cfg.Env.Now(); {
+	case !c.known:
+		return unauthenticated("a certificate of this cluster is needed; docker swarm join gets one")
+	case c.peer.Cluster != s.cfg.Cluster:
+		return unauthenticated(fmt.Sprintf("node %s belongs to another cluster, %s; this is %s", c.peer.Node, c.peer.Cluster, s.cfg.Cluster))
+	case now.After(c.peer.NotAfter):
+		return unauthenticated(fmt.Sprintf("the certificate of node %s ended %s", c.peer.Node, c.peer.NotAfter.UTC().Format(time.RFC3339)))
+	case c.rule.need == model.RoleManager && c.peer.Role != model.RoleManager:
+		return fault(codes.PermissionDenied, fmt.Sprintf("only managers may do that, and node %s has a worker's certificate", c.peer.Node), wire.Refusal_NONE)
+	}
+	if err := s.cfg.Allowed(c.peer, c.rule.need); err != nil {
+		return fault(codes.PermissionDenied, err.Error(), refusalOf(err))
+	}
+	return nil
+}
+
+func unauthenticated(text string) error {
+	return fault(codes.Unauthenticated, text, wire.Refusal_NONE)
+}

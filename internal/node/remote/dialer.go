@@ -1,0 +1,187 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/model"
+)
+
+// Manager is where a manager is reached. With a Node it must be that one who answers there.
+type Manager struct {
+	Node   model.ID
+	Addr   string
+	Leader bool // as far as is known; of no matter to a connection
+}
+
+func (m Manager) target() Manager { return Manager{Node: m.Node, Addr: m.Addr} }
+
+// DialerConfig is what a [Dialer] is made of.
+type DialerConfig struct {
+	Keys func() identity.Keys // this node's present certificate
+	Env  env.Env
+	Dial func(ctx context.Context, addr string) (net.Conn, error) // nil: TCP
+}
+
+// Dialer calls managers. It keeps one connection to each. Its methods may be called from anywhere.
+type Dialer struct {
+	cfg    DialerConfig
+	mu     sync.Mutex
+	keys   identity.Keys // that links were made with
+	links  map[Manager]*link
+	closed bool
+}
+
+const (
+	connectWait = 3 * time.Second // for a connection and its handshake
+	linksKept   = 64              // above that, idle ones are closed
+)
+
+// NewDialer makes a dialer that has to be closed.
+func NewDialer(cfg DialerConfig) *Dialer {
+	if cfg.Dial == nil {
+		cfg.Dial = dialTCP
+	}
+	return &Dialer{cfg: cfg, links: map[Manager]*link{}}
+}
+
+func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// Renewed looks at the keys: if they are new, connections made with the old ones end as soon as nobody waits for an
+// answer on them. Every call does that too; this is for when there is none.
+func (d *Dialer) Renewed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refresh()
+}
+
+func (d *Dialer) refresh() {
+	k := d.cfg.Keys()
+	if bytes.Equal(k.Cert, d.keys.Cert) && bytes.Equal(k.Roots, d.keys.Roots) {
+		return
+	}
+	d.keys = k
+	for to, l := range d.links {
+		delete(d.links, to)
+		l.retire()
+	}
+}
+
+// Close ends all connections and what goes on on them.
+func (d *Dialer) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for to, l := range d.links {
+		delete(d.links, to)
+		l.retire()
+		_ = l.cc.Close()
+	}
+}
+
+// link returns the connection to a manager, made or yet to be made.
+func (d *Dialer) link(to Manager) (*link, error) {
+	to = to.target()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, fmt.Errorf("%w: this node's part in the cluster ends", ErrUnreachable)
+	}
+	d.refresh()
+	if l := d.links[to]; l != nil {
+		if !l.outdated(d.cfg.Env.Now()) {
+			return l, nil
+		}
+		delete(d.links, to)
+		l.retire()
+	}
+	d.prune()
+	n := &note{}
+	c, err := memberTLS(d.keys, to.Node, d.cfg.Env.Now)
+	if err != nil {
+		return nil, err
+	}
+	cc, err := connect(to.Addr, watch(c, n), d.cfg.Dial)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{cc: cc, to: to, note: n, retired: make(chan struct{}), now: d.cfg.Env.Now}
+	d.links[to] = l
+	return l, nil
+}
+
+// prune closes connections to where nobody has been for a while.
+func (d *Dialer) prune() {
+	for to, l := range d.links {
+		if len(d.links) < linksKept {
+			return
+		}
+		if s := l.cc.GetState(); s == connectivity.Idle || s == connectivity.TransientFailure {
+			delete(d.links, to)
+			l.retire()
+		}
+	}
+}
+
+func connect(addr string, creds credentials.TransportCredentials, dial func(context.Context, string) (net.Conn, error)) (*grpc.ClientConn, error) {
+	cc, err := grpc.NewClient("passthrough:///"+addr,
+		grpc.WithTransportCredentials(creds), grpc.WithContextDialer(dial), grpc.WithNoProxy(),
+		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(time.Minute),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepalivePing, Timeout: keepaliveWait}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: time.Second},
+			MinConnectTimeout: connectWait,
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q is no address: %w", ErrUnreachable, addr, err)
+	}
+	return cc, nil
+}
+
+// ready returns a connection that stands, with the caller as one who waits for it: release is due. It does not try
+// longer than the first failure.
+func (d *Dialer) ready(ctx context.Context, to Manager) (*link, error) {
+	for {
+		l, err := d.link(to)
+		if err != nil {
+			return nil, err
+		}
+		if !l.acquire() {
+			continue // just retired; the next is another
+		}
+		if err := l.stand(ctx); err != nil {
+			l.release()
+			return nil, err
+		}
+		return l, nil
+	}
+}
+
+// meaning is what the error of a call on a standing connection says: the words of the node that answered, or that the
+// outcome is unknown.
+func (d *Dialer) meaning(to Manager, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := answer(err); ok {
+		return e
+	}
+	return broken(to, err)
+}

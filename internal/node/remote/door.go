@@ -1,0 +1,148 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/identity"
+)
+
+const (
+	handshakeWait = 10 * time.Second
+	acceptPause   = 100 * time.Millisecond // after the system refused to accept, for example for want of descriptors
+)
+
+// door takes connections, finds out who is there, and shows members and strangers to different servers: what a
+// stranger sends is then read with a stranger's limits from the first byte.
+type door struct {
+	keys               func() identity.Keys
+	env                env.Env
+	logger             *slog.Logger
+	waiting            *crowd // whose handshake is not done
+	members, strangers *inlet
+	crowd              *crowd // of strangers
+	wg                 sync.WaitGroup
+}
+
+func newDoor(cfg Config) *door {
+	return &door{
+		keys: cfg.Keys, env: cfg.Env, logger: cfg.Logger, members: newInlet(), strangers: newInlet(),
+		waiting: newCrowd(cfg.Limits.Handshakes), crowd: newCrowd(cfg.Limits.Connections),
+	}
+}
+
+// run accepts until ctx ends or the listener fails.
+func (d *door) run(ctx context.Context, lis net.Listener) error {
+	defer d.wg.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = lis.Close() })
+	defer stop()
+	for {
+		c, err := lis.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = c.Close()
+			}
+			return ctx.Err()
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept connections of other nodes: %w", err)
+		case err != nil:
+			d.logger.Warn("a connection of another node cannot be accepted", "err", err)
+			pause(ctx, d.env, acceptPause)
+			continue
+		}
+		from := addressKey(c.RemoteAddr())
+		if !d.waiting.enter(from) {
+			_ = c.Close()
+			continue
+		}
+		d.wg.Go(func() {
+			defer d.waiting.leave(from)
+			d.greet(ctx, c, from)
+		})
+	}
+}
+
+// greet makes the handshake.
+func (d *door) greet(ctx context.Context, c net.Conn, from string) {
+	hctx, cancel := context.WithTimeout(ctx, handshakeWait)
+	defer cancel()
+	t := tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: d.config})
+	if err := t.HandshakeContext(hctx); err != nil {
+		d.logger.Debug("a connection was refused", "from", c.RemoteAddr(), "err", err)
+		_ = c.Close()
+		return
+	}
+	g := &greeted{Conn: t}
+	to := d.members
+	if len(t.ConnectionState().VerifiedChains) == 0 {
+		if !d.crowd.enter(from) {
+			_ = t.Close()
+			return
+		}
+		g.left = func() { d.crowd.leave(from) }
+		to = d.strangers
+	}
+	if !to.put(ctx, g) {
+		_ = g.Close()
+	}
+}
+
+// config is asked at each handshake, since certificates are renewed. A connection stands for the certificate it was
+// made with, so none is taken up again by a ticket.
+func (d *door) config(*tls.ClientHelloInfo) (*tls.Config, error) {
+	c, err := d.keys().Server()
+	if err != nil {
+		d.logger.Error("no node can connect to this one", "err", err)
+		return nil, err
+	}
+	c.Time, c.SessionTicketsDisabled = d.env.Now, true
+	return c, nil
+}
+
+// greeted is a connection whose handshake is done.
+type greeted struct {
+	*tls.Conn
+	once sync.Once
+	left func() // may be nil
+}
+
+func (g *greeted) Close() error {
+	err := g.Conn.Close()
+	g.once.Do(func() {
+		if g.left != nil {
+			g.left()
+		}
+	})
+	return err
+}
+
+// handshaken are the credentials of a server whose door made the handshake.
+type handshaken struct {
+	credentials.TransportCredentials
+}
+
+func (handshaken) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	g, ok := c.(*greeted)
+	if !ok || g.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil, nil, errors.New("the client does not speak HTTP/2")
+	}
+	return g, credentials.TLSInfo{
+		State: g.ConnectionState(), CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+	}, nil
+}
+
+func (handshaken) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+}
+
+func (h handshaken) Clone() credentials.TransportCredentials { return h }
