@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/manager/group"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
@@ -44,6 +45,7 @@ type Manager struct {
 	store      *store.Store
 	replicated *replicated
 	replica    *raft.Replica
+	group      *group.Group
 	current    atomic.Pointer[Term] // nil: this member does not lead
 }
 
@@ -59,7 +61,9 @@ func Open(opt Options) (*Manager, error) {
 		return nil, fmt.Errorf("open the cluster's state: %w", err)
 	}
 	r.propose = replica.Propose
-	return &Manager{opt: opt, store: s, replicated: r, replica: replica}, nil
+	m := &Manager{opt: opt, store: s, replicated: r, replica: replica}
+	m.group = group.New(group.Options{Replica: replica, State: m, Env: opt.Env, Logger: opt.Logger})
+	return m, nil
 }
 
 // Store is the replicated state.
@@ -159,7 +163,12 @@ func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 	t := m.opt.NewTerm(m.store, m, lead.Leader)
 	m.current.Store(&t)
 	defer m.current.Store(nil)
-	go func() { done <- t.Run(ctx) }()
+	go func() {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return t.Run(ctx) })
+		g.Go(func() error { return m.group.Run(ctx) })
+		done <- g.Wait()
+	}()
 	for {
 		l, changed := m.replicated.leadership()
 		if !l.Leading || l.Term != lead.Term {

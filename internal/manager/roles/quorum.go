@@ -63,7 +63,7 @@ func (g Group) Remove(raftID uint64) error {
 func (g Group) Demote(v store.View, node model.ID) error {
 	for _, m := range g {
 		if m.Node == node && !m.Learner {
-			return g.Quorum(func(m Member) bool { return m.Node == node || !wanted(v, m.Node) })
+			return g.Quorum(func(m Member) bool { return m.Node == node || !Wanted(v, m.Node) })
 		}
 	}
 	return nil // a promotion that has not come about is taken back
@@ -75,7 +75,7 @@ func (g Group) Unwanted(v store.View) []Member {
 	var out, voters, leader []Member
 	for _, m := range g {
 		switch {
-		case wanted(v, m.Node):
+		case Wanted(v, m.Node):
 		case m.Leader:
 			leader = append(leader, m)
 		case m.Learner || !m.Active:
@@ -87,8 +87,8 @@ func (g Group) Unwanted(v store.View) []Member {
 	return append(append(out, voters...), leader...)
 }
 
-// wanted says whether a node is asked to be a manager.
-func wanted(v store.View, node model.ID) bool {
+// Wanted says whether a node is asked to be a manager.
+func Wanted(v store.View, node model.ID) bool {
 	spec := store.NodeSpecs.ByID(v, node)
 	return spec != nil && spec.Spec.Get().Role == swarm.NodeRoleManager
 }
