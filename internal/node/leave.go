@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/model"
 	"golang.org/x/sync/errgroup"
@@ -13,7 +14,7 @@ import (
 // leaveStops bounds how many containers are ended at a time when a node leaves.
 const leaveStops = 32
 
-// clearEngine ends and removes all a node's tasks and the networks made for them.
+// clearEngine ends and removes all a node's tasks and the networks and secrets made for them.
 func clearEngine(ctx context.Context, engine string, e env.Env, node model.ID) (err error) {
 	x, err := docker.New(docker.Options{Host: engine, NodeID: node, Files: filesOf(node), Env: e})
 	if err != nil {
@@ -37,5 +38,9 @@ func clearEngine(ctx context.Context, engine string, e env.Env, node model.ID) (
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return x.PruneNetworks(ctx, nil)
+	// A network that plain containers are on is theirs from now on.
+	if err := x.PruneNetworks(ctx, nil); !errors.Is(err, executor.ErrBusy) {
+		return err
+	}
+	return nil
 }

@@ -60,6 +60,25 @@ func (f *files) remove(task model.ID) error {
 	return nil
 }
 
+// RemoveFiles gives back the memory that held secrets and configs, for a node that leaves its cluster: no task of it is
+// left.
+func (e *Executor) RemoveFiles() error {
+	f := &e.files
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ready = false
+	if f.dir == "" {
+		return nil
+	}
+	if err := unix.Unmount(f.dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("unmounting %s, which held secrets: %w", f.dir, err)
+	}
+	if err := os.RemoveAll(f.dir); err != nil {
+		return fmt.Errorf("removing the directory of secrets: %w", err)
+	}
+	return nil
+}
+
 // prepare makes sure that the directory is in memory.
 func (f *files) prepare() error {
 	f.mu.Lock()

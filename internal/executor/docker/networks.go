@@ -141,7 +141,8 @@ func (n *networks) there(ctx context.Context, net executor.Network) (bool, error
 	return false, nil
 }
 
-// prune removes the networks that stand for none of keep. Those still in use stay for the next time.
+// prune removes the networks that stand for none of keep. Those that still have containers stay, and the error is
+// executor.ErrBusy unless there is a worse one: the caller comes again.
 func (n *networks) prune(ctx context.Context, keep []model.ID) error {
 	wanted := make(map[string]bool, len(keep))
 	for _, id := range keep {
@@ -160,18 +161,23 @@ func (n *networks) prune(ctx context.Context, keep []model.ID) error {
 			continue
 		}
 		_, err := n.api.NetworkRemove(ctx, net.ID, client.NetworkRemoveOptions{})
-		if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsPermissionDenied(err) && !cerrdefs.IsConflict(err) {
+		switch {
+		case cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err):
+			errs = append(errs, fmt.Errorf("%w for containers to leave network %s: %w", executor.ErrBusy, net.Name, err))
+			continue
+		case err != nil && !cerrdefs.IsNotFound(err):
 			errs = append(errs, failed("removing network "+net.Name, called(err)))
 			continue
 		}
-		if id, parseErr := model.ParseID(label); parseErr == nil && err == nil {
+		if id, err := model.ParseID(label); err == nil {
 			delete(n.made, id)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here.
+// PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here. One that
+// still has containers stays; the error then is executor.ErrBusy.
 func (e *Executor) PruneNetworks(ctx context.Context, keep []model.ID) error {
 	return e.networks.prune(ctx, keep)
 }
