@@ -33,16 +33,20 @@ func (l *Lab) cluster(ctx context.Context) error {
 	return l.agreed(ctx)
 }
 
-// Join joins a host to the cluster of another, with the role it was made for.
+// join joins a host to the cluster of another, with the role it was made for.
 func (h *Host) join(ctx context.Context, via *Host) error {
 	began := time.Now()
 	token, err := via.Exec(ctx, "docker", "swarm", "join-token", "--quiet", string(h.Role))
 	if err != nil {
 		return err
 	}
-	if _, err := h.Exec(ctx, "docker", "swarm", "join", "--token", token, "--advertise-addr", h.Address.String(),
-		"--listen-addr", listenAddr(h), listenAddr(via)); err != nil {
-		return fmt.Errorf("joining %s: %w", h.Name, err)
+	cmd, err := h.Command(ctx, "docker", "swarm", "join", "--token", token, "--advertise-addr", h.Address.String(),
+		"--listen-addr", listenAddr(h), listenAddr(via))
+	if err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil { // the error leaves the command out: it holds the token
+		return fmt.Errorf("docker swarm join on %s: %w: %s", h.Name, err, strings.TrimSpace(string(out)))
 	}
 	h.lab.say("%s: docker swarm join (%s)", h.Name, since(began))
 	return nil

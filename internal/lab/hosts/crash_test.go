@@ -2,6 +2,8 @@ package hosts_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +13,9 @@ import (
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
+// deadParts is the case that kills the switch and a host, too.
+const deadParts = "when all was there, with parts of it"
+
 // TestCrashedUp kills an up at several moments with -9: down takes away what is there.
 func TestCrashedUp(t *testing.T) {
 	for name, until := range map[string]string{
@@ -18,6 +23,7 @@ func TestCrashedUp(t *testing.T) {
 		"with a host":        "answers at",
 		"in the swarm":       "docker swarm init",
 		"when all was there": "The lab is up",
+		deadParts:            "The lab is up",
 	} {
 		t.Run(name, func(t *testing.T) {
 			needRoot(t)
@@ -37,6 +43,12 @@ func TestCrashedUp(t *testing.T) {
 					}
 					return ""
 				})
+			} else if name == deadParts {
+				for _, machine := range []string{"switch", "m1"} {
+					if err := lab.KillMachine(machine); err != nil {
+						t.Fatal(err)
+					}
+				}
 			} else if on, err := lab.Host("w1").Running(); !on || err != nil {
 				t.Errorf("a finished up's host does not run: %v", err)
 			}
@@ -81,4 +93,35 @@ func killUp(t *testing.T, dir, until string) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+}
+
+// TestInterruptedUp ends an up by its context, as Ctrl-C does: it takes away itself what was made.
+func TestInterruptedUp(t *testing.T) {
+	needRoot(t)
+	before, dir := shared(t), labDir(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := hosts.Config{Dir: dir, Managers: 1, Workers: 1, DockerSwarm: true, Progress: cancelAt{"answers at", cancel}}
+	if _, err := hosts.Up(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted up says %v", err)
+	}
+	if left := traces(t, dir, "/none"); len(left) > 0 {
+		t.Errorf("it left:\n%s", strings.Join(left, "\n"))
+	}
+	if after := shared(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// cancelAt listens for a word.
+type cancelAt struct {
+	word   string
+	cancel func()
+}
+
+func (c cancelAt) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), c.word) {
+		c.cancel()
+	}
+	return len(line), nil
 }

@@ -124,7 +124,7 @@ func (l *Lab) changeFaults(ctx context.Context, change func(*faults)) error {
 			return err
 		}
 		change(&f)
-		if _, err := l.onSwitch(ctx, f.rules(), "nft", "-f", "-"); err != nil {
+		if err := l.onSwitch(ctx, f.rules(), "nft", "-f", "-"); err != nil {
 			return err
 		}
 		return writeJSON(l.faultsFile(), f)
@@ -152,7 +152,7 @@ func (l *Lab) delay(ctx context.Context, m machine, d time.Duration) error {
 		}
 		return []string{"qdisc", "replace", "dev", dev, "root", "netem", "delay", fmt.Sprintf("%dus", d.Microseconds()), "limit", "100000"}
 	}
-	_, atSwitch := l.onSwitch(ctx, "", "tc", args(m.Name)...)
+	atSwitch := l.onSwitch(ctx, "", "tc", args(m.Name)...)
 	out, atHost := within(ctx, pid, "tc", args(guest.Link)...).CombinedOutput()
 	switch said := string(out); {
 	case d == 0, atSwitch == nil && atHost == nil: // there may have been none

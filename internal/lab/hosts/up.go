@@ -23,12 +23,8 @@ func Up(ctx context.Context, cfg Config) (*Lab, error) {
 		return nil, err
 	}
 	if err := l.up(ctx); err != nil {
-		err = fmt.Errorf("making the lab: %w", err)
-		l.say("%v", "That failed; taking away what was made")
-		if ctx.Err() != nil {
-			err = errors.Join(err, context.Cause(ctx))
-		}
-		return nil, errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+		l.say("That failed; taking away what was made")
+		return nil, errors.Join(fmt.Errorf("making the lab: %w", err), l.Down(context.WithoutCancel(ctx)))
 	}
 	l.say("The lab is up: %d managers and %d workers in %s", cfg.Managers, cfg.Workers, since(began))
 	return l, nil

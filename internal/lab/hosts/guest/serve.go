@@ -119,9 +119,12 @@ func (s Spec) abandoned() {
 	os.Exit(1)
 }
 
-// Environment is the caller's without what it says about another engine or daemon.
+// Environment is the caller's without what it says about another engine, another daemon or the way out: from a lab there
+// is none.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		return strings.HasPrefix(kv, "DOCKER_") || strings.HasPrefix(kv, "SKEP_") || strings.HasPrefix(kv, "NOTIFY_SOCKET=")
+		name, _, _ := strings.Cut(kv, "=")
+		return strings.HasPrefix(name, "DOCKER_") || strings.HasPrefix(name, "SKEP_") || name == "NOTIFY_SOCKET" ||
+			strings.HasSuffix(strings.ToLower(name), "_proxy")
 	})
 }
