@@ -39,8 +39,8 @@ func clearEngine(ctx context.Context, engine string, e env.Env, node model.ID) (
 		return err
 	}
 	// A network that plain containers are on is theirs from now on.
-	if err := x.PruneNetworks(ctx, nil); !errors.Is(err, executor.ErrBusy) {
+	if err := x.PruneNetworks(ctx, nil); err != nil && !errors.Is(err, executor.ErrBusy) {
 		return err
 	}
-	return nil
+	return x.RemoveFiles()
 }
