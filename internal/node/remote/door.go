@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 const (
 	handshakeWait = 10 * time.Second
+	refuseWait    = time.Second
 	acceptPause   = 100 * time.Millisecond // after the system refused to accept, for example for want of descriptors
 )
 
@@ -79,7 +81,7 @@ func (d *door) greet(ctx context.Context, c net.Conn, from string) {
 	t := tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: d.config})
 	if err := t.HandshakeContext(hctx); err != nil {
 		d.logger.Debug("a connection was refused", "from", c.RemoteAddr(), "err", err)
-		_ = c.Close()
+		d.refuse(c)
 		return
 	}
 	g := &greeted{Conn: t}
@@ -95,6 +97,17 @@ func (d *door) greet(ctx context.Context, c net.Conn, from string) {
 	if !to.put(ctx, g) {
 		_ = g.Close()
 	}
+}
+
+// refuse closes a connection so that the client gets to read why: what it has sent meanwhile is read too, or the reset
+// that answers it would overtake the reason.
+func (d *door) refuse(c net.Conn) {
+	defer c.Close()
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(refuseWait)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c, maxStrangerMessage) // whatever it is
 }
 
 // config is asked at each handshake, since certificates are renewed. A connection stands for the certificate it was
