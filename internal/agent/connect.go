@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -12,11 +13,26 @@ import (
 const (
 	pauseFirst = 100 * time.Millisecond
 	pauseMost  = 5 * time.Second
+	// sessionPause is the longest pause between tries to find a manager: a new leader waits three times as long for
+	// the nodes before it takes them for down. In a large cluster both are longer.
+	sessionPause     = 2 * time.Second
+	sessionPauseMost = 30 * time.Second
+	// settled is how long a session has to last for the next try to come soon.
+	settled = time.Second
 )
 
-// pause waits longer each time in a row, so that many nodes do not hammer what is down.
-func (a *Agent) pause(ctx context.Context, tries int) error {
-	timer, stop := a.cfg.Env.NewTimer(min(pauseFirst<<min(tries, 10), pauseMost))
+// backoff is longer each time in a row, so that what is down is not hammered.
+func backoff(tries int, most time.Duration) time.Duration {
+	return min(pauseFirst<<min(tries, 10), most)
+}
+
+// jitter spreads the tries of many nodes that lost their manager together.
+func (a *Agent) jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(a.nonce()%uint64(d))
+}
+
+func (a *Agent) pause(ctx context.Context, d time.Duration) error {
+	timer, stop := a.cfg.Env.NewTimer(d)
 	defer stop()
 	select {
 	case <-ctx.Done():
@@ -38,7 +54,7 @@ func (a *Agent) watchEngine(ctx context.Context) error {
 			tries = 0
 		}
 		a.cfg.Log.Warn("the container engine was lost, trying again", "error", err)
-		if err := a.pause(ctx, tries); err != nil {
+		if err := a.pause(ctx, backoff(tries, pauseMost)); err != nil {
 			return err
 		}
 	}
@@ -77,17 +93,25 @@ func (a *Agent) watchOnce(ctx context.Context) (listed bool, err error) {
 	return listed, err
 }
 
-// keepSession holds a session with a manager, and opens another one when it ends.
-func (a *Agent) keepSession(ctx context.Context) error {
+// keepSession holds a session with a manager, and opens another one when it ends. over is closed when the agent has
+// said what it had to say.
+func (a *Agent) keepSession(ctx context.Context, over <-chan struct{}) error {
+	most := sessionPause
 	for tries := 0; ; tries++ {
 		s, err := a.cfg.Dialer.Dial(ctx)
 		if err == nil {
+			began := a.cfg.Env.Now()
 			nonce := a.nonce()
 			a.tell(func(time.Time) { a.session = s; a.machine.Connected(nonce) })
-			welcomed := a.receive(ctx, s)
+			if period := a.receive(ctx, s); period > 0 {
+				most = min(max(sessionPause, 2*period), sessionPauseMost)
+			}
+			if ctx.Err() != nil {
+				<-over
+			}
 			s.Close()
 			a.tell(func(time.Time) { a.session = nil; a.machine.Disconnected() })
-			if welcomed {
+			if a.cfg.Env.Now().Sub(began) >= settled {
 				tries = 0
 			}
 		}
@@ -97,27 +121,39 @@ func (a *Agent) keepSession(ctx context.Context) error {
 		if err != nil {
 			a.cfg.Log.Debug("no manager can be reached, trying again", "error", err)
 		}
-		if err := a.pause(ctx, tries); err != nil {
+		if err := a.pause(ctx, a.jitter(backoff(tries, most))); err != nil {
 			return err
 		}
 	}
 }
 
-// receive hands messages on until the session ends, and reports whether the manager had welcomed the node.
-func (a *Agent) receive(ctx context.Context, s wire.Session) (welcomed bool) {
+// receive hands messages on until the session ends, and returns the heartbeat period it was told, or zero.
+func (a *Agent) receive(ctx context.Context, s wire.Session) (period time.Duration) {
 	for {
 		select {
 		case <-ctx.Done():
-			return welcomed
+			return period
 		case msg, ok := <-s.Recv():
 			if !ok {
-				return welcomed
+				return period
 			}
-			welcomed = welcomed || msg.GetWelcome() != nil
+			if w := msg.GetWelcome(); w != nil {
+				period = time.Duration(w.HeartbeatPeriod)
+			}
 			if bye := msg.GetGoodbye(); bye != nil {
 				a.cfg.Log.Info("the manager ended the session", "reason", bye.Text)
 			}
 			a.tell(func(now time.Time) { a.machine.Receive(now, msg) })
 		}
+	}
+}
+
+// farewell tells the manager that the agent ends because it was asked to.
+func (a *Agent) farewell(cause error) {
+	if a.session == nil {
+		return
+	}
+	if msg := a.machine.Bye(errors.Is(cause, ErrLeaving)); msg != nil {
+		_ = a.session.Send(msg) // a session that has ended takes no leave
 	}
 }

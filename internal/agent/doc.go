@@ -13,6 +13,10 @@
 //     stopped is stopped.
 //   - An engine that cannot be reached changes no task's state.
 //   - Secrets and registry credentials are in memory only.
+//   - A manager of an epoch that the node has left behind is not listened to: not what it assigns, nor where it says
+//     the managers are, nor that the node was removed. One that is silent is left, as is one that was never believed.
+//   - A planned end is announced: the managers wait for the node as long as [Options.Lease] says. Ended with the cause
+//     [ErrLeaving] the node asks for no time.
 //
 // Callers may not assume that every state a task passes through is reported: only the latest is.
 package agent

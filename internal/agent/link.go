@@ -18,12 +18,32 @@ type link struct {
 	synced    bool // this session's full set was applied
 	described bool // the manager has the newest description
 	period    time.Duration
+	heard     time.Time // when the manager last said something, or was first spoken to
 	beat      time.Time // when the next heartbeat is due; zero: no session
 	seq       uint64
 	unacked   []model.ID // tasks in the batch under way; nil: there is none
 	reports   []model.ID // tasks with something to report, each once
 	isNoted   map[model.ID]bool
 	hangup    bool
+}
+
+const (
+	// helloPatience is how long a manager may take to welcome the node.
+	helloPatience = 3 * time.Second
+	// A manager answers heartbeats. One that is silent for two and a half periods is left: its host may have lost its
+	// power, which nothing else tells soon, and another manager waits only so long for the node.
+	silentHalfPeriods = 5
+)
+
+// patience is when a silent manager is left; zero: nothing is expected of one.
+func (l *link) patience() time.Time {
+	switch {
+	case !l.open || !l.said:
+		return time.Time{}
+	case !l.welcomed:
+		return l.heard.Add(helloPatience)
+	}
+	return l.heard.Add(l.period * silentHalfPeriods / 2)
 }
 
 // Connected says that a session was opened. nonce differs from that of any other session of this node.
@@ -46,9 +66,14 @@ func (m *Machine) Disconnected() {
 
 // Receive takes a message of the manager.
 func (m *Machine) Receive(now time.Time, msg *wire.ManagerMessage) {
+	m.link.heard = now
 	switch k := msg.Kind.(type) {
 	case *wire.ManagerMessage_Welcome:
 		if k.Welcome.Nonce != m.link.nonce || !m.link.open {
+			return
+		}
+		if k.Welcome.Epoch < m.set.epoch {
+			m.link.hangup = true // a manager of a state that this node has left behind
 			return
 		}
 		m.link.welcomed, m.link.period = true, time.Duration(k.Welcome.HeartbeatPeriod)
@@ -60,8 +85,30 @@ func (m *Machine) Receive(now time.Time, msg *wire.ManagerMessage) {
 			m.link.unacked = nil
 		}
 	case *wire.ManagerMessage_Goodbye:
-		m.link.hangup = true
+		m.receiveGoodbye(k.Goodbye)
+	case *wire.ManagerMessage_Peers:
+		m.receivePeers(k.Peers)
+	case *wire.ManagerMessage_OpenLogs:
+		if m.link.welcomed {
+			m.openLogs = append(m.openLogs, k.OpenLogs)
+		}
+	case *wire.ManagerMessage_CloseLogs:
+		if m.link.welcomed {
+			m.closeLogs = append(m.closeLogs, key(k.CloseLogs.StreamId))
+		}
 	}
+}
+
+// Bye is what to tell the manager before the agent ends: that the node will be back, or that it leaves for good. It is
+// nil where no manager would understand it.
+func (m *Machine) Bye(leaving bool) *wire.AgentMessage {
+	switch {
+	case !m.link.open || !m.link.welcomed:
+		return nil
+	case leaving:
+		return wire.FromBye(&wire.Bye{})
+	}
+	return wire.FromBye(&wire.Bye{Lease: int64(m.opts.Lease)})
 }
 
 // receiveSet applies assignments, unless they are of a state this node has left behind or have no beginning: then
@@ -111,8 +158,15 @@ func (m *Machine) talk(now time.Time, out *Output) {
 	if !l.open || m.desc == nil {
 		return
 	}
+	if at := l.patience(); !at.IsZero() && !at.After(now) {
+		out.Hangup, l.heard = true, now
+		if l.welcomed {
+			l.beat = now.Add(l.period)
+		}
+		return
+	}
 	if !l.said {
-		l.said, l.described = true, true
+		l.said, l.described, l.heard = true, true, now
 		out.Send = append(out.Send, wire.FromHello(&wire.Hello{
 			NodeId: wire.Bytes(m.opts.NodeID), Description: m.desc, Nonce: l.nonce, Epoch: m.set.epoch, Version: m.set.version,
 		}))

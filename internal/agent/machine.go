@@ -20,11 +20,14 @@ type Options struct {
 	// Stops bounds the stops under way. They are counted apart: most of a stop is waiting for a process to end, and
 	// a few that take their whole grace must not hold up everything else. 0 means 64.
 	Stops int
+	// Lease is how long the managers are asked to wait for the node when its agent ends in order; 0 means a minute.
+	Lease time.Duration
 }
 
 const (
 	defaultWork  = 16
 	defaultStops = 64
+	defaultLease = time.Minute
 	// saveEvery bounds how often the assignments are written to disk.
 	saveEvery = time.Second
 )
@@ -50,7 +53,12 @@ type Machine struct {
 	set assignments
 
 	// The session with the manager.
-	link link
+	link      link
+	expelled  bool
+	toldPeers *wire.Peers // the last handed out
+	peers     *Peers      // to be handed out
+	openLogs  []*wire.OpenLogs
+	closeLogs []model.ID
 
 	saveAt time.Time // when the assignments are to be saved; zero: they are as saved
 	saved  time.Time
@@ -63,6 +71,11 @@ type Output struct {
 	Send   []*wire.AgentMessage
 	Hangup bool   // end the session and open another one
 	Save   []byte // what to keep on disk; nil: nothing new
+
+	Removed   bool             // the node is no member of the cluster any more: nothing else will come
+	Peers     *Peers           // the managers and this node's role; nil: nothing new
+	OpenLogs  []*wire.OpenLogs // output that a manager wants sent to it
+	CloseLogs []model.ID       // streams of output that nobody reads any more
 }
 
 // New makes the agent of a node. saved is what an earlier one last gave out in Output.Save, or nil.
@@ -72,6 +85,9 @@ func New(opts Options, saved []byte) (*Machine, error) {
 	}
 	if opts.Stops <= 0 {
 		opts.Stops = defaultStops
+	}
+	if opts.Lease <= 0 {
+		opts.Lease = defaultLease
 	}
 	m := &Machine{opts: opts, tasks: map[model.ID]*task{}, isDue: map[model.ID]bool{}, set: newAssignments()}
 	m.ops = newOpQueue(opts)
@@ -119,7 +135,9 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	m.dispatch(&out)
 	m.talk(now, &out)
 	m.save(now, &out)
-	return out, earliest(m.wake.Next(), m.link.beat, m.saveAt)
+	out.Removed, out.Peers, out.OpenLogs, out.CloseLogs = m.expelled, m.peers, m.openLogs, m.closeLogs
+	m.peers, m.openLogs, m.closeLogs = nil, nil, nil
+	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.saveAt)
 }
 
 // touch has a task looked at in the next step.

@@ -59,7 +59,27 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "disconnect":
 		s.m.Disconnected()
 	case "welcome":
-		s.m.Receive(s.now, wire.FromWelcome(&wire.Welcome{Nonce: s.nonce, HeartbeatPeriod: int64(5 * time.Second)}))
+		s.m.Receive(s.now, wire.FromWelcome(&wire.Welcome{Nonce: s.nonce, Epoch: s.epoch(t, d), HeartbeatPeriod: int64(5 * time.Second)}))
+	case "answer": // to a heartbeat
+		s.m.Receive(s.now, wire.FromAnswer(&wire.Heartbeat{}))
+	case "peers":
+		p := &wire.Peers{Manager: d.HasArg("manager")}
+		for _, line := range lines(d.Input) {
+			p.Managers = append(p.Managers, &wire.Manager{NodeId: wire.Bytes(node), Addr: line})
+		}
+		s.m.Receive(s.now, wire.FromPeers(p))
+	case "open-logs":
+		s.m.Receive(s.now, wire.FromOpenLogs(&wire.OpenLogs{StreamId: wire.Bytes(model.NumID(1))}))
+	case "close-logs":
+		s.m.Receive(s.now, wire.FromCloseLogs(&wire.CloseLogs{StreamId: wire.Bytes(model.NumID(1))}))
+	case "bye":
+		msg := s.m.Bye(d.HasArg("leaving"))
+		if msg == nil {
+			return "nothing to say\n"
+		}
+		return fmt.Sprintf("bye, back within %s\n", time.Duration(msg.GetBye().Lease))
+	case "removed": // by a manager of some epoch
+		s.m.Receive(s.now, wire.FromGoodbye(&wire.Goodbye{Reason: wire.Goodbye_NOT_A_MEMBER, Epoch: s.epoch(t, d)}))
 	case "assign":
 		s.m.Receive(s.now, wire.FromAssignments(s.assignments(t, d)))
 	case "ack":
@@ -104,6 +124,15 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	return s.step()
 }
 
+// epoch is the manager's, 1 unless said otherwise.
+func (s *script) epoch(t *testing.T, d *datadriven.TestData) uint64 {
+	epoch := uint64(1)
+	if d.HasArg("epoch") {
+		d.ScanArgs(t, "epoch", &epoch)
+	}
+	return epoch
+}
+
 func (s *script) step() string {
 	out, next := s.m.Step(s.now)
 	var b strings.Builder
@@ -119,6 +148,18 @@ func (s *script) step() string {
 	}
 	if out.Hangup {
 		b.WriteString("hang up\n")
+	}
+	if out.Removed {
+		b.WriteString("removed from the cluster\n")
+	}
+	if out.Peers != nil {
+		fmt.Fprintf(&b, "peers %v\n", *out.Peers)
+	}
+	for range out.OpenLogs {
+		b.WriteString("open logs\n")
+	}
+	for range out.CloseLogs {
+		b.WriteString("close logs\n")
 	}
 	if out.Save != nil {
 		s.saved = out.Save

@@ -35,7 +35,16 @@ type path struct {
 	mu     sync.Mutex // Direct belongs to one goroutine at a time
 	direct store.Direct
 	server *dispatcher.Server
-	stop   []func()
+
+	peers  []agent.Peers
+	opened int
+}
+
+// told is what the agent's node has heard.
+func (p *path) told() ([]agent.Peers, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.peers, p.opened
 }
 
 func newPath(t *testing.T, c simulated.Config) *path {
@@ -90,13 +99,19 @@ func (p *path) Dial(context.Context) (wire.Session, error) {
 }
 
 func (p *path) startAgent() (stop func()) {
+	return p.run(p.agent().Run)
+}
+
+func (p *path) agent() *agent.Agent {
 	a, err := agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: nodeID}, Env: env.Real(), Executor: p.engine.Executor(), Dialer: p, Disk: p.disk,
+		Peers:    func(peers agent.Peers) { p.mu.Lock(); defer p.mu.Unlock(); p.peers = append(p.peers, peers) },
+		OpenLogs: func(*wire.OpenLogs) { p.mu.Lock(); defer p.mu.Unlock(); p.opened++ },
 	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return p.run(a.Run)
+	return a
 }
 
 // task writes a task as orchestrator, allocator and scheduler would.
@@ -197,9 +212,13 @@ func TestRestarts(t *testing.T) {
 		if st := store.NodeStates.ByID(p.store.View(), nodeID); st.State != model.ReachDisconnected {
 			t.Errorf("a node without its agent is %v, want disconnected", st.State)
 		}
+		time.Sleep(50 * time.Second)
+		if st := store.NodeStates.ByID(p.store.View(), nodeID); st.State != model.ReachDisconnected {
+			t.Errorf("a node that announced its restart is %v after fifty seconds, want disconnected", st.State)
+		}
 		time.Sleep(20 * time.Second)
 		if st := store.NodeStates.ByID(p.store.View(), nodeID); st.State != model.ReachDown {
-			t.Errorf("a node without its agent for twenty seconds is %v, want down", st.State)
+			t.Errorf("a node without its agent after its lease is %v, want down", st.State)
 		}
 		stopServer()
 	})
@@ -228,3 +247,107 @@ func TestEngineLost(t *testing.T) {
 		p.is(12, model.StateRunning)
 	})
 }
+
+// TestEnds: a node that leaves is down at once; one that is removed ends by itself; its containers are there still.
+func TestEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPath(t, simulated.Config{})
+		defer p.startServer()()
+		p.task(10, model.StateRunning)
+		ended := make(chan error, 1)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() { ended <- p.agent().Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		p.is(10, model.StateRunning)
+		cancel(agent.ErrLeaving)
+		<-ended
+		synctest.Wait()
+		if st := store.NodeStates.ByID(p.store.View(), nodeID); st.State != model.ReachDown {
+			t.Errorf("a node that has left is %v, want down", st.State)
+		}
+		go func() { ended <- p.agent().Run(t.Context()) }()
+		time.Sleep(10 * time.Second)
+		p.write(store.WriterAPI, store.NodeSpecs.Delete(model.KeyOf(nodeID)))
+		if err := <-ended; !errors.Is(err, agent.ErrRemoved) {
+			t.Errorf("the agent of a removed node ended with %v", err)
+		}
+		p.containers(1)
+	})
+}
+
+// TestTold: the node hears of managers, of its role and of requests for output.
+func TestTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPath(t, simulated.Config{})
+		stop := p.startServer()
+		defer func() { stop() }()
+		defer p.startAgent()()
+		p.write(store.WriterRaft, store.Members.Put(&model.Member{RaftID: 1, NodeID: nodeID, Addr: "192.0.2.7:2377"}))
+		time.Sleep(time.Second)
+		p.write(store.WriterIdentity, store.NodeIdentities.Put(&model.NodeIdentity{ID: nodeID, Role: model.RoleManager}))
+		time.Sleep(time.Second)
+		peers, _ := p.told()
+		if last := peers[len(peers)-1]; !last.Manager || len(last.Managers) != 1 || last.Managers[0].Addr != "192.0.2.7:2377" {
+			t.Errorf("the node was told %+v", peers)
+		}
+		if err := p.server.Ask(t.Context(), nodeID, wire.FromOpenLogs(&wire.OpenLogs{})); err != nil {
+			t.Error(err)
+		}
+		if err := p.server.Ask(t.Context(), model.NumID(8), wire.FromOpenLogs(&wire.OpenLogs{})); !errors.Is(err, dispatcher.ErrNotConnected) {
+			t.Errorf("asking a node there is not: %v", err)
+		}
+		time.Sleep(time.Second)
+		if _, opened := p.told(); opened != 1 {
+			t.Errorf("the node was asked %d times, want once", opened)
+		}
+		stop()
+		if err := p.server.Ask(t.Context(), nodeID, wire.FromOpenLogs(&wire.OpenLogs{})); !errors.Is(err, store.ErrNotLeader) {
+			t.Errorf("asking a manager that leads no more: %v", err)
+		}
+		stop = p.startServer()
+		time.Sleep(10 * time.Second)
+		if again, _ := p.told(); len(again) != len(peers) {
+			t.Errorf("the node was told the same again: %+v", again)
+		}
+	})
+}
+
+// mute is a manager whose host has lost its power: nothing comes, and no end either.
+type mute struct {
+	once sync.Once
+	in   chan *wire.ManagerMessage
+}
+
+func (*mute) Send(*wire.AgentMessage) error       { return nil }
+func (m *mute) Recv() <-chan *wire.ManagerMessage { return m.in }
+func (m *mute) Close()                            { m.once.Do(func() { close(m.in) }) }
+
+// TestMuteManager: the agent goes to another manager in time.
+func TestMuteManager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPath(t, simulated.Config{})
+		defer p.startServer()()
+		dials := 0
+		a, err := agent.NewAgent(agent.Config{
+			Options: agent.Options{NodeID: nodeID}, Env: env.Real(), Executor: p.engine.Executor(),
+			Dialer: dialer(func(ctx context.Context) (wire.Session, error) {
+				if dials++; dials == 1 {
+					return &mute{in: make(chan *wire.ManagerMessage)}, nil
+				}
+				return p.Dial(ctx)
+			}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.run(a.Run)()
+		time.Sleep(4 * time.Second)
+		if st := store.NodeStates.ByID(p.store.View(), nodeID); st == nil || st.State != model.ReachReady {
+			t.Errorf("the node is %+v four seconds after its manager fell silent", st)
+		}
+	})
+}
+
+type dialer func(context.Context) (wire.Session, error)
+
+func (d dialer) Dial(ctx context.Context) (wire.Session, error) { return d(ctx) }

@@ -3,12 +3,14 @@ package agent
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/wire"
 	"golang.org/x/sync/errgroup"
 )
@@ -19,7 +21,16 @@ type Disk interface {
 	Save([]byte) error
 }
 
-// Config is what an agent's shell needs.
+// ErrRemoved is returned by [Agent.Run] when the managers say that the node was removed from the cluster. The node's
+// containers run still; the managers count them as gone and have replaced them, so whoever runs the agent ends them.
+var ErrRemoved = errors.New("this node was removed from its cluster")
+
+// ErrLeaving is the cause to end [Agent.Run]'s context with when the node leaves the cluster: its tasks are replaced at
+// once, where after any other end the managers wait for its return.
+var ErrLeaving = errors.New("this node leaves its cluster")
+
+// Config is what an agent's shell needs. Its functions are called by Run's goroutine: they hand on and return.
+
 type Config struct {
 	Options
 	Env      env.Env
@@ -27,6 +38,10 @@ type Config struct {
 	Dialer   wire.Dialer
 	Disk     Disk // nil: nothing is kept
 	Log      *slog.Logger
+
+	Peers     func(Peers)           // the managers or the node's role changed; nil: nobody wants to know
+	OpenLogs  func(*wire.OpenLogs)  // a manager wants output of this node's tasks; nil: it gets none
+	CloseLogs func(stream model.ID) // a manager wants no more of it
 }
 
 // Agent runs a Machine: it owns the goroutines that wait for the engine, the manager and the disk.
@@ -69,15 +84,25 @@ func NewAgent(cfg Config) (*Agent, error) {
 	}, nil
 }
 
-// Run runs the node's tasks until ctx ends. Containers run on afterwards.
+// Run runs the node's tasks until ctx ends, or the node is removed from the cluster: then it returns [ErrRemoved].
+// Containers run on afterwards. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
+	asked := ctx
+	over := make(chan struct{})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.watchEngine(ctx) })
-	g.Go(func() error { return a.keepSession(ctx) })
+	g.Go(func() error { return a.keepSession(ctx, over) })
 	if a.cfg.Disk != nil {
 		g.Go(func() error { return a.saveLoop(ctx) })
 	}
-	g.Go(func() error { return a.loop(ctx, g) })
+	g.Go(func() error {
+		defer close(over)
+		err := a.loop(ctx, g)
+		if asked.Err() != nil {
+			a.farewell(context.Cause(asked))
+		}
+		return err
+	})
 	return g.Wait()
 }
 
@@ -89,6 +114,9 @@ func (a *Agent) loop(ctx context.Context, g *errgroup.Group) error {
 		}
 		out, next := a.machine.Step(a.cfg.Env.Now())
 		a.carryOut(ctx, g, out)
+		if out.Removed {
+			return ErrRemoved
+		}
 		if err := a.sleep(ctx, next); err != nil {
 			return err
 		}
@@ -126,6 +154,7 @@ func (a *Agent) carryOut(ctx context.Context, g *errgroup.Group, out Output) {
 		a.mu.Unlock()
 		poke(a.saves)
 	}
+	a.handOn(out)
 	if a.session == nil {
 		return
 	}
@@ -137,6 +166,23 @@ func (a *Agent) carryOut(ctx context.Context, g *errgroup.Group, out Output) {
 	}
 	if out.Hangup {
 		a.session.Close()
+	}
+}
+
+// handOn gives the node what is not the agent's business.
+func (a *Agent) handOn(out Output) {
+	if out.Peers != nil && a.cfg.Peers != nil {
+		a.cfg.Peers(*out.Peers)
+	}
+	for _, msg := range out.OpenLogs {
+		if a.cfg.OpenLogs != nil {
+			a.cfg.OpenLogs(msg)
+		}
+	}
+	for _, stream := range out.CloseLogs {
+		if a.cfg.CloseLogs != nil {
+			a.cfg.CloseLogs(stream)
+		}
 	}
 }
 

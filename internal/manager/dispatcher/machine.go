@@ -130,6 +130,7 @@ func (m *Machine) Closed(now time.Time, id SessionID) {
 	}
 	m.forget(s)
 	if n := m.nodes[s.node]; n != nil && n.session == s {
+		m.lastWords(now, s)
 		n.session, n.dirty = nil, nil
 		if !s.bye {
 			m.setNode(now, n, model.ReachDisconnected, "the connection to the node's agent was lost", nil)

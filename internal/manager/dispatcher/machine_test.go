@@ -146,6 +146,9 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		for _, n := range list(d) {
 			s.deliver(n, wire.FromHeartbeat(&wire.Heartbeat{}))
 		}
+	case "bye-close":
+		s.deliver(names(d)[0], wire.FromBye(&wire.Bye{Lease: int64(time.Minute)}))
+		s.m.Closed(s.now, s.sessions[names(d)[0]])
 	case "bye":
 		var lease string
 		d.ScanArgs(t, "lease", &lease)

@@ -57,15 +57,29 @@ func (m *Machine) heardAgain(now time.Time, n *node) {
 	}
 }
 
-// leave takes an agent's word that it will be back: until then the node is not judged, and its tasks stay.
+// leave takes an agent's word that it will be back: until then the node is not judged, and its tasks stay. One that
+// asks for no time does not come back.
 func (m *Machine) leave(now time.Time, s *session, lease time.Duration) {
-	lease = min(max(lease, 0), longestLease)
+	lease = min(lease, longestLease)
 	n := m.nodes[s.node]
 	s.bye = true
+	if lease <= 0 {
+		m.setDown(now, n, "the node has left the cluster")
+		return
+	}
 	n.until = now.Add(lease)
 	n.lease = n.until.UnixNano()
 	m.setNode(now, n, model.ReachDisconnected, fmt.Sprintf("the node is restarting: its tasks are left as they are for %s", lease), nil)
 	m.deadline.Add(n.id, m.dueAt(n))
+}
+
+// lastWords looks for a bye among what a session that is over had to say and nobody has judged.
+func (m *Machine) lastWords(now time.Time, s *session) {
+	for _, msg := range s.inbox {
+		if bye := msg.GetBye(); bye != nil && !s.bye {
+			m.leave(now, s, time.Duration(bye.Lease))
+		}
+	}
 }
 
 // silence finds the nodes that were not heard for too long.
@@ -142,11 +156,15 @@ func (m *Machine) down(now time.Time, n *node) {
 	if n.lease != 0 {
 		message = "the node announced a restart and did not come back in time"
 	}
-	n.until, n.lease, n.spared, n.unheard = time.Time{}, 0, false, false
-	m.setNode(now, n, model.ReachDown, message, nil)
+	m.setDown(now, n, message)
 	if n.session != nil {
 		m.end(n.session, wire.Goodbye_UNKNOWN, "no heartbeat came in time")
 	}
+}
+
+func (m *Machine) setDown(now time.Time, n *node, message string) {
+	n.until, n.lease, n.spared, n.unheard = time.Time{}, 0, false, false
+	m.setNode(now, n, model.ReachDown, message, nil)
 }
 
 // overslept makes up for a time in which this process did not run, or was not scheduled: what the nodes sent meanwhile
