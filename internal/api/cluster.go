@@ -14,7 +14,7 @@ type Cluster interface {
 	// Init founds a cluster of this one node. The request has been checked. The node's id is returned when
 	// the cluster answers.
 	Init(ctx context.Context, req swarm.InitRequest) (nodeID string, err error)
-	// Leave makes the node forget its cluster. Without force the caller has checked that it may.
+	// Leave makes the node forget its cluster. A manager leaves with force only, as in Docker.
 	Leave(ctx context.Context, force bool) error
 	// Manager is nil unless this node is an active manager.
 	Manager() Manager
@@ -24,6 +24,12 @@ type Cluster interface {
 // refused.
 type Locker interface {
 	Unlock(ctx context.Context, key string) error
+}
+
+// Joiner is a Cluster that can join one there is. The request has been checked. An error is a sentence for the caller;
+// the node is a member wholly or not at all.
+type Joiner interface {
+	Join(ctx context.Context, req swarm.JoinRequest) error
 }
 
 // Manager reads and writes the cluster's state.
@@ -40,4 +46,6 @@ type State struct {
 	Addr   string // the address other nodes reach this one at
 	Err    string // why Local is error
 	Leader model.ID
+	// Managers are where a worker reaches the managers; those of a manager are in its tables.
+	Managers []swarm.Peer
 }

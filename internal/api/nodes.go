@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -21,13 +23,13 @@ func (s *Server) nodeList(r *request) error {
 	if err := checkNodeFilters(args); err != nil {
 		return err
 	}
-	v, _, err := r.view()
+	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
-	out := []swarm.Node{}
+	out, group := []swarm.Node{}, r.group(v, m)
 	for n := range store.NodeSpecs.All(v) {
-		if node := render.Node(v, n, s.Cluster.State().Leader); matchNode(args, node) {
+		if node := render.Node(v, n, group); matchNode(args, node) {
 			out = append(out, node)
 		}
 	}
@@ -52,7 +54,7 @@ func matchNode(args filters.Args, n swarm.Node) bool {
 }
 
 func (s *Server) nodeInspect(r *request) error {
-	v, _, err := r.view()
+	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (s *Server) nodeInspect(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.kind(http.StatusOK, versions.Node, render.Node(v, n, s.Cluster.State().Leader))
+	return r.kind(http.StatusOK, versions.Node, render.Node(v, n, r.group(v, m)))
 }
 
 func (s *Server) nodeUpdate(r *request) error {
@@ -73,11 +75,21 @@ func (s *Server) nodeUpdate(r *request) error {
 	if err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err := s.tryNodeUpdate(r, &spec, raw, version)
+		if !errors.Is(err, errRaced) || try == updateTries {
+			return err
+		}
+	}
+}
+
+// tryNodeUpdate fails with errRaced when another manager was changed meanwhile, or this node: then the next look says so.
+func (s *Server) tryNodeUpdate(r *request, spec *swarm.NodeSpec, raw json.RawMessage, version uint64) error {
 	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
-	if err := checkNodeSpec(&spec); err != nil {
+	if err := checkNodeSpec(spec); err != nil {
 		return err
 	}
 	old, err := find.Node(v, r.id)
@@ -87,15 +99,16 @@ func (s *Server) nodeUpdate(r *request) error {
 	if old.Index != version {
 		return httperr.New(http.StatusInternalServerError, "update out of sequence")
 	}
-	if err := checkRole(v, old, spec.Role); err != nil {
+	conditions, err := r.checkRole(v, m, old, spec.Role)
+	if err != nil {
 		return err
 	}
 	next := &model.NodeSpec{ID: old.ID}
-	if next.Spec, err = documentOver(raw, spec); err != nil {
+	if next.Spec, err = documentOver(raw, *spec); err != nil {
 		return err
 	}
 	if err := r.commit(m, "node", old.ID.String(), store.Batch{
-		Conditions: []store.Condition{store.NodeSpecs.At(old)},
+		Conditions: append(conditions, store.NodeSpecs.At(old)),
 		Changes:    []store.Change{store.NodeSpecs.Put(next)},
 	}); err != nil {
 		return err
@@ -120,16 +133,6 @@ func checkNodeSpec(spec *swarm.NodeSpec) error {
 	return nil
 }
 
-func checkRole(v store.View, old *model.NodeSpec, asked swarm.NodeRole) error {
-	switch {
-	case asked == old.Spec.Get().Role:
-		return nil
-	case asked == swarm.NodeRoleWorker && store.Members.Len(v) <= 1:
-		return httperr.BadRequest("attempting to demote the last manager of the swarm")
-	}
-	return httperr.NotImplemented("changing a node's role is not supported by this version of skep")
-}
-
 func (s *Server) nodeRemove(r *request) error {
 	v, m, err := r.view()
 	if err != nil {
@@ -139,10 +142,9 @@ func (s *Server) nodeRemove(r *request) error {
 	if err != nil {
 		return err
 	}
-	for member := range store.Members.All(v) {
-		if member.NodeID == n.ID {
-			return httperr.BadRequest("node %s is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal", n.ID)
-		}
+	// One that was demoted may still be a member for a moment: it is taken out of the group all the same.
+	if n.Spec.Get().Role == swarm.NodeRoleManager && store.MemberOf(v, n.ID) != nil {
+		return httperr.BadRequest("node %s is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal", n.ID)
 	}
 	state := store.NodeStates.ByID(v, n.ID)
 	if state != nil && state.State == model.ReachReady && !r.flag("force") {

@@ -7,7 +7,6 @@ import (
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/versions"
-	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -15,9 +14,7 @@ import (
 const (
 	alreadyMember = `This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`
 	notMember     = "This node is not part of a swarm"
-	lastManager   = "You are attempting to leave the swarm on a node that is participating as a manager. " +
-		"Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. "
-	noAutolock = "locking the managers' data at rest (autolock) is not supported by this version of skep"
+	noAutolock    = "locking the managers' data at rest (autolock) is not supported by this version of skep"
 )
 
 func (s *Server) swarmInspect(r *request) error {
@@ -98,28 +95,14 @@ func (s *Server) checkSpec(spec *swarm.Spec) error {
 	return nil
 }
 
-func (s *Server) swarmJoin(r *request) error {
-	var req swarm.JoinRequest
-	if _, err := r.decode(&req); err != nil {
-		return err
-	}
-	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
-		return httperr.Unavailable(alreadyMember)
-	}
-	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
-		return httperr.BadRequest("invalid join token")
-	}
-	return httperr.NotImplemented("joining a cluster is not supported by this version of skep: it runs clusters of one node")
-}
-
 func (s *Server) swarmLeave(r *request) error {
-	state := s.Cluster.State()
+	state, m := s.Cluster.State(), s.Cluster.Manager()
 	force := r.flag("force")
 	switch {
 	case state.Local == swarm.LocalNodeStateInactive:
 		return httperr.Unavailable(notMember)
-	case state.Local == swarm.LocalNodeStateActive && s.Cluster.Manager() != nil && !force:
-		return httperr.Unavailable(lastManager)
+	case state.Local == swarm.LocalNodeStateActive && m != nil && !force:
+		return r.leaveRefusal(m)
 	}
 	if err := s.Cluster.Leave(r.Context(), force); err != nil {
 		return err

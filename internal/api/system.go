@@ -89,7 +89,7 @@ func (s *Server) info(r *request) error {
 // swarmInfo does not fail: `docker info` is where people look when something does.
 func (s *Server) swarmInfo(r *request) swarm.Info {
 	state := s.Cluster.State()
-	out := swarm.Info{NodeID: state.NodeID.String(), NodeAddr: state.Addr, LocalNodeState: state.Local, Error: state.Err}
+	out := swarm.Info{NodeID: state.NodeID.String(), NodeAddr: state.Addr, LocalNodeState: state.Local, Error: state.Err, RemoteManagers: state.Managers}
 	if state.Local != swarm.LocalNodeStateActive || s.Cluster.Manager() == nil {
 		return out
 	}

@@ -3,12 +3,13 @@ package render
 import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Node is one node; leader is the node that leads the managers.
-func Node(v store.View, n *model.NodeSpec, leader model.ID) swarm.Node {
+// Node is one node; group is the managers with who of them answers.
+func Node(v store.View, n *model.NodeSpec, group roles.Group) swarm.Node {
 	out := swarm.Node{ID: n.ID.String(), Spec: *n.Spec.Get()}
 	out.Meta = swarm.Meta{Version: swarm.Version{Index: n.Index}, CreatedAt: n.CreatedAt(), UpdatedAt: n.UpdatedAt()}
 	if out.Spec.Labels == nil {
@@ -23,10 +24,12 @@ func Node(v store.View, n *model.NodeSpec, leader model.ID) swarm.Node {
 		}
 	}
 	out.Description.TLSInfo = tlsInfo(v)
-	if m := member(v, n.ID); m != nil {
-		out.ManagerStatus = &swarm.ManagerStatus{Leader: n.ID == leader, Reachability: swarm.ReachabilityReachable, Addr: m.Addr}
-		if out.Status.State == swarm.NodeStateDown {
-			out.ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+	for _, m := range group {
+		if m.Node == n.ID && !m.Learner {
+			out.ManagerStatus = &swarm.ManagerStatus{Leader: m.Leader, Reachability: swarm.ReachabilityReachable, Addr: m.Addr}
+			if !m.Active {
+				out.ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+			}
 		}
 	}
 	return out
@@ -40,22 +43,15 @@ func Role(v store.View, id model.ID) swarm.NodeRole {
 	return swarm.NodeRoleWorker
 }
 
-// Managers are the members of the managers' group.
+// Managers are the members of the managers' group that vote.
 func Managers(v store.View) []swarm.Peer {
 	var out []swarm.Peer
 	for m := range store.Members.All(v) {
-		out = append(out, swarm.Peer{NodeID: m.NodeID.String(), Addr: m.Addr})
-	}
-	return out
-}
-
-func member(v store.View, node model.ID) *model.Member {
-	for m := range store.Members.All(v) {
-		if m.NodeID == node {
-			return m
+		if !m.Learner {
+			out = append(out, swarm.Peer{NodeID: m.NodeID.String(), Addr: m.Addr})
 		}
 	}
-	return nil
+	return out
 }
 
 // tlsInfo says which authority the cluster's nodes trust.

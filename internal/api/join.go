@@ -1,0 +1,52 @@
+package api
+
+import (
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/identity"
+)
+
+func (s *Server) swarmJoin(r *request) error {
+	var req swarm.JoinRequest
+	if _, err := r.decode(&req); err != nil {
+		return err
+	}
+	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
+		return httperr.Unavailable(alreadyMember)
+	}
+	if err := checkJoin(&req); err != nil {
+		return err
+	}
+	joiner, can := s.Cluster.(Joiner)
+	if !can {
+		return httperr.NotImplemented("joining a cluster is not supported by this version of skep: it runs clusters of one node")
+	}
+	if err := joiner.Join(r.Context(), req); err != nil {
+		return err
+	}
+	return r.ok()
+}
+
+// checkJoin refuses, in Docker's words, what no cluster could answer.
+func checkJoin(req *swarm.JoinRequest) error {
+	if req.ListenAddr == "" {
+		return httperr.BadRequest(`invalid ListenAddr "": invalid empty address`)
+	}
+	if len(req.RemoteAddrs) == 0 {
+		return httperr.BadRequest("at least 1 RemoteAddr is required to join")
+	}
+	for _, addr := range req.RemoteAddrs {
+		if addr == "" {
+			return httperr.BadRequest(`invalid remoteAddr "": invalid empty address`)
+		}
+	}
+	switch req.Availability {
+	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
+	default:
+		return httperr.BadRequest("invalid Availability: %q", string(req.Availability))
+	}
+	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
+		return httperr.BadRequest("invalid join token")
+	}
+	return nil
+}
