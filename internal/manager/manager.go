@@ -163,12 +163,7 @@ func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 	t := m.opt.NewTerm(m.store, m, lead.Leader)
 	m.current.Store(&t)
 	defer m.current.Store(nil)
-	go func() {
-		g, ctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return t.Run(ctx) })
-		g.Go(func() error { return m.group.Run(ctx) })
-		done <- g.Wait()
-	}()
+	go func() { done <- t.Run(ctx) }()
 	for {
 		l, changed := m.replicated.leadership()
 		if !l.Leading || l.Term != lead.Term {

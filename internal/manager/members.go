@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/group"
 	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -29,12 +29,5 @@ func (m *Manager) Leader() model.ID {
 	return model.ID{}
 }
 
-// Enter makes another node's manager a member that votes; see [group.Group.Enter].
-func (m *Manager) Enter(ctx context.Context, peer identity.Peer, raftID uint64, addr string) error {
-	return m.group.Enter(ctx, peer, raftID, addr)
-}
-
-// Depart takes another node's manager out of the group; see [group.Group.Depart].
-func (m *Manager) Depart(ctx context.Context, peer identity.Peer, raftID uint64, force bool) error {
-	return m.group.Depart(ctx, peer, raftID, force)
-}
+// Group changes the managers' group. A term that is to carry out demotions runs it beside its stages.
+func (m *Manager) Group() *group.Group { return m.group }
