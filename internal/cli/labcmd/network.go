@@ -21,10 +21,11 @@ func partitionCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "partition HOST,HOST... [HOST,HOST...]...",
 		Short: "Separate groups of hosts from each other",
-		Long: `Separate groups of hosts from each other; "a,b | c,d" in quotes will do, too. One
-group alone is separated from all other hosts. The client reaches everyone
-unless it is named. Partitions add up until "skep lab heal".`,
-		Example: `  skep lab partition m1,m2 m3,w1,w2
+		Long: `Separate groups of hosts from each other; "a,b | c,d" in quotes will do,
+too. One group alone is separated from all other hosts. The client reaches
+everyone unless it is named. Partitions add up until "skep lab heal".
+
+  skep lab partition m1,m2 m3,w1,w2
   skep lab partition m1
   skep lab partition --one-way m1 m2,m3`,
 		Args: cobra.MinimumNArgs(1),

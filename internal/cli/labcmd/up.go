@@ -1,6 +1,8 @@
 package labcmd
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/lab/hosts"
@@ -28,8 +30,8 @@ func upCommand(dir *string) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&cfg.Managers, "managers", cfg.Managers, "how `many` hosts are managers")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how `many` hosts are workers")
+	f.IntVar(&cfg.Managers, "managers", cfg.Managers, "`number` of hosts that are managers")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "`number` of hosts that are workers")
 	f.StringVar(&subnet, "subnet", subnet, "`network` of the hosts, a /24; it exists inside the lab only")
 	f.BoolVar(&cfg.DockerSwarm, "docker-swarm", false, "leave skep out: Docker's own swarm mode on the same hosts, to compare with")
 	f.BoolVar(&cfg.NoCluster, "no-cluster", false, "leave the hosts alone: no docker swarm init")
@@ -45,11 +47,18 @@ func downCommand(dir *string) *cobra.Command {
 		Use:   "down",
 		Short: "Take the lab away with all its data, also after a crash",
 		Args:  cobra.NoArgs,
-		RunE: withLab(dir, func(cmd *cobra.Command, lab *hosts.Lab, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lab, err := hosts.Open(*dir)
+			if errors.Is(err, hosts.ErrNoLab) {
+				return say(cmd, "There is no lab in %s.\n", *dir)
+			}
+			if err != nil {
+				return err
+			}
 			if err := lab.Down(cmd.Context()); err != nil {
 				return err
 			}
 			return say(cmd, "The lab in %s is gone.\n", lab.Dir())
-		}),
+		},
 	}
 }

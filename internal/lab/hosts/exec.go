@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/skep-org/skep/internal/lab/engine"
 	"github.com/skep-org/skep/internal/lab/hosts/guest"
@@ -37,6 +38,10 @@ func (h *Host) Command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	enter := []string{"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"}
 	enter = append(enter, "sh", "-c", `cd "$1" 2>/dev/null; shift; exec "$@"`, "lab", here)
 	cmd := exec.CommandContext(ctx, nsenter, append(enter, args...)...)
+	// nsenter starts another process: at the context's end both are to go, and nobody waits for the other's output.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(rootEnvironment(), "LAB_HOST="+h.Name)
 	if h.m.host() {
 		cmd.Env = append(cmd.Env, "DOCKER_HOST=unix:///run/"+h.socket())

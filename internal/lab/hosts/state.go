@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrNoLab says that a directory has no lab.
+var ErrNoLab = errors.New("there is no lab")
+
 // state is what commands have to know about a lab another process made. It is on disk before anything is made, and does
 // not change afterwards.
 type state struct {
@@ -39,7 +42,7 @@ func loadState(dir string) (state, error) {
 	var s state
 	err := readJSON(stateFile(dir), &s)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, fmt.Errorf("there is no lab in %s: make one with skep lab up, or name its directory with --dir: %w", dir, err)
+		return s, fmt.Errorf("%w in %s: make one with skep lab up, or name its directory with --dir", ErrNoLab, dir)
 	}
 	return s, err
 }
