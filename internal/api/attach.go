@@ -54,12 +54,16 @@ func (s *Server) joinable(r *request, ref string) (string, error) {
 	if !row.Spec.Get().Attachable {
 		return "", httperr.New(http.StatusForbidden, "Could not attach to network %s: network %s not manually attachable", row.Name, row.Name)
 	}
-	carrier := s.carrier(r, row.ID)
-	if carrier == "" {
-		return "", httperr.NotImplemented("network %s is not on this node yet, and this version of skep brings cluster networks to a node for services only: "+
-			"run a service on it first", row.Name)
+	if carrier := s.carrier(r, row.ID); carrier != "" {
+		return carrier, nil
 	}
-	return carrier, nil
+	if err := s.bring(r, row); err != nil {
+		return "", err
+	}
+	if carrier := s.carrier(r, row.ID); carrier != "" {
+		return carrier, nil
+	}
+	return "", httperr.New(http.StatusInternalServerError, "Could not attach to network %s: the engine has removed it again", row.Name)
 }
 
 func (s *Server) clusterNetwork(r *request, ref string) (*model.Network, error) {

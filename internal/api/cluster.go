@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -30,6 +31,11 @@ type Locker interface {
 // the node is a member wholly or not at all.
 type Joiner interface {
 	Join(ctx context.Context, req swarm.JoinRequest) error
+}
+
+// Bringer is a Cluster that can make one of its networks on this node's engine, where no task has needed it yet.
+type Bringer interface {
+	BringNetwork(ctx context.Context, net executor.Network) error
 }
 
 // Manager reads and writes the cluster's state.

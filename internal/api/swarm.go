@@ -69,7 +69,7 @@ func (s *Server) checkInit(req *swarm.InitRequest) error {
 			return httperr.BadRequest("invalid default address pool %q: give a network such as 10.10.0.0/16", pool.String())
 		}
 		if req.SubnetSize != 0 && int(req.SubnetSize) < pool.Bits() {
-			return httperr.BadRequest("subnets of size /%d do not fit into the address pool %s", req.SubnetSize, pool)
+			return httperr.BadRequest("invalid CIDR: %q. Subnet size is too small for pool: %d", pool.String(), req.SubnetSize)
 		}
 	}
 	req.Spec.EncryptionConfig.AutoLockManagers = req.Spec.EncryptionConfig.AutoLockManagers || req.AutoLockManagers

@@ -26,29 +26,29 @@ type Founding struct {
 }
 
 // Found writes the first entries of a new cluster into a new log: its one member, and the rows of a cluster of one
-// node. It returns the node's certificate. The log is complete when Found returns and of no use when it fails.
-func Found(e env.Env, log raft.Log, f Founding) (identity.NodeCert, error) {
+// node. It returns the node's keys. The log is complete when Found returns and of no use when it fails.
+func Found(e env.Env, log raft.Log, f Founding) (identity.Keys, error) {
 	now := e.Now()
 	root, err := identity.NewRoot(e.Rand, now)
 	if err != nil {
-		return identity.NodeCert{}, err
+		return identity.Keys{}, err
 	}
 	spec := withDefaults(f.Request.Spec)
 	spec.EncryptionConfig.AutoLockManagers = f.Request.AutoLockManagers || spec.EncryptionConfig.AutoLockManagers
 	cert, err := root.Issue(e.Rand, now, f.Cluster, f.Node, model.RoleManager, spec.CAConfig.NodeCertExpiry)
 	if err != nil {
-		return identity.NodeCert{}, err
+		return identity.Keys{}, err
 	}
 	raw, err := store.EncodeEntry(store.Entry{Time: now.UnixNano(), Batch: f.batch(e, spec, root, cert)})
 	if err != nil {
-		return identity.NodeCert{}, fmt.Errorf("write the new cluster's first rows: %w", err)
+		return identity.Keys{}, fmt.Errorf("write the new cluster's first rows: %w", err)
 	}
 	if err := raft.Bootstrap(log, f.Advertise.String()); err != nil {
-		return identity.NodeCert{}, err
+		return identity.Keys{}, err
 	}
 	first := &pb.Entry{Index: new(uint64(2)), Term: new(uint64(1)), Type: pb.EntryNormal.Enum(), Data: raw}
 	hard := &pb.HardState{Term: new(uint64(1)), Commit: new(uint64(2)), Vote: new(uint64(0))}
-	return cert, log.Save(hard, []*pb.Entry{first}, true)
+	return identity.Keys{Cert: cert.Cert, Key: cert.Key, Roots: root.Cert}, log.Save(hard, []*pb.Entry{first}, true)
 }
 
 func (f Founding) batch(e env.Env, spec swarm.Spec, root identity.Root, cert identity.NodeCert) *store.Batch {

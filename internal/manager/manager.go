@@ -123,6 +123,21 @@ func (m *Manager) Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessa
 	return (*t).Ask(ctx, node, msg)
 }
 
+// WaitLeader returns when this member knows a leader, itself or another.
+func (m *Manager) WaitLeader(ctx context.Context) error {
+	for {
+		l, changed := m.replicated.leadership()
+		if l.Leading || l.Leader != 0 && l.Leader != m.replica.ID() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Run takes part in the group until ctx ends or the log fails.
 func (m *Manager) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)

@@ -20,6 +20,7 @@ import (
 // stages are what runs during one leader term.
 type stages struct {
 	loops      []*control.Loop
+	beside     []func(context.Context) error
 	dispatcher *dispatcher.Server
 }
 
@@ -35,10 +36,10 @@ func Planners(e env.Env) []control.Planner {
 	}
 }
 
-// Stages makes the stages of a term.
-func Stages(e env.Env) func(*store.Store, store.Committer, uint64) Term {
+// Stages makes the stages of a term. What is beside them has effects outside the store; it runs for as long.
+func Stages(e env.Env, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
 	return func(s *store.Store, c store.Committer, self uint64) Term {
-		t := &stages{dispatcher: dispatcher.NewServer(s, c, e)}
+		t := &stages{dispatcher: dispatcher.NewServer(s, c, e), beside: beside}
 		t.dispatcher.Lead(self)
 		for _, p := range Planners(e) {
 			t.loops = append(t.loops, control.NewLoop(p, s, c, e))
@@ -52,6 +53,9 @@ func (t *stages) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range t.loops {
 		g.Go(func() error { return l.Run(ctx) })
+	}
+	for _, run := range t.beside {
+		g.Go(func() error { return run(ctx) })
 	}
 	g.Go(func() error { return t.dispatcher.Run(ctx) })
 	return g.Wait()

@@ -10,16 +10,23 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/node/address"
+	"github.com/skep-org/skep/internal/node/remote"
 )
 
-// readyWait bounds how long init and a start wait for the one-node cluster to answer.
-const readyWait = 20 * time.Second
+const (
+	// readyWait bounds how long init, join and a start wait for the cluster to answer.
+	readyWait = 20 * time.Second
+	// departWait bounds how long a manager that leaves waits for the others to let it go.
+	departWait  = 10 * time.Second
+	departTries = 3
+)
 
 // errBusy is said when two requests found or leave a cluster at the same time.
 var errBusy = errors.New("this node is just joining or leaving a cluster; try again shortly")
@@ -42,7 +49,11 @@ type cluster struct {
 	pending  bool
 }
 
-var _ api.Cluster = (*cluster)(nil)
+var (
+	_ api.Cluster = (*cluster)(nil)
+	_ api.Joiner  = (*cluster)(nil)
+	_ api.Grouped = manager.Front{}
+)
 
 // resume takes part again in the cluster the node belongs to, if it does.
 func (c *cluster) resume(ctx context.Context) error {
@@ -53,16 +64,37 @@ func (c *cluster) resume(ctx context.Context) error {
 	return c.begin(ctx, *ms)
 }
 
+// begin runs the membership that is on disk. The member is kept even when it does not answer in time: it goes on trying.
 func (c *cluster) begin(ctx context.Context, ms membership) error {
-	m, err := openMember(c.cfg, c.env, c.sockets, c.logger, ms)
+	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, ms)
 	if err != nil {
 		return err
 	}
-	m.start(c.ring)
+	if err := m.start(); err != nil {
+		return errors.Join(err, m.executor.Close())
+	}
 	c.set(m)
+	go c.watch(m)
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
 	return m.ready(ctx)
+}
+
+// watch forgets the cluster when its managers have removed this node.
+func (c *cluster) watch(m *member) {
+	<-m.done
+	if !errors.Is(m.err, agent.ErrRemoved) {
+		return
+	}
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if c.current() != m {
+		return
+	}
+	c.logger.Info("this node was removed from its cluster: its tasks end, and it may join again")
+	if err := c.forget(context.Background(), m); err != nil {
+		c.logger.Error("the cluster could not be forgotten", "err", err)
+	}
 }
 
 // Init implements [api.Cluster].
@@ -71,22 +103,23 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 		return "", errBusy
 	}
 	defer c.changing.Unlock()
-	listen, advertise, err := c.addresses(ctx, req)
+	listen, advertise, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr)
 	if err != nil {
 		return "", err
 	}
 	c.setPending(true)
 	defer c.setPending(false)
 	ms := membership{
-		Node: c.env.NewID(), Cluster: c.env.NewID(), RaftID: firstRaftID,
+		Node: c.env.NewID(), Cluster: c.env.NewID(), Manager: true, RaftID: firstRaftID,
 		ListenAddr: listen.String(), AdvertiseAddr: advertise.String(),
 	}
+	ms.Managers = []remote.Manager{{Node: ms.Node, Addr: ms.AdvertiseAddr, Leader: true}}
 	f := manager.Founding{Cluster: ms.Cluster, Node: ms.Node, Advertise: advertise, Request: req}
 	if err := found(c.cfg.DataDir, c.env, c.logger, ms, f); err != nil {
 		return "", err
 	}
 	if err := c.begin(ctx, ms); err != nil {
-		return "", err
+		return "", c.undo(err)
 	}
 	c.logger.Info("founded a cluster", "cluster", ms.Cluster, "node", ms.Node, "advertise", advertise)
 	return ms.Node.String(), nil
@@ -95,21 +128,30 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 // firstRaftID is the founding member's; later ones are drawn at random.
 const firstRaftID = 1
 
+// undo forgets a cluster that was just founded or joined and cannot be taken part in.
+func (c *cluster) undo(err error) error {
+	if m := c.current(); m != nil {
+		c.set(nil)
+		err = errors.Join(err, m.stop(agent.ErrLeaving))
+	}
+	return errors.Join(err, dropMembership(c.cfg.DataDir))
+}
+
 // addresses decides where the node listens and what it advertises: what the request says, else what the daemon was
 // started with. The stock CLI sends address.DefaultListen unasked.
-func (c *cluster) addresses(ctx context.Context, req swarm.InitRequest) (listen, advertise netip.AddrPort, err error) {
+func (c *cluster) addresses(ctx context.Context, listenAddr, advertiseAddr string) (listen, advertise netip.AddrPort, err error) {
 	system, err := address.System()
 	if err != nil {
 		return listen, advertise, err
 	}
-	asked := req.ListenAddr
+	asked := listenAddr
 	if asked == "" || asked == address.DefaultListen {
 		asked = c.cfg.ListenAddr
 	}
 	if listen, err = address.Listen(asked, system); err != nil {
 		return listen, advertise, err
 	}
-	told := req.AdvertiseAddr
+	told := advertiseAddr
 	if told == "" {
 		told = c.cfg.AdvertiseAddr
 	}
@@ -117,8 +159,8 @@ func (c *cluster) addresses(ctx context.Context, req swarm.InitRequest) (listen,
 	return listen, advertise, err
 }
 
-// Leave implements [api.Cluster]: the node's tasks end, then it forgets the cluster.
-func (c *cluster) Leave(ctx context.Context, _ bool) error {
+// Leave implements [api.Cluster]: a manager departs from the group, the node's tasks end, then it forgets the cluster.
+func (c *cluster) Leave(ctx context.Context, force bool) error {
 	if !c.changing.TryLock() {
 		return errBusy
 	}
@@ -127,13 +169,20 @@ func (c *cluster) Leave(ctx context.Context, _ bool) error {
 	if m == nil {
 		return dropMembership(c.cfg.DataDir)
 	}
-	if err := m.stop(); err != nil {
+	if err := m.depart(ctx, force); err != nil {
+		return err
+	}
+	if err := m.stop(agent.ErrLeaving); err != nil {
 		c.logger.Warn("the cluster's part on this node did not end cleanly", "err", err)
 	}
-	c.set(nil)
 	// From here on the request's end must not stop half way: the node is to be free of the cluster.
-	ctx = context.WithoutCancel(ctx)
-	if err := clearEngine(ctx, c.cfg.Engine, c.env, m.Node); err != nil {
+	return c.forget(context.WithoutCancel(ctx), m)
+}
+
+// forget removes all a member that has ended left on this node.
+func (c *cluster) forget(ctx context.Context, m *member) error {
+	c.set(nil)
+	if err := clearEngine(ctx, c.cfg.Engine, c.env, m.membership().Node); err != nil {
 		return fmt.Errorf("remove the cluster's containers from this node's engine: %w", err)
 	}
 	return dropMembership(c.cfg.DataDir)
@@ -142,7 +191,9 @@ func (c *cluster) Leave(ctx context.Context, _ bool) error {
 // Manager implements [api.Cluster].
 func (c *cluster) Manager() api.Manager {
 	if m := c.current(); m != nil && m.failure() == nil {
-		return m.manager
+		if p := m.manager(); p != nil {
+			return p.front
+		}
 	}
 	return nil
 }
@@ -157,11 +208,14 @@ func (c *cluster) State() api.State {
 	case c.member == nil:
 		return api.State{Local: swarm.LocalNodeStateInactive}
 	}
-	st := api.State{Local: swarm.LocalNodeStateActive, NodeID: c.member.Node, Addr: c.member.host()}
+	st := api.State{Local: swarm.LocalNodeStateActive, NodeID: c.member.membership().Node, Addr: c.member.host()}
 	if err := c.member.failure(); err != nil {
 		st.Local, st.Err = swarm.LocalNodeStateError, err.Error()
-	} else if c.member.manager.Leading() {
-		st.Leader = c.member.Node
+	} else if p := c.member.manager(); p != nil {
+		st.Leader = p.manager.Leader()
+	}
+	for _, one := range c.member.managers() {
+		st.Managers = append(st.Managers, swarm.Peer{NodeID: one.Node.String(), Addr: one.Addr})
 	}
 	return st
 }
@@ -169,7 +223,7 @@ func (c *cluster) State() api.State {
 // close ends the node's part without leaving.
 func (c *cluster) close() error {
 	if m := c.current(); m != nil {
-		return m.stop()
+		return m.stop(context.Canceled)
 	}
 	return nil
 }
@@ -193,10 +247,11 @@ func (c *cluster) setPending(p bool) {
 }
 
 // host is the advertised address without its port, as Docker shows it.
-func (m *membership) host() string {
-	ap, err := netip.ParseAddrPort(m.AdvertiseAddr)
+func (m *member) host() string {
+	addr := m.membership().AdvertiseAddr
+	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return m.AdvertiseAddr
+		return addr
 	}
 	return ap.Addr().String()
 }

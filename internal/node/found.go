@@ -30,10 +30,8 @@ func found(dataDir string, e env.Env, log *slog.Logger, m membership, f manager.
 	if err = errors.Join(err, l.Close()); err != nil {
 		return fmt.Errorf("make a new cluster: %w", err)
 	}
-	for name, content := range map[string][]byte{nodeCertFile: cert.Cert, nodeKeyFile: cert.Key} {
-		if err := writeDurably(filepath.Join(dir, name), content); err != nil {
-			return err
-		}
+	if err := writeKeys(dir, cert); err != nil {
+		return err
 	}
 	return adoptMembership(dataDir, m)
 }

@@ -12,5 +12,9 @@ func (c *cluster) Logs(ctx context.Context, sel logs.Selector, opts logs.Options
 	if m == nil {
 		return nil, errNoMember
 	}
-	return logs.Local{Node: m.Node, Executor: m.executor, Store: m.manager.Store()}.Logs(ctx, sel, opts)
+	p := m.manager()
+	if p == nil {
+		return nil, errNoMember
+	}
+	return logs.Local{Node: m.membership().Node, Executor: m.executor, Store: p.manager.Store()}.Logs(ctx, sel, opts)
 }

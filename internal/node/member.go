@@ -5,20 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"net"
 	"path/filepath"
-	"time"
+	"sync"
 
 	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/executor/socketmount"
-	"github.com/skep-org/skep/internal/manager"
+	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/store"
-	"github.com/skep-org/skep/internal/store/wal"
-	"github.com/skep-org/skep/internal/wire"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,96 +26,132 @@ const filesDir = "/run/skep/tasks"
 
 func filesOf(node model.ID) string { return filepath.Join(filesDir, node.String()) }
 
-// member is this node's running part in a cluster: a manager and the agent beside the engine.
+// member is this node's running part in a cluster: always an agent beside the engine and a port for other nodes, and
+// while the node is a manager its share of the cluster's state.
 type member struct {
-	membership
-	log      *wal.Log
-	manager  *manager.Manager
+	cfg      Config
+	env      env.Env
+	logger   *slog.Logger
+	ring     *events.Ring
+	keys     *keyring
+	dialer   *remote.Dialer
+	sessions *remote.AgentDialer
+	server   *remote.Server
 	agent    *agent.Agent
 	executor *docker.Executor
-	logger   *slog.Logger
 
-	cancel context.CancelFunc
+	mu       sync.Mutex
+	ms       membership
+	part     *part
+	granted  model.Role    // the role the managers last said this node has
+	changed  chan struct{} // closed when any of these changes
+	welcomed bool          // the managers have spoken to this node's agent
+
+	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing of it runs any more
 	err    error         // why it ended by itself; read after done
 }
 
 // openMember loads a node's membership. Nothing runs until start is called.
-func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, logger *slog.Logger, ms membership) (*member, error) {
-	m := &member{membership: ms, logger: logger, done: make(chan struct{})}
-	var err error
-	if m.log, err = openLog(cfg.DataDir, logger); err != nil {
+func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *events.Ring, logger *slog.Logger, ms membership) (*member, error) {
+	dir := filepath.Join(cfg.DataDir, swarmDir)
+	if err := settleKeys(dir); err != nil {
+		return nil, fmt.Errorf("put this node's certificate in order: %w", err)
+	}
+	keys, err := openKeyring(dir, e, logger)
+	if err != nil {
 		return nil, err
 	}
-	if m.manager, err = manager.Open(manager.Options{Log: m.log, Env: e, Logger: logger, NewTerm: manager.Stages(e)}); err != nil {
-		return nil, errors.Join(err, m.log.Close())
-	}
+	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, keys: keys, ms: ms,
+		granted: keys.role(), changed: make(chan struct{}), done: make(chan struct{})}
+	m.dialer = remote.NewDialer(remote.DialerConfig{Keys: keys.Keys, Env: e})
+	m.sessions = remote.NewAgentDialer(m.managers, m.dialer)
+	m.server = remote.NewServer(remote.Config{Cluster: ms.Cluster, Keys: keys.Keys, Allowed: m.allowed, Env: e, Logger: logger})
 	m.executor, err = docker.New(docker.Options{Host: cfg.Engine, NodeID: ms.Node, Files: filesOf(ms.Node), Env: e, Source: sockets.Path})
 	if err != nil {
-		return nil, errors.Join(err, m.log.Close())
+		return nil, err
 	}
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
-		Disk: fileDisk(filepath.Join(cfg.DataDir, swarmDir, assignmentsFile)), Log: logger,
+		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told,
 	})
 	if err != nil {
-		return nil, errors.Join(err, m.executor.Close(), m.log.Close())
+		return nil, errors.Join(err, m.executor.Close())
 	}
 	return m, nil
 }
 
-// start runs the member beside the caller until stop is called or a part of it fails.
-func (m *member) start(ring *events.Ring) {
-	ctx, cancel := context.WithCancel(context.Background())
+// start listens for other nodes and runs the member beside the caller until stop is called or a part of it fails.
+func (m *member) start() error {
+	l, err := net.Listen("tcp", m.ms.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("listen for other nodes at %s: %w; name another address with --listen-addr", m.ms.ListenAddr, err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
 	m.cancel = cancel
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.manager.Run(ctx) })
+	g.Go(func() error { return m.server.Serve(ctx, l) })
 	g.Go(func() error { return m.agent.Run(ctx) })
-	g.Go(func() error { return ring.Follow(ctx, m.manager.Store()) })
-	g.Go(func() error { return m.keepNetworks(ctx) })
+	g.Go(func() error { return m.keys.run(ctx, m.renew, m.renewed) })
+	g.Go(func() error { return m.manage(ctx) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()
-		m.err = errors.Join(m.executor.Close(), m.log.Close())
+		m.dialer.Close()
+		m.err = m.executor.Close()
 		if err != nil && !errors.Is(err, context.Canceled) {
 			m.err = errors.Join(err, m.err)
 			m.logger.Error("this node's part in the cluster has ended; its containers run on", "err", err)
 		}
 	}()
+	return nil
 }
 
-// stop ends the member and leaves its containers running.
-func (m *member) stop() error {
-	m.cancel()
+// stop ends the member and leaves its containers running. A leader hands over first. cause tells the agent why.
+func (m *member) stop(cause error) error {
+	if p := m.manager(); p != nil {
+		p.handOver(m.logger)
+	}
+	m.cancel(cause)
 	<-m.done
 	return m.err
 }
 
 // ready returns when the cluster answers and knows this node's agent.
 func (m *member) ready(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-m.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	if err := m.manager.WaitLeading(ctx); err != nil {
-		return fmt.Errorf("wait for the cluster to have a leader: %w", errors.Join(err, m.failure()))
-	}
 	for {
-		changed := m.manager.Store().Changed()
-		if st := store.NodeStates.ByID(m.manager.Store().View(), m.Node); st != nil && st.State == model.ReachReady {
+		changed, ok := m.answers(ctx)
+		if ok {
 			return nil
 		}
 		select {
 		case <-changed:
+		case <-m.done:
+			return fmt.Errorf("this node's part in the cluster ended: %w", m.err)
 		case <-ctx.Done():
-			return fmt.Errorf("wait for this node's agent: %w", errors.Join(ctx.Err(), m.failure()))
+			return fmt.Errorf("the cluster does not answer this node: %w", ctx.Err())
 		}
 	}
+}
+
+// answers reports whether the node takes part fully, and a channel that closes when it may have changed.
+func (m *member) answers(ctx context.Context) (<-chan struct{}, bool) {
+	m.mu.Lock()
+	ms, p, changed, welcomed := m.ms, m.part, m.changed, m.welcomed
+	m.mu.Unlock()
+	if !ms.Manager {
+		return changed, welcomed
+	}
+	if p == nil || !welcomed {
+		return changed, false
+	}
+	news := p.manager.Store().Changed()
+	v, err := p.front.Fresh(ctx)
+	if err != nil {
+		return news, false
+	}
+	st := store.NodeStates.ByID(v, ms.Node)
+	return news, st != nil && st.State == model.ReachReady
 }
 
 // failure is why the member ended by itself; nil while it runs.
@@ -129,50 +164,35 @@ func (m *member) failure() error {
 	}
 }
 
-// dialRetry is how long the agent's next try waits for this node's manager to lead.
-const dialRetry = 50 * time.Millisecond
-
-// Dial implements [wire.Dialer]: the agent's manager is in this process.
-func (m *member) Dial(ctx context.Context) (wire.Session, error) {
-	if err := m.manager.WaitLeading(ctx); err != nil {
-		return nil, err
+// allowed is the policy of who may call: a manager looks at its tables, a worker believes certificates.
+func (m *member) allowed(peer identity.Peer, need model.Role) error {
+	if p := m.manager(); p != nil {
+		return p.authority.Allowed(peer, need)
 	}
-	for {
-		s, err := m.manager.Connect(m.Node, m.host())
-		if !errors.Is(err, store.ErrNotLeader) || !m.manager.Leading() {
-			return s, err
-		}
-		select { // the term is about to begin
-		case <-time.After(dialRetry):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if need == model.RoleManager && peer.Role != model.RoleManager {
+		return fmt.Errorf("node %s is not a manager", peer.Node)
 	}
+	return nil
 }
 
-// fileDisk keeps the agent's memory in a file.
-type fileDisk string
-
-// assignmentsFile is below the membership's directory, so that it goes with it.
-const assignmentsFile = "assignments"
-
-// Load implements [agent.Disk].
-func (f fileDisk) Load() ([]byte, error) {
-	b, err := os.ReadFile(string(f))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
+// update changes what is guarded by mu and tells who waits.
+func (m *member) update(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+	close(m.changed)
+	m.changed = make(chan struct{})
 }
 
-// Save implements [agent.Disk].
-func (f fileDisk) Save(b []byte) error {
-	next := string(f) + ".new"
-	if err := writeDurably(next, b); err != nil {
-		return err
-	}
-	if err := os.Rename(next, string(f)); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(string(f)))
+// manager is this node's part as a manager; nil while it is none.
+func (m *member) manager() *part {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.part
+}
+
+func (m *member) membership() membership {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ms
 }

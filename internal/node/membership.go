@@ -9,15 +9,18 @@ import (
 	"path/filepath"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/node/remote"
 )
 
 // membership is what a node keeps on disk of the cluster it belongs to. The directory it is in is made under another
 // name and renamed when it is complete, so a node belongs to a cluster wholly or not at all.
 type membership struct {
 	Node, Cluster model.ID
-	RaftID        uint64
+	Manager       bool   // whether raft's directory is there
+	RaftID        uint64 // of a manager; another one each time the node becomes one
 	ListenAddr    string
 	AdvertiseAddr string
+	Managers      []remote.Manager // where managers were reached when the file was written
 }
 
 // Names below the data directory.
@@ -29,6 +32,7 @@ const (
 	keyFile      = "raft.key"
 	nodeCertFile = "node.crt"
 	nodeKeyFile  = "node.key"
+	rootCertFile = "ca.crt"
 )
 
 // readMembership returns nil when the node belongs to no cluster.
@@ -60,17 +64,26 @@ func draftMembership(dataDir string) (string, error) {
 	return dir, nil
 }
 
-// adoptMembership makes a finished draft the node's membership.
-func adoptMembership(dataDir string, m membership) error {
+// save writes the membership's file anew.
+func (m membership) save(dir string) error {
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	draft := filepath.Join(dataDir, swarmNewDir)
-	if err := writeDurably(filepath.Join(draft, memberFile), append(b, '\n')); err != nil {
+	path := filepath.Join(dir, memberFile)
+	if err := writeDurably(path+nextSuffix, append(b, '\n')); err != nil {
 		return err
 	}
-	if err := syncDir(draft); err != nil {
+	if err := os.Rename(path+nextSuffix, path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// adoptMembership makes a finished draft the node's membership.
+func adoptMembership(dataDir string, m membership) error {
+	draft := filepath.Join(dataDir, swarmNewDir)
+	if err := m.save(draft); err != nil {
 		return err
 	}
 	if err := os.Rename(draft, filepath.Join(dataDir, swarmDir)); err != nil {

@@ -77,12 +77,16 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	if member == nil {
 		return
 	}
+	p := member.manager()
+	if p == nil {
+		return
+	}
 	leads := 0
-	if member.manager.Leading() {
+	if p.manager.Leading() {
 		leads = 1
 	}
 	gauge(m.leader, leads)
-	v := member.manager.Store().View()
+	v := p.manager.Store().View()
 	gauge(m.index, int(v.Index()))
 	gauge(m.services, store.Services.Len(v))
 	gauge(m.networks, store.Networks.Len(v))

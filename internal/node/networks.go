@@ -12,8 +12,8 @@ import (
 const pruneRetry = 2 * time.Second
 
 // keepNetworks removes the engine's networks whose cluster networks are gone.
-func (m *member) keepNetworks(ctx context.Context) error {
-	s := m.manager.Store()
+func (m *member) keepNetworks(ctx context.Context, p *part) error {
+	s := p.manager.Store()
 	after, again := uint64(0), true
 	for {
 		changed := s.Changed()
@@ -23,7 +23,7 @@ func (m *member) keepNetworks(ctx context.Context) error {
 		for _, e := range events {
 			again = again || e.Table == store.Networks.ID() && e.New == nil
 		}
-		if again && m.manager.Leading() {
+		if again && p.manager.Leading() {
 			again = m.executor.PruneNetworks(ctx, networkIDs(view)) != nil
 		}
 		var retry <-chan time.Time

@@ -84,8 +84,9 @@ func Task(v store.View, t *model.Task) TaskOut {
 	return TaskOut{Task: out}
 }
 
+// containerStatus is there from the moment the node works on a container, even while there is none: so it is in swarm.
 func containerStatus(s *model.TaskStatus) *swarm.ContainerStatus {
-	if s.Container == [32]byte{} && s.PID == 0 && s.ExitCode == 0 {
+	if s.State < model.StatePreparing {
 		return nil
 	}
 	out := &swarm.ContainerStatus{PID: int(s.PID), ExitCode: int(s.ExitCode)}

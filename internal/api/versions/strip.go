@@ -28,8 +28,6 @@ func serviceSpec() []field {
 		{Version{1, 29}, "UpdateConfig.Order"},
 		{Version{1, 30}, container + "Configs"},
 		{Version{1, 30}, container + "Privileges"},
-		{Version{1, 35}, container + "Isolation"},
-		{Version{1, 37}, container + "Init"},
 		{Version{1, 40}, container + "Sysctls"},
 		{Version{1, 40}, container + "Privileges.CredentialSpec.Config"},
 		{Version{1, 40}, container + "Configs.Runtime"},

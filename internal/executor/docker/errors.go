@@ -30,11 +30,24 @@ func verdict(what string, err error) error {
 // called takes the error of a call to the engine and marks it as [executor.ErrUnavailable] when the engine's answer is
 // not known rather than no.
 func called(err error) error {
-	if err != nil && unavailable(err) && !errors.Is(err, executor.ErrUnavailable) {
-		return fmt.Errorf("%w: %w", executor.ErrUnavailable, err)
+	if err == nil || errors.Is(err, executor.ErrUnavailable) {
+		return err
 	}
-	return err
+	if unavailable(err) {
+		return fmt.Errorf("%w: %w", executor.ErrUnavailable, words{err})
+	}
+	return words{err}
 }
+
+// words is an engine's error without what the client puts before it: who says it is plain in a task's status, and
+// `docker service ps` shows the beginning only.
+type words struct{ error }
+
+func (w words) Error() string {
+	return strings.ReplaceAll(w.error.Error(), "Error response from daemon: ", "")
+}
+
+func (w words) Unwrap() error { return w.error }
 
 // unavailable reports whether the engine gave no verdict: it was not reached, broke off, or is just starting or ending.
 func unavailable(err error) bool {

@@ -51,6 +51,9 @@ func TestWhoseFault(t *testing.T) {
 			if err == nil || errors.Is(err, executor.ErrUnavailable) != c.unavailable {
 				t.Errorf("list: %v; want an error that is ErrUnavailable: %v", err, c.unavailable)
 			}
+			if strings.Contains(err.Error(), "Error response") {
+				t.Errorf("list: %v: the client's preface is still there", err)
+			}
 			err = e.Watch(t.Context(), func() {}, nil)
 			if err == nil || errors.Is(err, executor.ErrUnavailable) != c.unavailable {
 				t.Errorf("watch: %v; want an error that is ErrUnavailable: %v", err, c.unavailable)

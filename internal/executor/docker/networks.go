@@ -181,3 +181,9 @@ func (n *networks) prune(ctx context.Context, keep []model.ID) error {
 func (e *Executor) PruneNetworks(ctx context.Context, keep []model.ID) error {
 	return e.networks.prune(ctx, keep)
 }
+
+// BringNetwork makes a cluster network on the engine before any task needs it, for plain containers.
+func (e *Executor) BringNetwork(ctx context.Context, net executor.Network) error {
+	e.networks.forget() // who asks has just not found it
+	return e.networks.ensure(ctx, []executor.Network{net})
+}

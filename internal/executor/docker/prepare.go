@@ -121,7 +121,7 @@ func (e *Executor) connect(ctx context.Context, t *executor.Task, id string, to 
 func (e *Executor) taken(ctx context.Context, t *executor.Task, conflict error) (executor.Container, error) {
 	found, err := e.find(ctx, t.ID)
 	if err != nil {
-		return executor.Container{}, fmt.Errorf("%w (%w)", conflict, err)
+		return executor.Container{}, fmt.Errorf("%w (%w)", called(conflict), err)
 	}
 	c, raw, err := e.inspect(ctx, found.ID)
 	if err != nil {

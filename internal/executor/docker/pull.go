@@ -130,8 +130,8 @@ func (p *pulls) once(ctx context.Context, key pullKey) error {
 		}
 	}
 	err := p.pull(ctx, key.image, key.auth)
-	if err == nil || answer(err) || streamError(err) {
-		return err // the registry's words, or the engine's
+	if err != nil && (answer(err) || streamError(err)) {
+		return words{err} // the registry's, or the engine's
 	}
 	return failed("pulling image "+key.image, called(err))
 }

@@ -89,6 +89,14 @@ func System() ([]Interface, error) {
 	return out, nil
 }
 
+// WithPort adds the default port to an address that has none.
+func WithPort(s string) string {
+	if hasPort(s) {
+		return s
+	}
+	return net.JoinHostPort(s, strconv.Itoa(DefaultPort))
+}
+
 func hasPort(s string) bool {
 	_, _, err := net.SplitHostPort(s)
 	return err == nil

@@ -20,7 +20,7 @@ const (
 	// dialsAtOnce bounds the managers tried for one session.
 	dialsAtOnce = 16
 	// openWait is how long a manager may take to say its first word.
-	openWait = 5 * time.Second
+	openWait = 2 * time.Second
 	// redialJitter spreads the nodes that lost the same manager.
 	redialJitter = 250 * time.Millisecond
 )
@@ -32,18 +32,15 @@ type AgentDialer struct {
 	env      env.Env
 
 	mu     sync.Mutex
-	leader Manager // as the last session or goodbye said; zero: not known
 	dialed bool
-	told   func([]Manager)
+	leader Manager // as the manager of the last session said when it ended it; zero: it did not
+	broken string  // address of the manager whose session ended without a word; asked last
 }
 
 // NewAgentDialer makes a dialer of sessions. managers are those known to this node, from its disk, its join or the last
-// session; told is called with each newer list, before anything that follows it in a session, and may be nil.
-func NewAgentDialer(managers func() []Manager, d *Dialer, told func([]Manager)) *AgentDialer {
-	if told == nil {
-		told = func([]Manager) {}
-	}
-	return &AgentDialer{managers: managers, dialer: d, env: d.cfg.Env, told: told}
+// session.
+func NewAgentDialer(managers func() []Manager, d *Dialer) *AgentDialer {
+	return &AgentDialer{managers: managers, dialer: d, env: d.cfg.Env}
 }
 
 // Dial implements [wire.Dialer]. It asks the manager that is thought to lead, then the others in random order, and goes
@@ -51,7 +48,8 @@ func NewAgentDialer(managers func() []Manager, d *Dialer, told func([]Manager)) 
 func (a *AgentDialer) Dial(ctx context.Context) (wire.Session, error) {
 	a.spread(ctx)
 	var errs []error
-	left, tried := a.candidates(), map[string]bool{}
+	left, broken := a.candidates()
+	tried := map[string]bool{}
 	for len(left) > 0 && len(tried) < dialsAtOnce {
 		m := left[0]
 		left = left[1:]
@@ -67,7 +65,11 @@ func (a *AgentDialer) Dial(ctx context.Context) (wire.Session, error) {
 			return nil, ctx.Err()
 		}
 		errs = append(errs, err)
-		if leader.Addr != "" {
+		switch leader.Addr {
+		case "":
+		case broken: // until a new one is elected the old one is named
+			left = append(left, leader)
+		default:
 			left = slices.Insert(left, 0, leader)
 		}
 	}
@@ -88,28 +90,31 @@ func (a *AgentDialer) spread(ctx context.Context) {
 	}
 }
 
-func (a *AgentDialer) candidates() []Manager {
-	list := slices.Clone(a.managers())
+// candidates are the managers in the order in which they are tried, and the address of one that may be dead.
+func (a *AgentDialer) candidates() (list []Manager, broken string) {
+	list = slices.Clone(a.managers())
 	for i := range list {
 		j := i + int(a.random(uint64(len(list)-i)))
 		list[i], list[j] = list[j], list[i]
 	}
-	slices.SortStableFunc(list, func(x, y Manager) int {
-		if x.Leader == y.Leader {
-			return 0
-		}
-		if x.Leader {
-			return -1
-		}
-		return 1
-	})
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	rank := func(m Manager) int {
+		switch {
+		case m.Addr == a.broken: // it may still be thought to lead, and takes seconds to give up
+			return 2
+		case m.Leader:
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(x, y Manager) int { return rank(x) - rank(y) })
 	if a.leader.Addr != "" {
 		list = slices.Insert(list, 0, a.leader)
-		a.leader = Manager{} // if it does not lead it is not the first to be asked again
 	}
-	return list
+	broken = a.broken
+	a.leader, a.broken = Manager{}, ""
+	return list, broken
 }
 
 func (a *AgentDialer) random(below uint64) uint64 {
@@ -129,7 +134,7 @@ func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader 
 		return nil, leader, err
 	}
 	// The session outlives this call: its end is Close, not ctx.
-	sctx, end := l.bound(context.WithoutCancel(ctx), a.env)
+	sctx, end := l.bound(context.WithoutCancel(ctx))
 	giveUp := context.AfterFunc(wait, end)
 	stream, err := wire.NewDispatcherClient(l.cc).Connect(sctx, grpc.MaxCallRecvMsgSize(maxAssignments))
 	var first *wire.ManagerMessage
@@ -148,50 +153,30 @@ func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader 
 	if err != nil {
 		end()
 		l.release()
-		if errors.Is(err, io.EOF) {
-			err = fmt.Errorf("%w at %s: it ended the session at once", ErrUnreachable, to.Addr)
-		}
-		var said *answered
-		if !errors.As(err, &said) {
-			err = a.dialer.meaning(to, err)
+		if said, ok := answer(err); ok {
+			err = said
+		} else if leader.Addr == "" && first == nil {
+			err = unreachable(to, nil, a.env.Now(), err)
 		}
 		return nil, leader, err
 	}
-	s = newSession(stream, end, l.release, a.hear)
-	s.start(first)
+	s = newSession(stream, end, func(bye *wire.Goodbye) {
+		l.release()
+		a.ended(to, bye)
+	})
+	s.start()
 	return s, leader, nil
 }
 
-// hear takes what concerns the way to the managers out of a session. It reports whether the agent is to see it.
-func (a *AgentDialer) hear(msg *wire.ManagerMessage) bool {
-	if bye := msg.GetGoodbye(); bye.GetLeader() != nil {
-		a.lead(managerOf(bye.Leader))
-	}
-	list := msg.GetManagers()
-	if list == nil {
-		return true
-	}
-	var managers []Manager
-	for _, m := range list.Managers {
-		one := managerOf(m)
-		if one.Addr == "" {
-			continue
-		}
-		managers = append(managers, one)
-		if one.Leader {
-			a.lead(one)
-		}
-	}
-	if len(managers) > 0 {
-		a.told(managers)
-	}
-	return false
-}
-
-func (a *AgentDialer) lead(m Manager) {
+// ended notes how a session ended, for the next one.
+func (a *AgentDialer) ended(with Manager, bye *wire.Goodbye) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.leader = m
+	if bye == nil {
+		a.broken = with.Addr
+		return
+	}
+	a.leader = managerOf(bye.Leader)
 }
 
 // managerOf reads a manager; what cannot be read is the zero one.

@@ -18,28 +18,26 @@ const (
 
 // session implements [wire.Session] on a stream.
 type session struct {
-	stream  grpc.BidiStreamingClient[wire.AgentMessage, wire.ManagerMessage]
-	end     context.CancelFunc
-	release func()
-	hear    func(*wire.ManagerMessage) bool
-	out     chan *wire.AgentMessage
-	in      chan *wire.ManagerMessage
+	stream grpc.BidiStreamingClient[wire.AgentMessage, wire.ManagerMessage]
+	end    context.CancelFunc
+	ended  func(*wire.Goodbye) // with nil when the session ended without one
+	out    chan *wire.AgentMessage
+	in     chan *wire.ManagerMessage
 
 	once   sync.Once
 	closed chan struct{}
 }
 
-func newSession(stream grpc.BidiStreamingClient[wire.AgentMessage, wire.ManagerMessage], end context.CancelFunc, release func(), hear func(*wire.ManagerMessage) bool) *session {
+func newSession(stream grpc.BidiStreamingClient[wire.AgentMessage, wire.ManagerMessage], end context.CancelFunc, ended func(*wire.Goodbye)) *session {
 	return &session{
-		stream: stream, end: end, release: release, hear: hear,
+		stream: stream, end: end, ended: ended,
 		out: make(chan *wire.AgentMessage, sendLimit), in: make(chan *wire.ManagerMessage, recvLimit), closed: make(chan struct{}),
 	}
 }
 
-// start begins with a message that has come already.
-func (s *session) start(first *wire.ManagerMessage) {
+func (s *session) start() {
 	go s.send()
-	go s.receive(first)
+	go s.receive()
 }
 
 // Send implements [wire.Session].
@@ -83,20 +81,22 @@ func (s *session) send() {
 	}
 }
 
-func (s *session) receive(msg *wire.ManagerMessage) {
-	defer s.release()
+func (s *session) receive() {
+	var bye *wire.Goodbye
 	defer close(s.in)
+	defer func() { s.ended(bye) }()
 	defer s.Close()
 	for {
-		if s.hear(msg) {
-			select {
-			case s.in <- msg:
-			case <-s.closed:
-				return
-			}
+		msg, err := s.stream.Recv()
+		if err != nil {
+			return
 		}
-		var err error
-		if msg, err = s.stream.Recv(); err != nil {
+		if msg.GetGoodbye() != nil {
+			bye = msg.GetGoodbye()
+		}
+		select {
+		case s.in <- msg:
+		case <-s.closed:
 			return
 		}
 	}

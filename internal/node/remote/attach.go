@@ -29,11 +29,13 @@ func (d *Dialer) Attach(ctx context.Context, to Manager, id model.ID) (*Output, 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := l.bound(ctx, d.cfg.Env)
+	ctx, cancel := l.bound(ctx)
 	o := &Output{to: to, dialer: d, ctx: ctx, credit: make(chan uint32), over: make(chan error, 1)}
 	o.end = func() { cancel(); l.release() }
 	if o.stream, err = wire.NewRelayClient(l.cc).Attach(ctx); err == nil {
-		err = o.stream.Send(&wire.RelayFrame{StreamId: wire.Bytes(id)})
+		if err = o.stream.Send(&wire.RelayFrame{StreamId: wire.Bytes(id)}); errors.Is(err, io.EOF) {
+			_, err = o.stream.Recv() // says why
+		}
 	}
 	if err != nil {
 		o.end()

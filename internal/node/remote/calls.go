@@ -90,27 +90,3 @@ func poke(c chan struct{}) {
 	default:
 	}
 }
-
-// bell wakes everybody who waits.
-type bell struct {
-	mu sync.Mutex
-	c  chan struct{}
-}
-
-func (b *bell) wait() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.c == nil {
-		b.c = make(chan struct{})
-	}
-	return b.c
-}
-
-func (b *bell) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.c != nil {
-		close(b.c)
-		b.c = nil
-	}
-}

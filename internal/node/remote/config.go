@@ -75,7 +75,8 @@ type Handlers struct {
 	Group      Group
 	Dispatcher Dispatcher
 	Relay      Relay
-	// Managers lists where the managers are reached and which one leads; agents are told. It may be nil.
+	// Managers lists where the managers are reached and which one leads, for agents that ask the wrong one. It may be
+	// nil.
 	Managers func() []*wire.Manager
 }
 

@@ -110,10 +110,11 @@ func (n *note) succeeded(notAfter time.Time) {
 	n.err, n.notAfter = nil, notAfter
 }
 
-func (n *note) get() (err error, notAfter time.Time) { //nolint:revive,staticcheck // they are two facts
+// get returns until when the other end's certificate is valid, and why the newest handshake failed, if it did.
+func (n *note) get() (notAfter time.Time, failure error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.err, n.notAfter
+	return n.notAfter, n.err
 }
 
 // inWords says what a failed handshake means; nil when there is nothing better to say than the error itself.

@@ -120,7 +120,7 @@ func (d *Dialer) link(to Manager) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{cc: cc, to: to, note: n, retired: make(chan struct{}), now: d.cfg.Env.Now}
+	l := &link{cc: cc, to: to, note: n, retired: make(chan struct{}), clock: d.cfg.Env}
 	d.links[to] = l
 	return l, nil
 }

@@ -58,7 +58,7 @@ func asStranger(ctx context.Context, e env.Env, addr string, roots []byte, f fun
 	if cc, err = connect(addr, watch(c, n), dialTCP); err != nil {
 		return err
 	}
-	l := &link{cc: cc, to: to, note: n, now: e.Now, retired: make(chan struct{})}
+	l := &link{cc: cc, to: to, note: n, clock: e, retired: make(chan struct{})}
 	defer l.retire()
 	if err := l.stand(ctx); err != nil {
 		return err

@@ -12,16 +12,17 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/store"
 )
 
 // link is a connection to a manager. It stands for the certificates it was made with, so it is retired when they
 // change: streams on it end, calls on it are finished.
 type link struct {
-	cc   *grpc.ClientConn
-	to   Manager
-	note *note
-	now  func() time.Time
+	cc    *grpc.ClientConn
+	to    Manager
+	note  *note
+	clock env.Clock
 
 	mu      sync.Mutex
 	users   int
@@ -62,18 +63,15 @@ func (l *link) retire() {
 
 // outdated: the other end's certificate has ended since the handshake.
 func (l *link) outdated(now time.Time) bool {
-	_, notAfter := l.note.get()
+	notAfter, _ := l.note.get()
 	return !notAfter.IsZero() && now.After(notAfter)
 }
 
 // bound is the context of a stream on the link: it ends when the link is retired or the other end's certificate ends.
-func (l *link) bound(ctx context.Context, clock interface {
-	NewTimer(time.Duration) (<-chan time.Time, func())
-},
-) (context.Context, context.CancelFunc) {
+func (l *link) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	_, notAfter := l.note.get()
-	c, stop := clock.NewTimer(notAfter.Sub(l.now()))
+	notAfter, _ := l.note.get()
+	c, stop := l.clock.NewTimer(notAfter.Sub(l.clock.Now()))
 	go func() {
 		defer stop()
 		defer cancel()
@@ -107,8 +105,8 @@ func (l *link) stand(ctx context.Context) error {
 }
 
 func (l *link) unreachable(cause error) error {
-	hand, _ := l.note.get()
-	return unreachable(l.to, hand, l.now(), cause)
+	_, failure := l.note.get()
+	return unreachable(l.to, failure, l.clock.Now(), cause)
 }
 
 // unreachable says that nothing was sent, and why if that is known.

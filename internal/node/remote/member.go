@@ -119,7 +119,7 @@ func (m *member) talk(r *running) error {
 		return err
 	}
 	defer l.release()
-	ctx, cancel := l.bound(r.ctx, t.cfg.Env)
+	ctx, cancel := l.bound(r.ctx)
 	defer cancel()
 	stream, err := wire.NewGroupClient(l.cc).Step(ctx)
 	if err != nil {

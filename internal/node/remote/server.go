@@ -22,7 +22,6 @@ type Server struct {
 	handlers  atomic.Pointer[Handlers]
 	calls     *calls
 	gate      *gate
-	changed   bell // who may call, or who manages, may have changed
 	snapshots chan struct{}
 	wg        sync.WaitGroup // of handlers whose calls may have ended before them
 }
@@ -48,15 +47,11 @@ func (s *Server) SetHandlers(h Handlers) {
 	for _, o := range s.calls.list() {
 		o.end(errRestarted())
 	}
-	s.changed.ring()
 }
 
 // Recheck asks again whether the nodes with open streams are allowed what they do, and ends the streams of those that
-// are not. Agents hear of the managers anew. The caller calls it when nodes, roles or managers have changed.
-func (s *Server) Recheck() {
-	s.endRefused()
-	s.changed.ring()
-}
+// are not. The caller calls it when nodes or roles have changed.
+func (s *Server) Recheck() { s.endRefused() }
 
 // Serve answers connections of lis until ctx ends or lis fails, and closes lis. It may be called once.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
@@ -97,7 +92,7 @@ func (s *Server) forMembers() *grpc.Server {
 	)
 	wire.RegisterAuthorityServer(g, authorityService{})
 	wire.RegisterGroupServer(g, groupService{server: s})
-	wire.RegisterDispatcherServer(g, dispatcherService{server: s})
+	wire.RegisterDispatcherServer(g, dispatcherService{})
 	wire.RegisterRelayServer(g, relayService{})
 	return g
 }

@@ -17,7 +17,6 @@ import (
 // one that does not lead says goodbye.
 type dispatcherService struct {
 	wire.UnimplementedDispatcherServer
-	server *Server
 }
 
 type sessionStream = grpc.BidiStreamingServer[wire.AgentMessage, wire.ManagerMessage]
@@ -55,28 +54,23 @@ func (d dispatcherService) listen(stream sessionStream, session wire.Session) {
 	}
 }
 
-// speak sends what the dispatcher says, and the managers when they change.
+// speak sends what the dispatcher says.
 func (d dispatcherService) speak(ctx context.Context, stream sessionStream, session wire.Session, h *Handlers) error {
-	var told *wire.Managers
+	if err := stream.Send(wire.FromManagers(&wire.Managers{Managers: h.managers()})); err != nil {
+		return err
+	}
 	for {
-		changed := d.server.changed.wait()
-		if now := (&wire.Managers{Managers: h.managers()}); told == nil || !proto.Equal(now, told) {
-			told = now
-			if err := stream.Send(wire.FromManagers(now)); err != nil {
-				return err
-			}
-		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-changed:
-			continue
 		case msg, ok := <-session.Recv():
 			if !ok {
 				return nil
 			}
 			if bye := msg.GetGoodbye(); bye.GetReason() == wire.Goodbye_LEADER_CHANGED && bye.Leader == nil {
-				msg = wire.FromGoodbye(&wire.Goodbye{Reason: bye.Reason, Text: bye.Text, Leader: leaderOf(h.managers())})
+				bye = proto.CloneOf(bye) // the dispatcher's message is not ours to change
+				bye.Leader = leaderOf(h.managers())
+				msg = wire.FromGoodbye(bye)
 			}
 			if err := stream.Send(msg); err != nil {
 				return fmt.Errorf("tell the node: %w", err)

@@ -26,7 +26,7 @@ func sessions() (*fakes, chan *pipe) {
 // dial opens an agent's session with a server.
 func dial(t *testing.T, d *Dialer, h *host) wire.Session {
 	t.Helper()
-	a := NewAgentDialer(func() []Manager { return []Manager{h.manager()} }, d, nil)
+	a := NewAgentDialer(func() []Manager { return []Manager{h.manager()} }, d)
 	s, err := a.Dial(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(s.Close)

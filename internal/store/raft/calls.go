@@ -9,6 +9,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
+// ID is this member's.
+func (r *Replica) ID() uint64 { return r.opt.Config.ID }
+
 // Leadership is the newest known; it may be outdated when it is looked at.
 func (r *Replica) Leadership() Leadership { return *r.lead.Load() }
 

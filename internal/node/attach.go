@@ -1,0 +1,21 @@
+package node
+
+import (
+	"context"
+
+	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/executor"
+)
+
+var _ api.Bringer = (*cluster)(nil)
+
+// BringNetwork implements [api.Bringer].
+func (c *cluster) BringNetwork(ctx context.Context, net executor.Network) error {
+	c.mu.Lock()
+	m := c.member
+	c.mu.Unlock()
+	if m == nil {
+		return errNoMember
+	}
+	return m.executor.BringNetwork(ctx, net)
+}

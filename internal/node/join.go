@@ -1,0 +1,117 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/node/address"
+	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// Join takes this node into the cluster of the managers named. Until the managers have written it down nothing is
+// changed here; afterwards the node is a member, whatever happens to this request.
+func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
+	if !c.changing.TryLock() {
+		return errBusy
+	}
+	defer c.changing.Unlock()
+	listen, advertise, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr)
+	if err != nil {
+		return err
+	}
+	c.setPending(true)
+	defer c.setPending(false)
+	csr, key, err := identity.NewRequest(c.env.Rand)
+	if err != nil {
+		return err
+	}
+	reply, err := c.askToJoin(ctx, req, csr)
+	if err != nil {
+		return err
+	}
+	ms := membership{ListenAddr: listen.String(), AdvertiseAddr: advertise.String()}
+	if err := c.draftJoin(&ms, reply, key); err != nil {
+		return err
+	}
+	if err := c.begin(ctx, ms); err != nil {
+		return c.undo(err)
+	}
+	c.logger.Info("joined a cluster", "cluster", ms.Cluster, "node", ms.Node, "manager", reply.Manager)
+	return nil
+}
+
+// askToJoin asks the managers named one after the other. One that refuses decides; one that cannot be reached does not.
+func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []byte) (*wire.JoinReply, error) {
+	ask := &wire.JoinRequest{Token: req.JoinToken, Csr: csr, Availability: string(req.Availability), Clock: c.env.Now().UnixNano()}
+	var errs []error
+	for _, addr := range req.RemoteAddrs {
+		reply, err := remote.Join(ctx, c.env, address.WithPort(addr), ask)
+		if err == nil {
+			return reply, nil
+		}
+		errs = append(errs, err)
+		if !errors.Is(err, remote.ErrUnreachable) {
+			break
+		}
+	}
+	if len(errs) == 0 {
+		return nil, errors.New("no manager's address was given: docker swarm join --token TOKEN ADDRESS:2377")
+	}
+	return nil, errors.Join(errs...)
+}
+
+// draftJoin writes what the managers answered, and makes it the node's membership when all of it is there.
+func (c *cluster) draftJoin(ms *membership, reply *wire.JoinReply, key []byte) (err error) {
+	if ms.Node, err = wire.ID(reply.NodeId); err == nil {
+		ms.Cluster, err = wire.ID(reply.ClusterId)
+	}
+	if err != nil {
+		return fmt.Errorf("the managers' answer cannot be read: %w", err)
+	}
+	for _, one := range reply.Managers {
+		node, err := wire.ID(one.NodeId)
+		if err != nil {
+			return fmt.Errorf("the managers' answer cannot be read: %w", err)
+		}
+		ms.Managers = append(ms.Managers, remote.Manager{Node: node, Addr: one.Addr, Leader: one.Leader})
+	}
+	dir, err := draftMembership(c.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	if err := writeKeys(dir, identity.Keys{Cert: reply.Cert, Key: key, Roots: reply.Roots}); err != nil {
+		return fmt.Errorf("keep this node's certificate in %s: %w", filepath.Base(dir), err)
+	}
+	// A manager's log is made by manage, as when the node is promoted later.
+	return adoptMembership(c.cfg.DataDir, *ms)
+}
+
+// depart takes a manager out of the group before its node leaves. Forced, it leaves whether or not the others answer.
+func (m *member) depart(ctx context.Context, force bool) error {
+	p := m.manager()
+	if p == nil || len(p.managers()) < 2 {
+		return nil // a worker, or the last manager: the API has asked for --force
+	}
+	ctx, cancel := context.WithTimeout(ctx, departWait)
+	defer cancel()
+	var err error
+	for range departTries {
+		p.handOver(m.logger)
+		if err = p.manager.WaitLeader(ctx); err != nil {
+			break
+		}
+		if err = m.dialer.Depart(ctx, p.leader(), p.raftID, force); err == nil {
+			return nil
+		}
+	}
+	if force {
+		m.logger.Warn("this manager leaves without the others' consent; remove it there: docker node rm --force", "node", m.membership().Node, "err", err)
+		return nil
+	}
+	return fmt.Errorf("leave the managers' group: %w", err)
+}

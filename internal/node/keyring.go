@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// renewRetry is how long a node waits before it asks for its next certificate again.
+const renewRetry = 30 * time.Second
+
+// keyring holds the node's certificate and gets the next one in time, or when the node's role changed.
+type keyring struct {
+	dir    string
+	env    env.Env
+	logger *slog.Logger
+	keys   atomic.Pointer[identity.Keys]
+	wake   chan struct{}
+}
+
+// openKeyring reads the certificate of a membership's directory.
+func openKeyring(dir string, e env.Env, logger *slog.Logger) (*keyring, error) {
+	k := &keyring{dir: dir, env: e, logger: logger, wake: make(chan struct{}, 1)}
+	keys := identity.Keys{}
+	for name, at := range map[string]*[]byte{nodeCertFile: &keys.Cert, nodeKeyFile: &keys.Key, rootCertFile: &keys.Roots} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("read this node's certificate: %w", err)
+		}
+		*at = b
+	}
+	k.keys.Store(&keys)
+	return k, nil
+}
+
+// Keys returns the present certificate.
+func (k *keyring) Keys() identity.Keys { return *k.keys.Load() }
+
+// peer is what the present certificate says.
+func (k *keyring) peer() (identity.Peer, *x509.Certificate, error) {
+	cert, err := identity.ParseCert(k.Keys().Cert)
+	if err != nil {
+		return identity.Peer{}, nil, err
+	}
+	p, err := identity.PeerOf(cert)
+	return p, cert, err
+}
+
+// role is the role in the present certificate.
+func (k *keyring) role() model.Role {
+	p, _, err := k.peer()
+	if err != nil {
+		return model.RoleWorker
+	}
+	return p.Role
+}
+
+// renewNow asks for the next certificate without waiting for the present one's time.
+func (k *keyring) renewNow() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run renews the certificate when its time has come or renewNow was called, until ctx ends. renewed is called after each.
+func (k *keyring) run(ctx context.Context, renew func(context.Context, []byte) (*wire.RenewReply, error), renewed func()) error {
+	_, cert, err := k.peer()
+	if err != nil {
+		return fmt.Errorf("this node's certificate: %w", err)
+	}
+	at := identity.RenewAt(cert, k.fraction())
+	for {
+		timer, stop := k.env.NewTimer(at.Sub(k.env.Now()))
+		select {
+		case <-timer:
+		case <-k.wake:
+			stop()
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		}
+		if err := k.renew(ctx, renew); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			k.logger.Warn("this node's certificate could not be renewed; it is tried again", "until", cert.NotAfter, "err", err)
+			at = k.env.Now().Add(renewRetry)
+			continue
+		}
+		if _, cert, err = k.peer(); err != nil {
+			return fmt.Errorf("this node's new certificate: %w", err)
+		}
+		at = identity.RenewAt(cert, k.fraction())
+		renewed()
+	}
+}
+
+func (k *keyring) fraction() float64 {
+	var b [4]byte
+	if _, err := io.ReadFull(k.env.Rand, b[:]); err != nil {
+		return 0
+	}
+	return float64(binary.BigEndian.Uint32(b[:])) / (1 << 32)
+}
+
+// renew replaces certificate and key on disk first, the key in a file of its own name: whatever file a crash leaves
+// last, one of the pairs fits together.
+func (k *keyring) renew(ctx context.Context, ask func(context.Context, []byte) (*wire.RenewReply, error)) error {
+	csr, key, err := identity.NewRequest(k.env.Rand)
+	if err != nil {
+		return err
+	}
+	reply, err := ask(ctx, csr)
+	if err != nil {
+		return err
+	}
+	keys := identity.Keys{Cert: reply.Cert, Key: key, Roots: reply.Roots}
+	if _, err := keys.Client(model.RoleManager); err != nil {
+		return fmt.Errorf("the certificate that came cannot be used: %w", err)
+	}
+	if err := writeKeys(k.dir, keys); err != nil {
+		return err
+	}
+	k.keys.Store(&keys)
+	return nil
+}

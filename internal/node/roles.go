@@ -1,0 +1,224 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/store"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// enterRetry is how long a manager that is not yet a member of the group waits before it asks again.
+	enterRetry = 500 * time.Millisecond
+	// handOverWait bounds how long a leader that stops waits for another to lead.
+	handOverWait = 3 * time.Second
+)
+
+// errDemoted ends a manager's part when the node's certificate is a worker's.
+var errDemoted = errors.New("this node is a manager no more")
+
+// manage runs the node's part as a manager whenever its certificate makes it one.
+func (m *member) manage(ctx context.Context) error {
+	for {
+		if !m.membership().Manager {
+			if err := m.awaitRole(ctx, model.RoleManager); err != nil {
+				return err
+			}
+			if err := m.promote(); err != nil {
+				return fmt.Errorf("become a manager: %w", err)
+			}
+		}
+		err := m.serveAsManager(ctx)
+		if !errors.Is(err, errDemoted) {
+			return err
+		}
+		if err := m.demote(); err != nil {
+			return fmt.Errorf("cease to be a manager: %w", err)
+		}
+	}
+}
+
+// awaitRole returns when the node's certificate has a role.
+func (m *member) awaitRole(ctx context.Context, want model.Role) error {
+	for {
+		m.mu.Lock()
+		changed := m.changed
+		m.mu.Unlock()
+		if m.keys.role() == want {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// promote makes an empty log, under a raft id no member ever had.
+func (m *member) promote() error {
+	ms := m.membership()
+	id := m.env.NewID()
+	ms.Manager, ms.RaftID = true, binary.BigEndian.Uint64(id[:8])|1<<63 // never the founder's
+	if err := os.RemoveAll(raftDirOf(m.cfg.DataDir)); err != nil {
+		return err
+	}
+	if err := createLog(m.dir(), ms, m.logger); err != nil {
+		return err
+	}
+	return m.keep(ms)
+}
+
+func (m *member) demote() error {
+	ms := m.membership()
+	ms.Manager, ms.RaftID = false, 0
+	if err := m.keep(ms); err != nil {
+		return err
+	}
+	return os.RemoveAll(raftDirOf(m.cfg.DataDir))
+}
+
+// keep writes a changed membership, then makes it the present one.
+func (m *member) keep(ms membership) error {
+	if err := ms.save(m.dir()); err != nil {
+		return err
+	}
+	m.update(func() { m.ms = ms })
+	return nil
+}
+
+// serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.
+func (m *member) serveAsManager(ctx context.Context) error {
+	p, err := openPart(m.cfg.DataDir, m.membership(), m.dialer, m.env, m.logger)
+	if err != nil {
+		return err
+	}
+	m.update(func() { m.part = p })
+	m.server.SetHandlers(p.handlers(nil))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.run(ctx, m.ring) })
+	g.Go(func() error { return m.enter(ctx, p) })
+	g.Go(func() error { return m.recheck(ctx, p) })
+	g.Go(func() error { return m.keepNetworks(ctx, p) })
+	g.Go(func() error {
+		if err := m.awaitRole(ctx, model.RoleWorker); err != nil {
+			return err
+		}
+		return errDemoted
+	})
+	err = g.Wait()
+	m.update(func() { m.part = nil })
+	m.server.SetHandlers(remote.Handlers{})
+	return err
+}
+
+// enter makes sure that the group knows this manager, and at the address it has now.
+func (m *member) enter(ctx context.Context, p *part) error {
+	ms := m.membership()
+	for tries := 0; ; tries++ {
+		if p.entered(ms.AdvertiseAddr) {
+			return nil
+		}
+		err := p.askToEnter(ctx, m.managers(), ms.AdvertiseAddr)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.logger.Info("this manager is not a member of the managers' group yet", "err", err)
+		timer, stop := m.env.NewTimer(enterRetry)
+		select {
+		case <-timer:
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// entered reports whether this manager's own table has it as a voter at addr.
+func (p *part) entered(addr string) bool {
+	row := store.Members.ByID(p.manager.Store().View(), model.NumID(p.raftID))
+	return row != nil && !row.Learner && row.Addr == addr
+}
+
+// askToEnter asks the managers, the leader first, until one of them has made this one a voter.
+func (p *part) askToEnter(ctx context.Context, managers []remote.Manager, addr string) error {
+	var errs []error
+	for _, to := range leaderFirst(managers) {
+		err := p.dialer.Enter(ctx, to, p.raftID, addr)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return errors.New("this node knows no other manager")
+	}
+	return errors.Join(errs...)
+}
+
+func leaderFirst(list []remote.Manager) []remote.Manager {
+	var out []remote.Manager
+	for _, leader := range []bool{true, false} {
+		for _, one := range list {
+			if one.Leader == leader {
+				out = append(out, one)
+			}
+		}
+	}
+	return out
+}
+
+// handOver lets another member lead before this one goes. A group of one has nobody to hand over to.
+func (p *part) handOver(logger *slog.Logger) {
+	if !p.manager.Leading() || len(p.managers()) < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handOverWait)
+	defer cancel()
+	if err := p.manager.Replica().Transfer(ctx, 0); err != nil {
+		logger.Warn("leadership could not be handed over", "err", err)
+	}
+}
+
+// recheck ends the streams of nodes that are removed or demoted, as soon as this manager knows.
+func (m *member) recheck(ctx context.Context, p *part) error {
+	s := p.manager.Store()
+	after := s.View().Index()
+	for {
+		changed := s.Changed()
+		events, view, ok := s.Events(after)
+		after = view.Index()
+		again := !ok
+		for _, e := range events {
+			switch e.Table {
+			case store.NodeSpecs.ID(), store.NodeIdentities.ID(), store.Members.ID():
+				again = true
+			}
+		}
+		if again {
+			m.server.Recheck()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (m *member) dir() string { return filepath.Join(m.cfg.DataDir, swarmDir) }
+
+// raftDirOf is where a manager's log and snapshots are.
+func raftDirOf(dataDir string) string { return filepath.Join(dataDir, swarmDir, raftDir) }
