@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/lab/hosts"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // deadParts is the case that kills the switch and a host, too.
@@ -26,8 +27,8 @@ func TestCrashedUp(t *testing.T) {
 		deadParts:            "The lab is up",
 	} {
 		t.Run(name, func(t *testing.T) {
-			needRoot(t)
-			before, dir := shared(t), labDir(t)
+			hoststest.NeedRoot(t)
+			before, dir := shared(t), hoststest.Dir(t)
 			killUp(t, dir, until)
 			lab, err := hosts.Open(dir)
 			if err != nil {
@@ -97,8 +98,8 @@ func killUp(t *testing.T, dir, until string) {
 
 // TestInterruptedUp ends an up by its context, as Ctrl-C does: it takes away itself what was made.
 func TestInterruptedUp(t *testing.T) {
-	needRoot(t)
-	before, dir := shared(t), labDir(t)
+	hoststest.NeedRoot(t)
+	before, dir := shared(t), hoststest.Dir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cfg := hosts.Config{Dir: dir, Managers: 1, Workers: 1, DockerSwarm: true, Progress: cancelAt{"answers at", cancel}}

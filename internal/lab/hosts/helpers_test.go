@@ -12,57 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/skep-org/skep/internal/lab/engine"
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
-const upLimit = 2 * time.Minute // six seconds on an idle machine
-
-// up makes a lab that the test's end takes away.
-func up(t *testing.T, cfg hosts.Config) *hosts.Lab {
-	t.Helper()
-	needRoot(t)
-	if cfg.Dir == "" {
-		cfg.Dir = labDir(t)
-	}
-	if cfg.Whoami == "" {
-		cfg.Whoami = filepath.Join(t.TempDir(), "whoami")
-		if err := engine.BuildStatic(t.Context(), "github.com/skep-org/skep/examples/whoami", cfg.Whoami); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cfg.Progress = t.Output()
-	ctx, cancel := context.WithTimeout(t.Context(), upLimit)
-	defer cancel()
-	lab, err := hosts.Up(ctx, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := lab.Down(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
-	return lab
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: a lab needs root")
-	}
-}
-
-// labDir is a place for a lab. t.TempDir has the test's name in it and may be too long for the sockets below.
-func labDir(t *testing.T) string {
-	t.Helper()
-	parent, err := os.MkdirTemp("", "skeplab") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	return filepath.Join(parent, "lab")
-}
+const upLimit = 2 * time.Minute // for a command of its own; one host is up in a second on an idle machine
 
 // on runs a command on a host that has to succeed.
 func on(t *testing.T, h *hosts.Host, args ...string) string {

@@ -2,6 +2,7 @@ package hosts_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,13 +11,18 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skep-org/skep/internal/lab/hosts"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // TestCluster makes five hosts with Docker's own swarm mode and breaks them in every way; in the end nothing is left.
 func TestCluster(t *testing.T) {
-	needRoot(t)
+	hoststest.NeedRoot(t)
 	before := shared(t)
-	lab := up(t, hosts.Config{Managers: 3, Workers: 2, DockerSwarm: true})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab := hoststest.Up(t, hosts.Config{Program: self, Managers: 3, Workers: 2, DockerSwarm: true})
 	t.Run("managers agree", func(t *testing.T) { managersAgree(t, lab) })
 	t.Run("a service spreads", func(t *testing.T) { serviceSpreads(t, lab) })
 	t.Run("the client reaches a published port", func(t *testing.T) { clientReaches(t, lab) })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,19 +11,16 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"github.com/skep-org/skep/internal/lab/engine"
 	"github.com/skep-org/skep/internal/lab/hosts"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // TestCommand is a user's way through skep lab with one host: every step is a process of its own, and the program of the
 // image is skep itself, since nothing lies beside it.
 func TestCommand(t *testing.T) {
-	needRoot(t)
-	before, dir := shared(t), labDir(t)
-	skep := filepath.Join(t.TempDir(), "skep")
-	if err := engine.BuildStatic(t.Context(), "github.com/skep-org/skep/cmd/skep", skep); err != nil {
-		t.Fatal(err)
-	}
+	hoststest.NeedRoot(t)
+	before, dir := shared(t), hoststest.Dir(t)
+	skep := hoststest.Build(t, "skep")
 	run := func(args ...string) string {
 		t.Helper()
 		out, err := command(t.Context(), skep, dir, args...)
