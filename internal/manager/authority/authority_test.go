@@ -242,11 +242,12 @@ func (w *world) join(d *datadriven.TestData) string {
 	if w.names[id.String()] == "" {
 		w.names[id.String()] = "<" + key + ">"
 	}
-	out := fmt.Sprintf("node %s of cluster %s, epoch %d, manager %v, %s", id, model.ID(reply.GetClusterId()), reply.GetEpoch(), reply.GetManager(), w.certificate(key, reply.GetCert()))
+	var out strings.Builder
+	fmt.Fprintf(&out, "node %s of cluster %s, epoch %d, manager %v, %s", id, model.ID(reply.GetClusterId()), reply.GetEpoch(), reply.GetManager(), w.certificate(key, reply.GetCert()))
 	for _, m := range reply.GetManagers() {
-		out += fmt.Sprintf("manager %s at %s, leader %v\n", model.ID(m.GetNodeId()), m.GetAddr(), m.GetLeader())
+		fmt.Fprintf(&out, "manager %s at %s, leader %v\n", model.ID(m.GetNodeId()), m.GetAddr(), m.GetLeader())
 	}
-	return out
+	return out.String()
 }
 
 func (w *world) renew(key, next string) string {
