@@ -47,7 +47,7 @@ func leading(t *testing.T, s *store.Store, managers func() []*wire.Manager) (h H
 		if !ended {
 			ended = true
 			cancel()
-			<-done
+			require.ErrorIs(t, <-done, context.Canceled)
 		}
 	}
 	t.Cleanup(stop)

@@ -428,7 +428,8 @@ func startTransport(t *testing.T, a ca, lookup func(uint64) (model.ID, string, b
 	go func() { done <- tr.Run(ctx, r) }()
 	t.Cleanup(func() {
 		cancel()
-		within(t, done, "the transport does not end")
+		err, _ := within(t, done, "the transport does not end")
+		require.ErrorIs(t, err, context.Canceled)
 	})
 	return tr, r
 }
