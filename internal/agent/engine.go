@@ -90,10 +90,7 @@ func (t *task) merge(c executor.Container) {
 
 // exitWords are Docker's for a process that ended badly.
 func exitWords(code int, cause string) string {
-	switch {
-	case code == 0:
-		return cause
-	case cause == "":
+	if cause == "" {
 		return fmt.Sprintf("task: non-zero exit (%d)", code)
 	}
 	return fmt.Sprintf("task: non-zero exit (%d): %s", code, cause)

@@ -91,9 +91,11 @@ func (t *task) settleAbsent() {
 	t.move(model.StateFailed, "", "the container was removed by somebody else")
 }
 
+// settleExited ends a task by its exit code. One that ends well on its stop signal is complete though it was unhealthy:
+// so it is in swarm, whose restart policies are read that way.
 func (t *task) settleExited() {
 	switch c := t.container; {
-	case t.unhealthy:
+	case t.unhealthy && c.ExitCode != 0:
 		t.move(model.StateFailed, "", exitWords(c.ExitCode, "dockerexec: unhealthy container"))
 	case t.desired() >= model.StateShutdown:
 		t.move(model.StateShutdown, "", "")
