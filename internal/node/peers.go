@@ -109,6 +109,9 @@ func (m *member) dialHere(ctx context.Context) (wire.Session, error) {
 				return nil, fmt.Errorf("this node's manager has not started: %w", ctx.Err())
 			}
 		}
+		if !p.entered(m.membership().AdvertiseAddr) {
+			return nil, nil // it hears of no leader before it is a member
+		}
 		if err := p.manager.WaitLeader(ctx); err != nil {
 			return nil, fmt.Errorf("the cluster has no leader yet: %w", err)
 		}
