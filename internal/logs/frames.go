@@ -23,9 +23,9 @@ type lines struct {
 // next returns one message; of a tty's raw stream a line, else a frame: the engine puts one message in each.
 func (l *lines) next() (data []byte, stderr bool, err error) {
 	if l.tty {
-		data, err = l.r.ReadBytes('\n')
-		if len(data) > 0 {
-			return data, false, nil
+		part, err := l.r.ReadSlice('\n') // of a line too long for the buffer, as much as fits
+		if len(part) > 0 {
+			return bytes.Clone(part), false, nil
 		}
 		return nil, false, err
 	}
