@@ -291,6 +291,11 @@ func (l *line) Send(f *wire.RelayFrame) error {
 	select {
 	case <-l.done:
 		return io.EOF
+	default:
+	}
+	select {
+	case <-l.done:
+		return io.EOF
 	case <-l.cut.Done():
 		return errors.New("cut")
 	case l.frames <- f:
