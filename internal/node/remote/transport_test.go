@@ -421,8 +421,13 @@ func (f *fakeReplica) Unreachable(_ context.Context, id uint64) error {
 
 func startTransport(t *testing.T, a ca, lookup func(uint64) (model.ID, string, bool)) (*Transport, *fakeReplica) {
 	t.Helper()
+	return startTransportWith(t, dialer(t, a.keys(ours, m2, model.RoleManager)), lookup)
+}
+
+func startTransportWith(t *testing.T, d *Dialer, lookup func(uint64) (model.ID, string, bool)) (*Transport, *fakeReplica) {
+	t.Helper()
 	r := &fakeReplica{lost: make(chan uint64, 64), sent: make(chan outcome, 64)}
-	tr := NewTransport(TransportConfig{Cluster: ours, ID: 2, Addr: "here:1", Member: lookup, Dialer: dialer(t, a.keys(ours, m2, model.RoleManager)), Env: env.Real()})
+	tr := NewTransport(TransportConfig{Cluster: ours, ID: 2, Addr: "here:1", Member: lookup, Dialer: d, Env: env.Real()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tr.Run(ctx, r) }()
