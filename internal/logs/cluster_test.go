@@ -53,9 +53,9 @@ func TestFollow(t *testing.T) {
 		read := func() []string { return next(t, s, 10*time.Second) }
 		require.Empty(t, read())
 
+		w1.engine.say(w.id("a"), "one")
+		w.own.say(w.id("b"), "own")
 		a, b := w.task("a", "w1"), w.task("b", "m")
-		w1.engine.say(a, "one")
-		w.own.say(b, "own")
 		require.ElementsMatch(t, []string{fmt.Sprintf("%d: one", a[15]), fmt.Sprintf("%d: own", b[15])}, read())
 
 		// The connection breaks, and is made again.
@@ -70,8 +70,8 @@ func TestFollow(t *testing.T) {
 		got := read()
 		require.Contains(t, got[0], "does not send its logs")
 		w1.engine.say(a, "three")
+		w2.engine.say(w.id("c"), "other")
 		c := w.task("c", "w2")
-		w2.engine.say(c, "other")
 		require.Equal(t, []string{fmt.Sprintf("%d: other", c[15])}, read())
 		w.reach("w1", model.ReachReady)
 		require.Equal(t, []string{fmt.Sprintf("%d: three", a[15])}, read())
