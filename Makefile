@@ -33,6 +33,11 @@ demo-programs:
 test: setup ## Run all tests
 	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 ./...
 
+.PHONY: test-peer
+test-peer: setup ## Run what compares skep with Docker's own swarm mode, both live
+	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/differential -side=both
+	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/compat -peer
+
 bench: setup build ## Compare with Docker's own swarm mode on this machine; writes bench-results.json
 	@$(GO) run ./internal/lab/bench/cmd
 

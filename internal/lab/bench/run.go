@@ -46,6 +46,7 @@ func Run(ctx context.Context, cfg Config) (_ []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { cancel(); <-seen.ended }()
 	r := &run{cfg: cfg, engine: engine, seen: seen, dir: dir, took: map[string]map[string][]float64{}}
 	if err := r.all(ctx); err != nil {
 		return nil, err

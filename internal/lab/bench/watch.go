@@ -17,6 +17,7 @@ type containers struct {
 	running map[string]bool
 	changed chan struct{} // closed and renewed at each change
 	err     error
+	ended   chan struct{} // closed when nothing is followed any more
 }
 
 // count is a moment's picture.
@@ -41,8 +42,9 @@ func watch(ctx context.Context, engine *side.Side) (*containers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching the engine's containers: %w", err)
 	}
-	c := &containers{image: map[string]string{}, running: map[string]bool{}, changed: make(chan struct{})}
+	c := &containers{image: map[string]string{}, running: map[string]bool{}, changed: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
+		defer close(c.ended)
 		defer func() { _ = body.Close() }()
 		dec := json.NewDecoder(body)
 		for {

@@ -11,14 +11,20 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/engine"
 )
 
 var (
 	rewrite    = flag.Bool("rewrite", false, "write docs/compatibility.md")
-	skepBinary = flag.String("skep", "../../../bin/skep", "the skep binary to check")
+	skepBinary = flag.String("skep", "", "the skep binary to check; empty builds this source's")
+	peer       = flag.Bool("peer", false, "also try the checks on Docker's own swarm mode")
 	only       = flag.String("only", "", "try only checks whose command and flag contain this")
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // slow checks are named, for they are what the test's time goes to.
 const slow = 2 * time.Second
@@ -28,6 +34,9 @@ const document = "../../../docs/compatibility.md"
 // TestChecksHoldOnDocker keeps the checks honest: what is asked of skep has to
 // be what Docker's swarm mode does.
 func TestChecksHoldOnDocker(t *testing.T) {
+	if !*peer {
+		t.Skip("Docker's own swarm mode is checked with -peer, which make test-peer gives: the checks change rarely")
+	}
 	s := start(t, side.StartSwarm)
 	for c, o := range try(t, s) {
 		if o.State != Works {
@@ -38,12 +47,16 @@ func TestChecksHoldOnDocker(t *testing.T) {
 
 // TestDocument runs the checks on skep and compares with the page.
 func TestDocument(t *testing.T) {
-	binary, err := filepath.Abs(*skepBinary)
+	binary := *skepBinary
+	if binary == "" {
+		binary = filepath.Join(t.TempDir(), "skep")
+		if err := engine.BuildStatic(t.Context(), "github.com/skep-org/skep/cmd/skep", binary); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary, err := filepath.Abs(binary)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Skipf("there is no skep binary to check (make build): %v", err)
 	}
 	s := start(t, func(ctx context.Context, o side.Options) (*side.Side, error) {
 		return side.StartSkep(ctx, o, binary)

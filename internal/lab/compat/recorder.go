@@ -17,8 +17,9 @@ import (
 // recorder stands between the CLI and the API and notes what was answered with
 // 501, which the CLI does not tell apart from other errors.
 type recorder struct {
-	server *http.Server
-	done   chan struct{}
+	server    *http.Server
+	transport *http.Transport
+	done      chan struct{}
 
 	mu      sync.Mutex
 	refused []string
@@ -30,15 +31,17 @@ func record(listen, target string) (*recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening between the CLI and the API: %w", err)
 	}
-	r := &recorder{done: make(chan struct{})}
+	r := &recorder{done: make(chan struct{}), transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", target)
+		},
+	}}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = "http", "docker"
 		},
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", target)
-		}},
+		Transport:      r.transport,
 		FlushInterval:  -1,
 		ModifyResponse: r.note,
 	}
@@ -81,6 +84,7 @@ func (r *recorder) take() []string {
 func (r *recorder) close() error {
 	err := r.server.Close()
 	<-r.done
+	r.transport.CloseIdleConnections()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

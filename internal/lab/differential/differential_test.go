@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"os"
@@ -10,19 +11,51 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"go.uber.org/goleak"
 
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/engine"
 )
 
 var (
-	skepBinary = flag.String("skep", "../../../bin/skep", "the skep binary to compare with Docker's swarm mode")
+	skepBinary = flag.String("skep", "", "the skep binary to compare with Docker's swarm mode; empty builds this source's")
 	dockerCLI  = flag.String("cli", "", "the docker CLI both sides are driven with; default is Debian's, else the first in PATH")
-	only       = flag.String("side", "", "run one side only: swarm or skep (skep is then compared with the recorded output)")
+	sides      = flag.String("side", "", "what to run: swarm, skep (compared with the recorded output), both, or empty: "+
+		"skep where engine and CLI are those of the recording, else both")
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // recordedWith is the engine and the CLI the outputs in testdata were recorded
 // with. With others the two sides are still compared with each other.
 const recordedWith = "20.10.24+dfsg1 20.10.24+dfsg1"
+
+// mode is what -side says, or what this machine's Docker asks for.
+func mode(t *testing.T) string {
+	t.Helper()
+	if rewrite := flag.Lookup("rewrite"); rewrite != nil && rewrite.Value.String() == "true" && *sides == "" {
+		return "both"
+	}
+	if *sides != "" {
+		return *sides
+	}
+	if installed := versionOf(t, "dockerd") + " " + versionOf(t, cmp.Or(cli(), "docker")); installed != recordedWith {
+		t.Logf("the outputs were recorded with engine and CLI %s, here are %s: Docker's swarm mode runs along", recordedWith, installed)
+		return "both"
+	}
+	return "skep"
+}
+
+// versionOf asks a program of Docker's: "Docker version 20.10.24+dfsg1, build 297e128".
+func versionOf(t *testing.T, program string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), program, "--version").Output()
+	if err != nil {
+		t.Fatalf("%s --version: %v", program, err)
+	}
+	version, _, _ := strings.Cut(strings.TrimPrefix(string(out), "Docker version "), ",")
+	return version
+}
 
 // cli chooses the docker CLI: the one recorded with, where it is installed.
 func cli() string {
@@ -38,6 +71,14 @@ func TestScenarios(t *testing.T) {
 	if err := side.BuildProgram(t.Context(), program); err != nil {
 		t.Fatal(err)
 	}
+	binary := *skepBinary
+	if binary == "" {
+		binary = filepath.Join(t.TempDir(), "skep")
+		if err := engine.BuildStatic(t.Context(), "github.com/skep-org/skep/cmd/skep", binary); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := comparing{mode: mode(t), program: program, skep: absolute(t, binary)}
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios found: %v", err)
@@ -45,7 +86,7 @@ func TestScenarios(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			runScenario(t, file, program)
+			c.scenario(t, file)
 		})
 	}
 }
@@ -63,8 +104,15 @@ func needEngine(t *testing.T) {
 	}
 }
 
-// runScenario runs the file on both sides and compares.
-func runScenario(t *testing.T, file, program string) {
+// comparing is what all scenarios of a run share.
+type comparing struct {
+	mode    string // swarm, skep or both
+	program string // the test image's
+	skep    string // the binary
+}
+
+// scenario runs the file on both sides and compares.
+func (c comparing) scenario(t *testing.T, file string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +122,9 @@ func runScenario(t *testing.T, file, program string) {
 	var differ []*known
 	t.Run("swarm", func(t *testing.T) {
 		r := &runner{vars: map[string]string{}}
-		useRecorded := *only == "skep"
+		useRecorded := c.mode == "skep"
 		if !useRecorded {
-			r = startRunner(t, string(text), program, side.StartSwarm)
+			r = startRunner(t, string(text), c.program, side.StartSwarm)
 			useRecorded = versionsOf(t, r.side) != recordedWith
 		}
 		datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string {
@@ -89,7 +137,7 @@ func runScenario(t *testing.T, file, program string) {
 				differ = append(differ, list...)
 			}
 			out := d.Expected
-			if *only != "skep" {
+			if c.mode != "skep" {
 				out, err = r.do(t.Context(), s)
 				if err != nil {
 					t.Fatalf("Docker's swarm mode: %v", err)
@@ -102,18 +150,15 @@ func runScenario(t *testing.T, file, program string) {
 			return out
 		})
 	})
-	if *only == "swarm" {
+	if c.mode == "swarm" {
 		return
 	}
 	t.Run("skep", func(t *testing.T) {
 		if reason := later(steps); reason != "" {
 			t.Skip("skep does not do this yet: " + reason)
 		}
-		if _, err := os.Stat(*skepBinary); err != nil {
-			t.Skipf("there is no skep binary to compare (make build): %v", err)
-		}
-		r := startRunner(t, string(text), program, func(ctx context.Context, o side.Options) (*side.Side, error) {
-			return side.StartSkep(ctx, o, absolute(t, *skepBinary))
+		r := startRunner(t, string(text), c.program, func(ctx context.Context, o side.Options) (*side.Side, error) {
+			return side.StartSkep(ctx, o, c.skep)
 		})
 		compareSteps(t, r, steps, outputs, differ)
 	})

@@ -2,8 +2,10 @@
 // skep and compares, line by line, what a user sees.
 //
 // A scenario is a file in testdata, read by cockroachdb/datadriven. Its recorded
-// output is Docker's; `go test -rewrite` records it anew. The test runs both
-// sides live and fails with a unified diff where they disagree. Directives:
+// output is Docker's; `go test -rewrite` records it anew. By default the test runs
+// skep and holds it against the recording, where the installed engine and CLI are
+// those of the recording; with -side=both, and with any other Docker, it runs both
+// sides live. It fails with a unified diff where they disagree. Directives:
 //
 //	sh [sort] [tail=n]     shell lines with the stock docker CLI; output, stderr, exit code
 //	api                    "METHOD /path?filters={…}", then the body; status code and JSON body

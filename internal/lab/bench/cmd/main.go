@@ -1,4 +1,3 @@
-// Bench runs the one-node benchmark and writes its results: `make bench`.
 package main
 
 import (

@@ -1,5 +1,3 @@
-// The program of the test image: it serves, exits with a code, writes lines or
-// judges its own health, as its arguments say, so that scenarios need one image.
 package main
 
 import (
@@ -16,16 +14,14 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "-c" { // as /bin/sh, for health checks
-		os.Args = append(os.Args[:1], strings.Fields(os.Args[2])...)
-	}
-	if len(os.Args) < 2 {
+	args := arguments(os.Args[1:])
+	if len(args) == 0 {
 		serve()
 		return
 	}
-	switch arg := argument(2); os.Args[1] {
+	switch arg := args.at(1); args[0] {
 	case "exit": // exit CODE [AFTER]
-		after, _ := time.ParseDuration(argument(3))
+		after, _ := time.ParseDuration(args.at(2))
 		time.Sleep(after)
 		code, _ := strconv.Atoi(arg)
 		fmt.Println("exiting with", code)
@@ -49,14 +45,26 @@ func main() {
 		}
 		serve()
 	default:
-		fmt.Fprintln(os.Stderr, "unknown argument", os.Args[1])
+		fmt.Fprintln(os.Stderr, "unknown argument", args[0])
 		os.Exit(64)
 	}
 }
 
-func argument(i int) string {
-	if i < len(os.Args) {
-		return os.Args[i]
+// words are the program's arguments without its name.
+type words []string
+
+// arguments reads the line a shell would be given, too: health checks run "/bin/sh -c".
+func arguments(given []string) words {
+	if len(given) == 2 && given[0] == "-c" {
+		return strings.Fields(given[1])
+	}
+	return given
+}
+
+// at is an argument, or nothing where there is none.
+func (w words) at(i int) string {
+	if i < len(w) {
+		return w[i]
 	}
 	return ""
 }
