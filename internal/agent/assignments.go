@@ -71,6 +71,7 @@ func (m *Machine) assign(now time.Time, a *wire.Assignments) error {
 		m.touchAll()
 	}
 	m.dropObjects(a)
+	m.noteNetworks(a.Full, len(a.Dropped))
 	return nil
 }
 

@@ -60,6 +60,8 @@ type Machine struct {
 	openLogs  []*wire.OpenLogs
 	closeLogs []model.ID
 
+	networksDue bool // the networks that are needed are to be handed out
+
 	saveAt time.Time // when the assignments are to be saved; zero: they are as saved
 	saved  time.Time
 }
@@ -76,6 +78,7 @@ type Output struct {
 	Peers     *Peers           // the managers and this node's role; nil: nothing new
 	OpenLogs  []*wire.OpenLogs // output that a manager wants sent to it
 	CloseLogs []model.ID       // streams of output that nobody reads any more
+	Networks  *[]model.ID      // the networks of assigned tasks, after some were dropped; nil: nothing new
 }
 
 // New makes the agent of a node. saved is what an earlier one last gave out in Output.Save, or nil.
@@ -137,6 +140,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	m.save(now, &out)
 	out.Removed, out.Peers, out.OpenLogs, out.CloseLogs = m.expelled, m.peers, m.openLogs, m.closeLogs
 	m.peers, m.openLogs, m.closeLogs = nil, nil, nil
+	out.Networks = m.networks()
 	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.saveAt)
 }
 

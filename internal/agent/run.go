@@ -42,6 +42,7 @@ type Config struct {
 	Peers     func(Peers)           // the managers or the node's role changed; nil: nobody wants to know
 	OpenLogs  func(*wire.OpenLogs)  // a manager wants output of this node's tasks; nil: it gets none
 	CloseLogs func(stream model.ID) // a manager wants no more of it
+	Networks  func(keep []model.ID) // no task needs other networks any more; nil: nobody wants to know
 }
 
 // Agent runs a Machine: it owns the goroutines that wait for the engine, the manager and the disk.
@@ -178,6 +179,9 @@ func (a *Agent) handOn(out Output) {
 		if a.cfg.OpenLogs != nil {
 			a.cfg.OpenLogs(msg)
 		}
+	}
+	if out.Networks != nil && a.cfg.Networks != nil {
+		a.cfg.Networks(*out.Networks)
 	}
 	for _, stream := range out.CloseLogs {
 		if a.cfg.CloseLogs != nil {

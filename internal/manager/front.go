@@ -53,7 +53,7 @@ func (f Front) deliver(ctx context.Context, b *store.Batch) (uint64, error) {
 		case l.Leading:
 			index, err = f.Manager.Commit(b).Wait(ctx)
 		case l.Leader != 0 && f.Forward != nil:
-			index, err = f.Forward(ctx, b)
+			index, err = f.forward(ctx, changed, b)
 		}
 		if err == nil {
 			return index, f.await(ctx, index)
@@ -71,6 +71,24 @@ func (f Front) deliver(ctx context.Context, b *store.Batch) (uint64, error) {
 		}
 		stop()
 	}
+}
+
+// forward gives up on a leader that is none any more: one that lost power would keep the request until TCP notices.
+func (f Front) forward(ctx context.Context, changed <-chan struct{}, b *store.Batch) (uint64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	index, err := f.Forward(ctx, b)
+	if errors.Is(err, context.Canceled) {
+		err = store.ErrUnknownOutcome
+	}
+	return index, err
 }
 
 // await returns when this member has applied the log up to index: whoever wrote reads its own write.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/node/address"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/wire"
@@ -45,22 +47,46 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 	return nil
 }
 
-// askToJoin asks the managers named one after the other. One that refuses decides; one that cannot be reached does not.
+const (
+	// joinTries bounds how often a join is sent again whose connection broke, or that came while too many did.
+	joinTries = 5
+	joinRetry = time.Second
+)
+
+// askToJoin asks the managers named one after the other. A refusal is final. A join whose connection broke is sent again
+// with the same key, for it may have made the node: the managers then answer with that one.
 func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []byte) (*wire.JoinReply, error) {
+	if len(req.RemoteAddrs) == 0 {
+		return nil, errors.New("no manager's address was given: docker swarm join --token TOKEN ADDRESS:2377")
+	}
 	ask := &wire.JoinRequest{Token: req.JoinToken, Csr: csr, Availability: string(req.Availability), Clock: c.env.Now().UnixNano()}
 	var errs []error
-	for _, addr := range req.RemoteAddrs {
-		reply, err := remote.Join(ctx, c.env, address.WithPort(addr), ask)
-		if err == nil {
-			return reply, nil
+	for range joinTries {
+		unreachable := 0
+		errs = nil
+		for _, addr := range req.RemoteAddrs {
+			reply, err := remote.Join(ctx, c.env, address.WithPort(addr), ask)
+			if err == nil {
+				return reply, nil
+			}
+			errs = append(errs, err)
+			if errors.Is(err, authority.ErrRefused) || errors.Is(err, remote.ErrTokenDigest) || errors.Is(err, identity.ErrBadToken) {
+				return nil, err
+			}
+			if errors.Is(err, remote.ErrUnreachable) {
+				unreachable++
+			}
 		}
-		errs = append(errs, err)
-		if !errors.Is(err, remote.ErrUnreachable) {
+		if unreachable == len(req.RemoteAddrs) {
 			break
 		}
-	}
-	if len(errs) == 0 {
-		return nil, errors.New("no manager's address was given: docker swarm join --token TOKEN ADDRESS:2377")
+		timer, stop := c.env.NewTimer(joinRetry)
+		select {
+		case <-timer:
+		case <-ctx.Done():
+			stop()
+			return nil, errors.Join(append(errs, ctx.Err())...)
+		}
 	}
 	return nil, errors.Join(errs...)
 }

@@ -46,6 +46,8 @@ type member struct {
 	granted  model.Role    // the role the managers last said this node has
 	changed  chan struct{} // closed when any of these changes
 	welcomed bool          // the managers have spoken to this node's agent
+	networks []model.ID    // that assigned tasks need
+	assigned bool          // networks was told
 
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing of it runs any more
@@ -73,7 +75,7 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	}
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
-		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told,
+		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())
@@ -94,6 +96,7 @@ func (m *member) start() error {
 	g.Go(func() error { return m.agent.Run(ctx) })
 	g.Go(func() error { return m.keys.run(ctx, m.renew, m.renewed) })
 	g.Go(func() error { return m.manage(ctx) })
+	g.Go(func() error { return m.keepNetworks(ctx) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// enterRetry is how long a manager that is not yet a member of the group waits before it asks again.
-	enterRetry = 500 * time.Millisecond
+	// enterRetry is how often a manager looks whether it is a member of the group and hears of its leader. It is longer
+	// than an election takes, so that an ordinary change of leaders is over by then.
+	enterRetry = 2 * time.Second
 	// handOverWait bounds how long a leader that stops waits for another to lead.
 	handOverWait = 3 * time.Second
 )
@@ -108,7 +109,6 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	g.Go(func() error { return p.run(ctx, m.ring) })
 	g.Go(func() error { return m.enter(ctx, p) })
 	g.Go(func() error { return m.recheck(ctx, p) })
-	g.Go(func() error { return m.keepNetworks(ctx, p) })
 	g.Go(func() error {
 		if err := m.awaitRole(ctx, model.RoleWorker); err != nil {
 			return err
@@ -121,21 +121,19 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	return err
 }
 
-// enter makes sure that the group knows this manager, and at the address it has now.
+// enter makes sure, again and again, that the group knows this manager, and at the address it has now. A manager that
+// was demoted and promoted faster than it could notice is in no group, and hears of no leader.
 func (m *member) enter(ctx context.Context, p *part) error {
 	ms := m.membership()
-	for tries := 0; ; tries++ {
-		if p.entered(ms.AdvertiseAddr) {
-			return nil
+	for told := false; ; {
+		if !p.entered(ms.AdvertiseAddr) || p.leader().Addr == "" {
+			if err := p.askToEnter(ctx, m.managers(), ms.AdvertiseAddr); err != nil && ctx.Err() == nil && !told {
+				m.logger.Info("this manager is not a member of the managers' group, or the group has no leader; it is tried again", "err", err)
+				told = true
+			} else if err == nil {
+				told = false
+			}
 		}
-		err := p.askToEnter(ctx, m.managers(), ms.AdvertiseAddr)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		m.logger.Info("this manager is not a member of the managers' group yet", "err", err)
 		timer, stop := m.env.NewTimer(enterRetry)
 		select {
 		case <-timer:
@@ -156,6 +154,9 @@ func (p *part) entered(addr string) bool {
 func (p *part) askToEnter(ctx context.Context, managers []remote.Manager, addr string) error {
 	var errs []error
 	for _, to := range leaderFirst(managers) {
+		if to.Addr == addr {
+			continue // itself
+		}
 		err := p.dialer.Enter(ctx, to, p.raftID, addr)
 		if err == nil {
 			return nil
@@ -203,7 +204,7 @@ func (m *member) recheck(ctx context.Context, p *part) error {
 		again := !ok
 		for _, e := range events {
 			switch e.Table {
-			case store.NodeSpecs.ID(), store.NodeIdentities.ID(), store.Members.ID():
+			case store.NodeSpecs.ID(), store.NodeIdentities.ID(), store.Revocations.ID(), store.Members.ID():
 				again = true
 			}
 		}
