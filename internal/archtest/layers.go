@@ -36,6 +36,9 @@ func layers() [][]group {
 		{{path: "internal/node/remote"}},
 		{{path: "internal/node"}},
 		{{path: "internal/client"}},
+		// The example's web server imports nothing of ours. It has a place below the lab because skep is that server, too,
+		// on hosts of a lab where only skep is installed.
+		{{path: "examples/whoami/web"}},
 		// Of the lab the command has skep lab: the hosts and nothing of the tests around them.
 		{{path: "internal/lab"}},
 		{{path: "internal/cli"}, {path: "internal/dashboard"}, {path: "internal/sim"}, {path: "internal/archtest"}},

@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/examples/whoami/web"
 	"github.com/skep-org/skep/internal/lab/hosts"
 	"github.com/skep-org/skep/internal/lab/hosts/guest"
-	"github.com/skep-org/skep/internal/lab/whoami"
 )
 
 // New is the lab command.
@@ -57,7 +57,7 @@ func Whoami() *cobra.Command {
 		Short:              "Be the web server of the image " + hosts.WhoamiImage,
 		Hidden:             true,
 		DisableFlagParsing: true,
-		RunE:               func(cmd *cobra.Command, args []string) error { return whoami.Run(cmd.Context(), args) },
+		RunE:               func(cmd *cobra.Command, args []string) error { return web.Run(cmd.Context(), args) },
 	}
 }
 

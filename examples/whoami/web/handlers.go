@@ -1,4 +1,4 @@
-package whoami
+package web
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-// Package whoami is the web server of skep's examples and tests: it tells where it runs and how it was asked, and can be
+// Package web is the web server of skep's examples and tests: it tells where it runs and how it was asked, and can be
 // told to be slow, unhealthy, talkative or to exit. examples/whoami is the program; skep has it too, so that a lab can
 // be made where only skep is installed.
 //
@@ -7,4 +7,4 @@
 //
 // Invariants: a request in progress is answered when the server is told to end. Callers may not assume that [Run]
 // returns: /exit ends the process, with the code it was asked for.
-package whoami
+package web
