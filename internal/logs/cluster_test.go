@@ -111,7 +111,7 @@ func TestSlowReader(t *testing.T) {
 		require.NoError(t, quick.Close())
 		w1.engine.end(a)
 		got := next(t, slow, time.Minute)
-		require.Len(t, got, len(many)+1)
+		require.Equal(t, len(many)+1, len(got), "the last of them: %v", got[len(got)-3:])
 		for i, line := range got[:len(many)] {
 			require.Equal(t, fmt.Sprintf("%d: %d", a[15], i), line)
 		}
@@ -132,7 +132,7 @@ func TestClose(t *testing.T) {
 				s := w.open(Selector{Service: w.id(service)}, Options{Tail: -1, Follow: true})
 				require.Len(t, next(t, s, time.Second), 1)
 				require.Equal(t, 1, w1.engine.readers())
-				w1.deaf = !told
+				w1.deaf.Store(!told)
 				require.NoError(t, s.Close())
 				time.Sleep(2 * idleFrame)
 				require.Zero(t, w1.engine.readers())
@@ -150,13 +150,13 @@ func TestNoAnswer(t *testing.T) {
 		w1 := w.node("w1")
 		a := w.task("a", "w1")
 		w1.engine.say(a, "one")
-		w1.deaf = true
+		w1.deaf.Store(true)
 		s := w.open(Selector{Task: a}, Options{Tail: -1})
 		require.Equal(t, []string{"! node w1 does not send its logs: it did not answer within 5s", "end"}, next(t, s, time.Minute))
 		require.NoError(t, s.Close())
 		s = w.open(Selector{Task: a}, Options{Tail: -1, Follow: true})
 		require.Len(t, next(t, s, time.Minute), 1) // told once
-		w1.deaf = false
+		w1.deaf.Store(false)
 		w1.engine.end(a)
 		require.Equal(t, []string{fmt.Sprintf("%d: one", a[15]), "end"}, next(t, s, time.Minute))
 		require.NoError(t, s.Close())
@@ -168,7 +168,8 @@ func TestForeignStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, done := newWorld(t)
 		defer done()
-		w.nodes[w.id("w1")] = &nodeWorld{deaf: true}
+		w.nodes[w.id("w1")] = &nodeWorld{}
+		w.nodes[w.id("w1")].deaf.Store(true)
 		var stream model.ID
 		go func() { _, _ = w.desk.Open(w.ctx, w.id("w1"), nil, Options{}) }()
 		synctest.Wait()

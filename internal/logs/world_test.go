@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,7 +148,7 @@ type world struct {
 type nodeWorld struct {
 	engine *engine
 	porter *Porter
-	deaf   bool // its agent hears and does nothing
+	deaf   atomic.Bool // its agent hears and does nothing
 
 	mu    sync.Mutex
 	sent  int
@@ -220,7 +221,7 @@ func (w *world) ask(_ context.Context, node model.ID, msg *wire.ManagerMessage) 
 	if n == nil {
 		return errors.New("the node's agent is not connected")
 	}
-	if n.deaf {
+	if n.deaf.Load() {
 		return nil
 	}
 	if open := msg.GetOpenLogs(); open != nil {
@@ -326,7 +327,12 @@ func (l *line) Next() (*wire.RelayFrame, error) {
 	case f := <-l.frames:
 		return f, nil
 	case <-l.eof:
-		return nil, io.EOF
+		select {
+		case f := <-l.frames: // sent before the end
+			return f, nil
+		default:
+			return nil, io.EOF
+		}
 	case <-l.done:
 		return nil, context.Canceled
 	case <-l.cut.Done():
