@@ -260,7 +260,9 @@ func TestEnds(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		p.is(10, model.StateRunning)
 		cancel(agent.ErrLeaving)
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the agent of a leaving node ended with %v", err)
+		}
 		synctest.Wait()
 		if st := store.NodeStates.ByID(p.store.View(), nodeID); st.State != model.ReachDown {
 			t.Errorf("a node that has left is %v, want down", st.State)

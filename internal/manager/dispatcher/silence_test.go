@@ -79,7 +79,7 @@ func TestJudgement(t *testing.T) {
 				open[n] = false
 				s.settle(t)
 			},
-			"leader": func(rt *rapid.T) {
+			"leader": func(*rapid.T) {
 				s.m, s.sessions, led = New(s.store, s), map[string]SessionID{}, s.now
 				clear(open)
 				s.settle(t)

@@ -97,7 +97,7 @@ func (m *Machine) ranAt(now time.Time, row, cur *model.TaskStatus, ran bool) {
 	if !row.State.Terminal() {
 		return
 	}
-	at := int64(0)
+	var at int64
 	switch {
 	case cur != nil && cur.State == model.StateRunning:
 		at = cur.At
