@@ -26,7 +26,7 @@ func (s *Server) serviceList(r *request) error {
 		return err
 	}
 	status = status && !r.version.Less(versions.Version{Major: 1, Minor: 41})
-	out := []swarm.Service{}
+	out := make([]swarm.Service, 0, store.Services.Len(v))
 	for row := range store.Services.All(v) {
 		if !args.Prefix("id", row.ID.String()) || !args.Prefix("name", row.Name) {
 			continue

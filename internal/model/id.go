@@ -2,8 +2,10 @@ package model
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/big"
+	"math/bits"
 	"strings"
 )
 
@@ -24,8 +26,26 @@ func (id ID) String() string {
 	if id.IsZero() {
 		return ""
 	}
-	s := new(big.Int).SetBytes(id[:]).Text(36)
-	return strings.Repeat("0", IDLen-len(s)) + s
+	// Two divisions by 36^12 leave three numbers of one word, of 1, 12 and 12 digits.
+	const half = IDLen / 2
+	hi, lo := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
+	rest, last := bits.Div64(hi%base36to12, lo, base36to12)
+	first, middle := bits.Div64(hi/base36to12, rest, base36to12)
+	var text [IDLen]byte
+	digits(text[:1], first)
+	digits(text[1:1+half], middle)
+	digits(text[1+half:], last)
+	return string(text[:])
+}
+
+const base36to12 = 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36
+
+// digits fills out with a number's last digits.
+func digits(out []byte, n uint64) {
+	for i := len(out) - 1; i >= 0; i-- {
+		out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[n%36]
+		n /= 36
+	}
 }
 
 // Compare orders ids by their bytes, which is also the order of their text.

@@ -10,8 +10,12 @@ import (
 
 // Revisions says which revisions of a service its Spec and PreviousSpec are; either may be nil.
 func Revisions(v store.View, s *model.Service) (current, previous *model.ServiceRevision) {
+	return revisions(v, s, TakenUp(v, s))
+}
+
+func revisions(v store.View, s *model.Service, r *model.Rollout) (current, previous *model.ServiceRevision) {
 	now, before := s.Revision, s.Previous
-	if r := TakenUp(v, s); r != nil {
+	if r != nil {
 		now, before = r.Active, r.Previous
 	}
 	current = store.Revisions.ByID(v, now)
@@ -34,7 +38,11 @@ func TakenUp(v store.View, s *model.Service) *model.Rollout {
 // another than that, as an automatic rollback makes it. A rollout merely taking up what was asked changes
 // nothing a reader has seen, so it does not make the reader's update come out of sequence.
 func Version(v store.View, s *model.Service) uint64 {
-	if r := TakenUp(v, s); r != nil && r.Active != s.Revision {
+	return version(s, TakenUp(v, s))
+}
+
+func version(s *model.Service, r *model.Rollout) uint64 {
+	if r != nil && r.Active != s.Revision {
 		return max(s.Index, r.ActiveIndex)
 	}
 	return s.Index
@@ -59,14 +67,15 @@ func Spec(r *model.ServiceRevision) swarm.ServiceSpec {
 
 // Service is one service.
 func Service(v store.View, s *model.Service) swarm.Service {
-	current, previous := Revisions(v, s)
+	taken := TakenUp(v, s)
+	current, previous := revisions(v, s, taken)
 	out := swarm.Service{ID: s.ID.String(), Spec: Spec(current)}
-	out.Meta = swarm.Meta{Version: swarm.Version{Index: Version(v, s)}, CreatedAt: s.CreatedAt(), UpdatedAt: s.UpdatedAt()}
+	out.Meta = swarm.Meta{Version: swarm.Version{Index: version(s, taken)}, CreatedAt: s.CreatedAt(), UpdatedAt: s.UpdatedAt()}
 	if previous != nil {
 		spec := Spec(previous)
 		out.PreviousSpec = &spec
 	}
-	if r := TakenUp(v, s); r != nil {
+	if r := taken; r != nil {
 		out.UpdateStatus = updateStatus(r)
 		if r.Updated > s.Updated {
 			out.UpdatedAt = r.UpdatedAt()

@@ -100,34 +100,31 @@ func table(kind Kind) []field {
 }
 
 // Strip removes from the JSON text the fields that are newer than v. It returns the same bytes when there
-// are none, which is the common case and costs one search a field.
+// are none, which is the common case and costs one search of an answer. Answers are in JSON's compact form.
 func Strip(v Version, kind Kind, text []byte) []byte {
 	if !v.Less(Newest()) {
 		return text
 	}
-	// Our own answers spell names as they are spelt; a request may spell them in any case.
-	spelling, searched := func(name string) string { return name }, text
-	if kind == ServiceSpec {
-		spelling, searched = strings.ToLower, bytes.ToLower(text)
-	}
-	var decoded any
-	changed := false
+	var newer [][]string
+	names := map[string]bool{}
 	for _, f := range table(kind) {
-		if !v.Less(f.since) {
-			continue
+		if v.Less(f.since) {
+			path := strings.Split(f.path, ".")
+			newer, names[path[len(path)-1]] = append(newer, path), true
 		}
-		path := strings.Split(f.path, ".")
-		// A cheap no for most answers.
-		if !bytes.Contains(searched, []byte(`"`+spelling(path[len(path)-1])+`"`)) {
-			continue
-		}
-		if decoded == nil {
-			d := json.NewDecoder(bytes.NewReader(text))
-			d.UseNumber()
-			if d.Decode(&decoded) != nil {
-				return text
-			}
-		}
+	}
+	// A cheap no for most answers. A request is small, and may spell names in any case and with space behind them.
+	if kind != ServiceSpec && !mentions(text, names) {
+		return text
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var decoded any
+	if d.Decode(&decoded) != nil {
+		return text
+	}
+	changed := false
+	for _, path := range newer {
 		changed = remove(decoded, path) || changed
 	}
 	if !changed {
@@ -138,6 +135,23 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 		return text
 	}
 	return out
+}
+
+// mentions reports whether compact JSON has a member of one of the names.
+func mentions(text []byte, names map[string]bool) bool {
+	for {
+		i := bytes.IndexByte(text, ':')
+		if i < 0 {
+			return false
+		}
+		if i > 0 && text[i-1] == '"' {
+			start := bytes.LastIndexByte(text[:i-1], '"')
+			if names[string(text[start+1:i-1])] {
+				return true
+			}
+		}
+		text = text[i+1:]
+	}
 }
 
 // remove deletes what path names below value.
