@@ -10,9 +10,10 @@ import (
 
 // known is a difference that is wanted, and why.
 type known struct {
-	line   *regexp.Regexp
-	reason string
-	used   bool
+	line      *regexp.Regexp
+	reason    string
+	sometimes bool // not with every CLI
+	used      bool
 }
 
 // parseKnown reads a known step: regexps, one a line, then "because: reason".
@@ -22,13 +23,14 @@ func parseKnown(s step) ([]*known, error) {
 	if !ok || len(lines) < 2 {
 		return nil, fmt.Errorf("%s: known needs regexps and a last line \"because: …\"", s.pos)
 	}
+	_, sometimes := s.args["sometimes"]
 	var list []*known
 	for _, l := range lines[:len(lines)-1] {
 		re, err := regexp.Compile(l)
 		if err != nil {
 			return nil, fmt.Errorf("%s: known: %w", s.pos, err)
 		}
-		list = append(list, &known{line: re, reason: reason})
+		list = append(list, &known{line: re, reason: reason, sometimes: sometimes})
 	}
 	return list, nil
 }

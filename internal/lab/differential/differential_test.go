@@ -197,7 +197,7 @@ func compareSteps(t *testing.T, r *runner, steps []step, want []string, differ [
 		}
 	}
 	for _, k := range differ {
-		if !k.used && !t.Failed() {
+		if !k.used && !k.sometimes && !t.Failed() {
 			t.Errorf("the known difference %q (%s) does not occur any more: take it out", k.line, k.reason)
 		}
 	}

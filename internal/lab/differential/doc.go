@@ -16,7 +16,7 @@
 //	stopped NAME …         waits until no container of the services runs
 //	init                   switches swarm mode on, on loopback
 //	… differs=(reason)     the whole step may, and has to, differ
-//	known                  regexps of lines that may differ, then "because: …"
+//	known [sometimes]      regexps of lines that may differ, then "because: …"
 //
 //	later                  why this scenario is recorded but not yet held against skep
 //
@@ -26,7 +26,7 @@
 // become words.
 //
 // It reads and writes no tables. Invariants: a known difference must give its
-// reason and must occur, or the scenario fails; a wait that does not come true
+// reason and must occur (unless: sometimes), or the scenario fails; a wait that does not come true
 // ends the side's run and fails. A caller may not assume that Docker's side gives
 // the same output with another engine or CLI than the one recorded with; only the
 // comparison is meant to hold for all.

@@ -38,7 +38,8 @@ func (r *runner) do(ctx context.Context, s step) (string, error) {
 	defer cancel()
 	switch s.cmd {
 	case "init":
-		return r.shell(ctx, step{input: "docker swarm init --advertise-addr 127.0.0.1 >/dev/null"})
+		// The pool is named as newer CLIs, of which an older engine understands that there is to be none, do not.
+		return r.shell(ctx, step{input: "docker swarm init --advertise-addr 127.0.0.1 --default-addr-pool 10.0.0.0/8 >/dev/null"})
 	case "sh":
 		return r.shell(ctx, s)
 	case "api":
