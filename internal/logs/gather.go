@@ -179,7 +179,7 @@ func (g *gathering) ask(ctx context.Context, v store.View, a asking, feeds []*fe
 	if why != "" {
 		if !out.told {
 			out.told = true
-			g.tell(ctx, a.node, fmt.Errorf("node %s %s: its logs are not shown", nodeName(v, a.node), why))
+			g.tell(ctx, a.node, feeds, fmt.Errorf("node %s %s: its logs are not shown", nodeName(v, a.node), why))
 		}
 		for _, f := range feeds {
 			f.over = f.over || gone
@@ -197,10 +197,12 @@ func (g *gathering) ask(ctx context.Context, v store.View, a asking, feeds []*fe
 	return time.Time{}
 }
 
-// tell says something that is not a task's output. It has a goroutine of its own, for the reader may be slow.
-func (g *gathering) tell(ctx context.Context, node model.ID, err error) {
+// tell says why a node's output is missing. It says so in the name of the first of its tasks, for clients show no line
+// that is nobody's. It has a goroutine of its own, for the reader may be slow.
+func (g *gathering) tell(ctx context.Context, node model.ID, feeds []*feed, err error) {
+	t := feeds[0].task
 	g.readers.Go(func() {
-		_ = g.out.put(ctx, Message{Node: node, Service: g.sel.Service, Task: g.sel.Task, Stderr: true, Err: err}) // fails only when nobody listens
+		_ = g.out.put(ctx, Message{Node: node, Service: t.ServiceID, Task: t.ID, Stderr: true, Err: err}) // fails only when nobody listens
 	})
 }
 
@@ -230,7 +232,7 @@ func (g *gathering) relay(ctx context.Context, a asking, name string, feeds []*f
 	}
 	g.mu.Unlock()
 	if lost && !told {
-		g.tell(ctx, a.node, fmt.Errorf("node %s does not send its logs: %w", name, err))
+		g.tell(ctx, a.node, feeds, fmt.Errorf("node %s does not send its logs: %w", name, err))
 	}
 	g.poke()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/store"
@@ -38,6 +39,7 @@ type member struct {
 	sessions *remote.AgentDialer
 	server   *remote.Server
 	agent    *agent.Agent
+	porter   *logs.Porter
 	executor *docker.Executor
 
 	mu       sync.Mutex
@@ -73,9 +75,11 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	if err != nil {
 		return nil, err
 	}
+	m.porter = m.newPorter()
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
+		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close,
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())
@@ -97,6 +101,7 @@ func (m *member) start() error {
 	g.Go(func() error { return m.keys.run(ctx, m.renew, m.renewed) })
 	g.Go(func() error { return m.manage(ctx) })
 	g.Go(func() error { return m.keepNetworks(ctx) })
+	g.Go(func() error { return m.porter.Run(ctx) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/model"
@@ -27,6 +28,8 @@ type part struct {
 	front     manager.Front
 	authority *authority.Authority
 	dialer    *remote.Dialer
+	desk      *logs.Desk
+	env       env.Env
 }
 
 // createLog makes an empty log for a member that is to enter the group of an existing cluster.
@@ -48,7 +51,8 @@ func openPart(dataDir string, ms membership, d *remote.Dialer, e env.Env, logger
 	if err != nil {
 		return nil, err
 	}
-	p := &part{raftID: ms.RaftID, log: l, dialer: d}
+	p := &part{raftID: ms.RaftID, log: l, dialer: d, env: e}
+	p.desk = p.newDesk(ms)
 	p.transport = remote.NewTransport(remote.TransportConfig{
 		Cluster: ms.Cluster, ID: ms.RaftID, Addr: ms.AdvertiseAddr, Member: p.member, Dialer: d, Env: e, Logger: logger,
 	})
@@ -118,9 +122,9 @@ func (p *part) forward(ctx context.Context, b *store.Batch) (uint64, error) {
 }
 
 // handlers are what a manager answers other nodes.
-func (p *part) handlers(relay remote.Relay) remote.Handlers {
+func (p *part) handlers() remote.Handlers {
 	return remote.Handlers{
-		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay,
+		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p.desk},
 		Managers: func() []*wire.Manager {
 			var out []*wire.Manager
 			for _, m := range p.managers() {

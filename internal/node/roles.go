@@ -104,7 +104,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 		return err
 	}
 	m.update(func() { m.part = p })
-	m.server.SetHandlers(p.handlers(nil))
+	m.server.SetHandlers(p.handlers())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.run(ctx, m.ring) })
 	g.Go(func() error { return m.enter(ctx, p) })
