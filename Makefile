@@ -19,15 +19,15 @@ setup: ## Install what building, testing and the demo need, where it is missing
 build: ## Build bin/skep
 	@CGO_ENABLED=0 $(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/skep ./cmd/skep
 
-demo: setup build demo-programs ## Start a one-node cluster and deploy examples/hello on it
+demo: setup build demo-programs ## Start a cluster of five hosts on this machine and deploy examples/hello on it
 	@scripts/demo.sh up
 
-demo-down: demo-programs ## Remove the demo with everything it made
+demo-down: build ## Remove the demo with everything it made
 	@scripts/demo.sh down
 
 .PHONY: demo-programs
 demo-programs:
-	@CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/ ./examples/whoami ./internal/lab/labengine
+	@CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/ ./examples/whoami
 
 # Packages run two at a time: many start Docker Engines of their own. Race-instrumented tests need cgo, the binary not.
 test: setup ## Run all tests
