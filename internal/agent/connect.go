@@ -17,6 +17,8 @@ const (
 	// the nodes before it takes them for down. In a large cluster both are longer.
 	sessionPause     = 2 * time.Second
 	sessionPauseMost = 30 * time.Second
+	// partingWait is how long an agent that ends waits for the managers to know.
+	partingWait = 2 * time.Second
 	// settled is how long a session has to last for the next try to come soon.
 	settled = time.Second
 )
@@ -108,6 +110,7 @@ func (a *Agent) keepSession(ctx context.Context, over <-chan struct{}) error {
 			}
 			if ctx.Err() != nil {
 				<-over
+				a.part(s)
 			}
 			s.Close()
 			a.tell(func(time.Time) { a.session = nil; a.machine.Disconnected() })
@@ -154,6 +157,25 @@ func (a *Agent) farewell(cause error) {
 		return
 	}
 	if msg := a.machine.Bye(errors.Is(cause, ErrLeaving)); msg != nil {
-		_ = a.session.Send(msg) // a session that has ended takes no leave
+		a.parting = a.session.Send(msg) == nil
+	}
+}
+
+// part waits until the manager has taken the agent's bye and ends the session, but not for long.
+func (a *Agent) part(s wire.Session) {
+	if !a.parting {
+		return
+	}
+	late, stop := a.cfg.Env.NewTimer(partingWait)
+	defer stop()
+	for {
+		select {
+		case <-late:
+			return
+		case _, ok := <-s.Recv():
+			if !ok {
+				return
+			}
+		}
 	}
 }

@@ -57,6 +57,7 @@ type Agent struct {
 	saves  chan struct{}
 
 	session wire.Session // of Run's goroutine
+	parting bool         // the bye was sent; set before the session's keeper is told that all was said
 	cancels map[OpID]context.CancelFunc
 }
 

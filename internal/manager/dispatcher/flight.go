@@ -49,6 +49,7 @@ type flight struct {
 type ack struct {
 	session SessionID
 	seq     uint64
+	bye     bool // the agent waits to hear that its bye is safe
 }
 
 // submit commits what the step decided. Reports that needed no write wait for those before them all the same: one of
@@ -73,19 +74,26 @@ func (m *Machine) acksDue() []ack {
 	for id, s := range m.talking {
 		if s.seq > s.acked {
 			s.acked = s.seq
-			acks = append(acks, ack{s.id, s.seq})
+			acks = append(acks, ack{session: s.id, seq: s.seq})
+		}
+		if s.bye {
+			acks = append(acks, ack{session: s.id, bye: true})
 		}
 		if len(s.inbox) == 0 {
 			delete(m.talking, id)
 		}
 	}
-	slices.SortFunc(acks, func(a, b ack) int { return cmp.Compare(a.session, b.session) })
+	slices.SortStableFunc(acks, func(a, b ack) int { return cmp.Compare(a.session, b.session) })
 	return acks
 }
 
 func (m *Machine) acknowledge(acks []ack) {
 	for _, a := range acks {
-		if s := m.sessions[a.session]; s != nil {
+		switch s := m.sessions[a.session]; {
+		case s == nil:
+		case a.bye:
+			m.end(s, wire.Goodbye_UNKNOWN, "the managers know that the node's agent ends")
+		default:
 			m.send(s, wire.FromAck(&wire.Ack{Seq: a.seq}))
 		}
 	}

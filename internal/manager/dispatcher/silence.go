@@ -58,7 +58,7 @@ func (m *Machine) heardAgain(now time.Time, n *node) {
 }
 
 // leave takes an agent's word that it will be back: until then the node is not judged, and its tasks stay. One that
-// asks for no time does not come back.
+// asks for no time does not come back. The session ends when that is committed.
 func (m *Machine) leave(now time.Time, s *session, lease time.Duration) {
 	lease = min(lease, longestLease)
 	n := m.nodes[s.node]
