@@ -26,7 +26,7 @@ func layers() [][]group {
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
 		{
-			{path: "internal/store/wal"}, {path: "internal/manager/group"},
+			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/overlay"}, {path: "internal/network/mesh"}, {path: "internal/network/dns"}, {path: "internal/network/kernel"},
 			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
