@@ -1,15 +1,30 @@
-// Package sim runs a whole cluster in one thread from a seed: the replicated log, the store, every stage of the
-// manager, the dispatcher, the agents, and simulated engines, the same code that runs in production. Time is virtual;
-// what happens at the same moment, how long a write or a message takes, which user asks for what, and what breaks is
-// drawn from the seed.
+// Package sim runs a whole cluster in one thread from a seed: one, three or five managers with the replicated log, the
+// store, every stage and the dispatcher on whichever leads, the agents, and simulated engines, the same code that runs
+// in production. Time is virtual; what happens at the same moment, how long a write or a message takes, which user asks
+// which manager for what, and what breaks is drawn from the seed.
+//
+// What breaks: managers, agents and whole hosts are killed, lose their power (their logs lose what was not synced, a
+// part of a write is torn off) or freeze; the network is cut, one way too, loses, repeats, overtakes and delays; disks
+// are slow or full; clocks are apart; leadership changes at any time; engines go, containers end and vanish.
+//
+// What is not simulated as it is in production: a request's way through a manager (manager.Front and the calls
+// between managers use goroutines; calls.go does the same in events), an agent's search for the leader (session.go), and
+// certificates. The group of managers does not change after its founding.
 //
 // It owns no table; it writes as the api does. [Run] is one run; it returns the hash of the change log, which is the
 // same for the same seed and build.
 //
-// Invariants it checks after every event (invariants.go): what was committed stays as it was; what was acknowledged is
-// not lost; no task moves backwards; a container is stopped or removed only when no row wants it; no slot runs twice;
-// nothing of a task runs a second time. And at the end, when faults and users have been quiet for a while
-// (settle.go): every service has what is asked of it, nothing else runs, nothing is written any more.
+// Invariants it checks after every event:
+//   - Of a term there is one leader; every member applies the same entries, and at the same index has the same tables
+//     (reference.go).
+//   - No task moves backwards, nor does what is wanted or reported of it; a slot has one task that is wanted running,
+//     or two where one is started first; a container is stopped or removed only when no row wants it; no slot runs
+//     twice but where a node was taken for down; nothing of a task runs a second time (invariants.go).
+//
+// And at the end, when faults and users have been quiet for two minutes: within three more all managers agree, every
+// service has what is asked of it, nothing else runs, and then nothing is written any more (settle.go). What users were
+// told came about, at the index that was answered; what they were told failed did not; and what they read and wrote is
+// linearizable (history.go).
 //
 // Callers may not assume that a seed means the same in another build: a change of one decision changes all that follow.
 package sim

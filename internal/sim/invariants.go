@@ -11,7 +11,6 @@ import (
 type checks struct {
 	seen  uint64 // index up to which the change feed was looked at
 	tasks map[model.ID]*seenTask
-	down  bool // a node was taken for down: its slots may run twice for a while
 }
 
 // seenTask is the furthest a task has come.
@@ -21,6 +20,7 @@ type seenTask struct {
 	slot    slot
 	started string // the container that ran
 	meddled bool   // somebody did something to its container
+	lost    bool   // its node was taken for down: it may have been replaced
 }
 
 type slot struct {
@@ -33,13 +33,15 @@ func newChecks() checks {
 	return checks{tasks: map[model.ID]*seenTask{}}
 }
 
-// applied looks at what was committed.
+// applied looks at what was committed since.
 func (w *world) applied() {
-	w.users.answered(w)
 	c := &w.checks
-	events, v, ok := w.manager.store.Events(c.seen)
+	if w.view().Index() == c.seen {
+		return
+	}
+	events, v, ok := w.ref.store.Events(c.seen)
 	if !ok {
-		c.resync(w)
+		w.fail("the change feed was outrun")
 		return
 	}
 	c.seen = v.Index()
@@ -47,18 +49,78 @@ func (w *world) applied() {
 		switch row := orOld(e).(type) {
 		case *model.Task:
 			c.look(w, v, row.ID)
+			c.slotWanted(w, v, row)
 		case *model.Allocation:
 			c.look(w, v, row.Owner)
 		case *model.Placement:
 			c.look(w, v, row.TaskID)
 		case *model.TaskStatus:
 			c.look(w, v, row.TaskID)
-			if e.New != nil && e.Old == nil || e.New != nil && row.State != e.Old.(*model.TaskStatus).State {
-				w.trace("status of %s: %s", short(row.TaskID), row.State)
-			}
+			c.report(w, e)
 		case *model.NodeState:
-			c.down = c.down || row.State == model.ReachDown
+			c.heard(w, v, e)
 		}
+	}
+}
+
+// report: what was reported of a task never moves backwards either, nor does it change once it has ended.
+func (c *checks) report(w *world, e store.Event) {
+	now, _ := e.New.(*model.TaskStatus)
+	old, _ := e.Old.(*model.TaskStatus)
+	switch {
+	case now == nil:
+	case old == nil || now.State > old.State && !old.State.Terminal():
+		w.trace("status of %s: %s", short(now.TaskID), now.State)
+	case now.State != old.State:
+		w.fail("the status of task %s went from %s to %s", now.TaskID, old.State, now.State)
+	}
+}
+
+// heard notes the nodes that were taken for down: what they run may run elsewhere, too.
+func (c *checks) heard(w *world, v store.View, e store.Event) {
+	now, _ := e.New.(*model.NodeState)
+	if old, _ := e.Old.(*model.NodeState); now == nil || old != nil && old.State == now.State {
+		return
+	}
+	w.trace("%s is %s: %s", w.nameOf(now.ID), now.State.Swarm(), now.Message)
+	if now.State != model.ReachDown {
+		return
+	}
+	for p := range store.PlacedOn(v, now.ID) {
+		if s := c.tasks[p.TaskID]; s != nil {
+			s.lost = true
+		}
+	}
+}
+
+func (w *world) nameOf(id model.ID) string {
+	for _, n := range w.nodes {
+		if n.id == id {
+			return n.name
+		}
+	}
+	return short(id)
+}
+
+// slotWanted: of a slot one task is wanted running, and beside it at most the one that is started first.
+func (c *checks) slotWanted(w *world, v store.View, t *model.Task) {
+	sl := slot{t.ServiceID, t.Slot, t.NodeID}
+	running, wanted := 0, 0
+	for other := range store.TasksOf(v, t.ServiceID) {
+		if (slot{other.ServiceID, other.Slot, other.NodeID}) != sl || other.Desired > model.StateRunning {
+			continue
+		}
+		wanted++
+		if other.Desired == model.StateRunning {
+			running++
+		}
+	}
+	most := 1
+	if w.users.startFirst[t.ServiceID] {
+		most = 2
+	}
+	if running > most || wanted > 2 {
+		w.fail("of slot %d of service %s %d tasks are wanted running, %d wanted at all", t.Slot, t.ServiceID, running, wanted)
 	}
 }
 
@@ -67,15 +129,6 @@ func orOld(e store.Event) store.Row {
 		return e.New
 	}
 	return e.Old
-}
-
-// resync looks at all tasks, after a restart.
-func (c *checks) resync(w *world) {
-	v := w.view()
-	c.seen = v.Index()
-	for t := range store.Tasks.All(v) {
-		c.look(w, v, t.ID)
-	}
 }
 
 // look: a task never moves backwards, nor does what is wanted of it.
@@ -161,7 +214,7 @@ func (c *checks) container(n *node, ct executor.Container) {
 		w.fail("%s: task %s runs a second time", n.name, ct.TaskID)
 	}
 	s.started = ct.ID
-	if runs := c.running(w, s.slot); runs > 1 && !c.down && !w.users.startFirst[s.slot.service] {
+	if runs := c.running(w, s.slot); runs > 1 && !s.lost && !w.users.startFirst[s.slot.service] {
 		w.fail("%s: slot %d of service %s runs %d times", n.name, s.slot.number, s.slot.service, runs)
 	}
 }
@@ -171,7 +224,7 @@ func (c *checks) running(w *world, sl slot) (count int) {
 	for _, n := range w.nodes {
 		list, _ := n.engine.List()
 		for _, ct := range list {
-			if s := c.tasks[ct.TaskID]; s != nil && s.slot == sl && ct.Phase == executor.Running {
+			if s := c.tasks[ct.TaskID]; s != nil && !s.lost && s.slot == sl && ct.Phase == executor.Running {
 				count++
 			}
 		}

@@ -1,73 +1,93 @@
 package sim
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"time"
 
-	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
-	"github.com/skep-org/skep/internal/manager/dispatcher"
-	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 )
 
-// member is the cluster's manager. Its log outlives it.
+// member is one manager. Its disk outlives it.
 type member struct {
-	w   *world
-	log *raft.MemoryLog
+	w    *world
+	id   uint64 // in the raft group; its place in world.members plus one
+	node *node  // the host it runs on
+	proc *proc
+	disk *disk
 
-	life    uint64
-	up      bool
-	leading bool
-	store   *store.Store // of the newest life that led, also while there is none
-	next    *store.Store // of this life
+	store   *store.Store
 	rep     *manager.Replicated
-	machine *raft.Machine
-	write   *raft.Write
-
+	machine *raft.Machine // nil: does not run
 	raft    *actor
-	stages  []*actor
-	disp    *dispatcher.Machine
-	dispAct *actor
-	links   map[dispatcher.SessionID]*link
+	writing *raft.Write
+	lead    raft.Leadership
+	term    *term // nil: does not lead
+	calls   calls
+
+	slow, full bool // its disk
+
+	// For planted bugs.
+	skipped bool      // an entry, in this life
+	flushed time.Time // when the writes that count as durable already are
 }
 
-// boot starts the manager from its log.
+func newMember(w *world, id uint64, n *node) *member {
+	m := &member{w: w, id: id, node: n, proc: &proc{w: w, clock: n.clock}}
+	n.member = m
+	m.disk = &disk{w: w, MemoryLog: raft.NewMemoryLog(raft.Identity{ID: id, Node: n.id.String(), Cluster: "sim"})}
+	return m
+}
+
+// boot starts the manager from its disk.
 func (m *member) boot() {
 	w := m.w
-	m.life++
-	m.up, m.next = true, store.New()
-	loaded, err := m.log.Load()
+	if m.proc.up() {
+		return
+	}
+	m.proc.begin()
+	m.store, m.lead, m.calls, m.skipped = store.New(), raft.Leadership{}, newCalls(), false
+	m.flushed = time.Time{}
+	loaded, err := m.disk.Load()
 	if err != nil {
-		w.fail("load the log: %w", err)
+		w.fail("m%d: load the log: %w", m.id, err)
 		return
 	}
 	var body io.Reader
 	if loaded.Snapshot != nil {
-		if body, err = m.log.OpenSnapshot(loaded.Snapshot); err != nil {
-			w.fail("open the snapshot: %w", err)
+		if body, err = m.disk.OpenSnapshot(loaded.Snapshot); err != nil {
+			w.fail("m%d: open the snapshot: %w", m.id, err)
 			return
 		}
 	}
-	m.raft = &actor{w: w, step: m.advance}
-	if m.rep, err = manager.NewReplicated(m.next, w.env, slog.New(slog.DiscardHandler), m.propose); err != nil {
+	m.raft = &actor{p: m.proc, step: m.advance}
+	world := env.Env{Clock: m.proc.clock, Rand: w.env.Rand}
+	if m.rep, err = manager.NewReplicated(m.store, world, slog.New(slog.DiscardHandler), m.propose); err != nil {
 		w.fail("%w", err)
 		return
 	}
-	cfg := raft.Config{ID: 1, Incarnation: m.life, SnapshotEntries: 400, TrailingEntries: 50}
-	if m.machine, err = raft.New(cfg, stateMachine{m.rep, m}, loaded, body); err != nil {
-		w.fail("start the log: %w", err)
+	cfg := raft.Config{ID: m.id, Incarnation: m.proc.life, SnapshotEntries: w.snapshotEvery, TrailingEntries: w.snapshotEvery / 8}
+	if m.machine, err = raft.New(cfg, stateMachine{m}, loaded, body); err != nil {
+		w.fail("m%d: start the log: %w", m.id, err)
 		return
 	}
-	m.advance()
+	w.after(w.upTo(raft.TickInterval), m.proc.do(m.tick))
+	m.raft.poke()
+}
+
+// tick comes every so often; what a stopped process misses, it misses.
+func (m *member) tick() {
+	m.machine.Tick()
+	m.raft.wakeAt(m.w.now())
+	m.w.after(raft.TickInterval, m.proc.do(m.tick))
 }
 
 func (m *member) propose(data []byte) error {
+	m.calls.proposed(m.w, data)
 	err := m.machine.Propose(data)
 	m.raft.poke()
 	return err
@@ -75,226 +95,117 @@ func (m *member) propose(data []byte) error {
 
 // advance does what the log's machine asks for.
 func (m *member) advance() {
-	w := m.w
-	before := m.next.View().Index()
+	life, before := m.proc.life, m.store.View().Index()
 	out, err := m.machine.Advance()
 	if err != nil {
-		w.fail("the log: %w", err)
+		m.w.fail("m%d: the log: %w", m.id, err)
 		return
 	}
-	life := m.life
+	m.send(out.Messages)
 	if out.Write != nil {
-		m.write = out.Write
-		w.after(w.upTo(8*time.Millisecond), func() { m.wrote(life) })
+		m.persist(out.Write)
 	}
-	if out.Snapshot != nil {
-		job := out.Snapshot
-		w.after(w.upTo(50*time.Millisecond), func() {
-			if m.life != life || !m.up {
-				return
-			}
-			if err := job.Run(m.log); err != nil {
-				w.fail("snapshot: %w", err)
-				return
-			}
-			m.machine.Snapshotted(job)
-			m.raft.poke()
-		})
+	if m.proc.life == life && out.Snapshot != nil {
+		m.snapshot(out.Snapshot)
 	}
-	if m.next.View().Index() != before && m.leading {
-		for _, a := range m.stages {
-			a.poke()
-		}
-		w.applied()
+	if m.store.View().Index() != before && m.term != nil {
+		m.term.poke()
 	}
+	m.w.applied()
+	m.calls.advanced(m, out.Reads)
 }
 
-func (m *member) wrote(life uint64) {
-	if m.life != life || !m.up {
-		return
-	}
-	write := m.write
-	m.write = nil
-	if err := write.Persist(m.log); err != nil {
-		m.w.fail("write the log: %w", err)
-		return
-	}
-	if err := m.machine.Wrote(write); err != nil {
-		m.w.fail("%w", err)
-		return
-	}
-	m.advance()
-}
-
-// lead begins a term.
-func (m *member) lead() {
-	w := m.w
-	w.trace("the manager leads, index %d", m.next.View().Index())
-	m.leading, m.store = true, m.next
-	for _, p := range manager.Planners(w.env) {
-		loop := control.NewLoop(p, m.store, m.rep, w.clock)
-		a := &actor{w: w}
-		a.step = func() {
-			next, err := loop.Step(w.now())
-			if err != nil {
-				w.fail("stage %s: %w", p.Name(), err)
-			}
-			a.wake(next)
-		}
-		m.stages = append(m.stages, a)
-	}
-	m.disp = dispatcher.New(m.store, m.rep)
-	m.dispAct = &actor{w: w, step: m.dispatch}
-	m.stages = append(m.stages, m.dispAct)
-	for _, a := range m.stages {
-		a.poke()
-	}
-	w.users.recovered(w)
-	w.checks.resync(w)
-}
-
-func (m *member) dispatch() {
-	out, next, err := m.disp.Step(m.w.now())
-	if err != nil {
-		m.w.fail("%w", err)
-		return
-	}
-	for _, e := range out {
-		if l := m.links[e.Session]; l != nil {
-			l.toAgent(e)
-		}
-	}
-	select {
-	case <-m.disp.Landed():
-		m.dispAct.poke()
-	default:
-	}
-	m.dispAct.wake(next)
-}
-
-// crash is kill -9 of the manager; of a write under way a random part reaches the disk.
-func (m *member) crash() {
-	if !m.up {
+// crash is kill -9 of the manager, or with its host's power nobody is told.
+func (m *member) crash(power bool) {
+	if !m.proc.up() {
 		return
 	}
 	w := m.w
 	w.crashes++
-	w.trace("the manager is killed")
-	m.up, m.leading = false, false
-	for _, a := range append(m.stages, m.raft) {
-		a.dead = true
+	w.trace("m%d: the manager is gone", m.id)
+	m.raft.dead = true
+	if m.term != nil {
+		m.term.vanish(power)
 	}
-	m.stages, m.disp = nil, nil
-	lost := 0
-	if m.write != nil {
-		lost = w.rng.IntN(len(m.write.Entries) + 1)
-	}
-	if err := m.log.Tear(m.write, lost); err != nil {
-		w.fail("tear the log: %w", err)
-	}
-	m.write = nil
-	for _, l := range m.linksInOrder() {
-		l.broke()
-	}
-	w.users.lostContact()
-	w.after(w.upTo(10*time.Second), m.boot)
+	calls := m.calls
+	m.proc.end()
+	m.machine = nil
+	m.disk.crash(m.writing)
+	m.writing = nil
+	calls.crashed(w)
+	w.after(w.downtime(10*time.Second), m.boot)
 }
 
-func (m *member) linksInOrder() []*link {
-	var ids []dispatcher.SessionID
-	for id := range m.links {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	var list []*link
-	for _, id := range ids {
-		list = append(list, m.links[id])
-	}
-	return list
-}
-
-// stateMachine watches what the log tells the tables.
-type stateMachine struct {
-	*manager.Replicated
-	m *member
-}
-
-// Apply checks that the history is the one that was, and hashes what is new in it.
-func (s stateMachine) Apply(entries []raft.Entry, applied uint64) {
-	for _, e := range entries {
-		s.m.w.entry(e)
-	}
-	s.Replicated.Apply(entries, applied)
-}
-
-func (s stateMachine) Lead(l raft.Leadership) {
-	s.Replicated.Lead(l)
+// downtime draws how long something is down: often very short.
+func (w *world) downtime(most time.Duration) time.Duration {
 	switch {
-	case l.Leading && !s.m.leading:
-		s.m.lead()
-	case !l.Leading && s.m.leading:
-		s.m.w.fail("the only manager lost its lead")
+	case w.calm:
+		return w.upTo(2 * time.Second)
+	case w.chance(300):
+		return w.upTo(50 * time.Millisecond)
+	case w.chance(150):
+		return w.upTo(4 * most)
 	}
+	return w.upTo(most / 3)
 }
 
-func (w *world) entry(e raft.Entry) {
-	sum := sha256.Sum256(e.Data)
-	for uint64(len(w.history)) < e.Index {
-		w.history = append(w.history, [32]byte{})
-	}
-	if old := w.history[e.Index-1]; old == ([32]byte{}) {
-		w.history[e.Index-1] = sum
-		fmt.Fprintf(w.hash, "%d %x\n", e.Index, sum)
-	} else if old != sum {
-		w.fail("log entry %d is not what it was before the restart", e.Index)
-	}
-}
-
-// view is what the newest leader knew.
-func (w *world) view() store.View { return w.manager.store.View() }
-
-// found makes the cluster: its log, manager and nodes.
-func (w *world) found() {
-	first := w.newID()
-	m := &member{w: w, links: map[dispatcher.SessionID]*link{}}
-	m.log = raft.NewMemoryLog(raft.Identity{ID: 1, Node: first.String(), Cluster: "sim"})
-	if err := raft.Bootstrap(m.log, "192.0.2.1:2377"); err != nil {
-		w.fail("found the log: %w", err)
+// Apply implements [raft.StateMachine]: the history must be the one that was.
+func (s stateMachine) Apply(entries []raft.Entry, applied uint64) {
+	m := s.m
+	if m.w.has(bugOutOfOrder) && len(entries) > 1 && m.w.chance(100) {
+		entries = slices.Clone(entries)
+		entries[0].Data, entries[1].Data = entries[1].Data, entries[0].Data
+		m.rep.Apply(entries, applied)
 		return
 	}
-	w.manager, m.store = m, store.New()
-	count := 1
-	if w.chance(400) {
-		count = 2 + w.rng.IntN(3)
-	}
-	for i := range count {
-		id := first
-		if i > 0 {
-			id = w.newID()
+	for _, e := range entries {
+		m.w.committed(m, e)
+		if m.w.has(bugSkippedEntry) && !m.skipped && m.w.chance(20) {
+			m.skipped = true
+			m.rep.Apply(nil, e.Index)
+		} else {
+			m.rep.Apply([]raft.Entry{m.w.stamped(m, e)}, e.Index)
 		}
-		w.nodes = append(w.nodes, newNode(w, id, i+1))
+		m.w.state(m, e.Index)
 	}
-	m.boot()
-	w.whenLeading(func() {
-		changes := []store.Change{store.Clusters.Put(&model.Cluster{ID: w.newID(), Spec: model.DocOf(w.clusterSpec()), InitialNodeID: first, Epoch: 1})}
-		for _, n := range w.nodes {
-			changes = append(changes, n.rows()...)
-		}
-		m.rep.Commit(&store.Batch{Writer: store.WriterInit, Changes: changes})
-	})
-	for w.err == nil && store.TheCluster(w.view()) == nil {
-		w.runUntil(w.now().Add(100 * time.Millisecond))
+	m.rep.Apply(nil, applied)
+}
+
+// Configure implements [raft.StateMachine].
+func (s stateMachine) Configure(index, term uint64, members []raft.Member) {
+	s.m.w.configured(s.m, index, term, members)
+	s.m.rep.Configure(index, term, members)
+}
+
+// Lead implements [raft.StateMachine]: of a term there is one leader.
+func (s stateMachine) Lead(l raft.Leadership) {
+	m := s.m
+	was := m.lead
+	m.lead = l
+	if l.Leading {
+		m.w.elected(m, l.Term)
 	}
-	for _, n := range w.nodes {
-		n.boot()
+	if m.term != nil && (!l.Leading || l.Term != was.Term) {
+		m.w.trace("m%d: leads no more", m.id)
+		m.term.end()
+	}
+	m.rep.Lead(l)
+	if l.Leading {
+		m.w.after(m.w.soon(), m.proc.do(m.beginTerm))
 	}
 }
 
-// whenLeading waits for a leader.
-func (w *world) whenLeading(f func()) {
-	if w.manager.leading {
-		f()
-		return
+// Snapshot implements [raft.StateMachine].
+func (s stateMachine) Snapshot() func(io.Writer) error {
+	s.m.w.hashed(s.m, s.m.store.View())
+	return s.m.rep.Snapshot()
+}
+
+// Restore implements [raft.StateMachine].
+func (s stateMachine) Restore(body io.Reader, index, term uint64) error {
+	if err := s.m.rep.Restore(body, index, term); err != nil {
+		return err
 	}
-	w.after(50*time.Millisecond, func() { w.whenLeading(f) })
+	s.m.w.hashed(s.m, s.m.store.View())
+	return nil
 }

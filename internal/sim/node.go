@@ -9,35 +9,38 @@ import (
 	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/simulated"
-	"github.com/skep-org/skep/internal/manager/dispatcher"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
-	"github.com/skep-org/skep/internal/wire"
-	"google.golang.org/protobuf/proto"
 )
 
-// node is one machine: an engine that lives on, and an agent that comes and goes.
+// node is one host: an engine that lives on, an agent that comes and goes, and perhaps a manager.
 type node struct {
-	w    *world
-	id   model.ID
-	name string
+	w      *world
+	id     model.ID
+	name   string
+	host   int // its place in world.nodes
+	clock  *clock
+	member *member // nil: not a manager
 
 	engine    *simulated.Machine
 	engineAct *actor
 
-	life  uint64 // of the agent
-	agent *agent.Machine
-	act   *actor
-	link  *link
-	ops   map[*simulated.Op]agent.Op // of this life
-	watch uint64                     // rises when the engine is lost: what an older watch saw is not delivered
-	last  time.Time                  // when the newest of the watch's events arrives
-	saved []byte
-	lives uint64
+	proc    *proc // of the agent
+	agent   *agent.Machine
+	act     *actor
+	ops     map[*simulated.Op]agent.Op // of this life
+	watch   uint64                     // rises when the engine is lost: what an older watch saw is not delivered
+	last    time.Time                  // when the newest of the watch's events arrives
+	saved   []byte
+	session *session
+	leader  *member // as it was last told; nil: not known
+	tries   int     // to find the leader, in vain
+	newest  uint64  // version of assignments, for a planted bug
 }
 
-func newNode(w *world, id model.ID, number int) *node {
-	n := &node{w: w, id: id, name: fmt.Sprintf("node%d", number)}
+func newNode(w *world, id model.ID, host int) *node {
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", host+1), host: host, clock: &clock{w: w, offset: w.drift()}}
+	n.proc = &proc{w: w, clock: n.clock}
 	n.engine = simulated.NewMachine(w.env, simulated.Config{
 		Node:    n.description(),
 		Prepare: simulated.Range{Min: 5 * time.Millisecond, Max: 2 * time.Second}, Start: simulated.Range{Max: 500 * time.Millisecond},
@@ -51,7 +54,9 @@ func newNode(w *world, id model.ID, number int) *node {
 			return nil
 		},
 	})
-	n.engineAct = &actor{w: w, step: n.engineDue}
+	engine := &proc{w: w, clock: &clock{w: w}}
+	engine.begin()
+	n.engineAct = &actor{p: engine, step: n.engineDue}
 	return n
 }
 
@@ -64,63 +69,54 @@ func (n *node) description() swarm.NodeDescription {
 
 // rows are what a node's joining writes.
 func (n *node) rows() []store.Change {
-	spec := swarm.NodeSpec{Role: swarm.NodeRoleManager, Availability: swarm.NodeAvailabilityActive}
+	spec := swarm.NodeSpec{Role: swarm.NodeRoleWorker, Availability: swarm.NodeAvailabilityActive}
+	identity := &model.NodeIdentity{ID: n.id, Role: model.RoleWorker}
+	if n.member != nil {
+		spec.Role, identity.Role = swarm.NodeRoleManager, model.RoleManager
+	}
 	return []store.Change{
-		store.NodeSpecs.Put(&model.NodeSpec{ID: n.id, Spec: model.DocOf(spec)}),
-		store.NodeIdentities.Put(&model.NodeIdentity{ID: n.id, Role: model.RoleManager}),
+		store.NodeSpecs.Put(&model.NodeSpec{ID: n.id, Spec: model.DocOf(spec)}), store.NodeIdentities.Put(identity),
 	}
 }
 
 // boot starts the agent.
 func (n *node) boot() {
+	if n.proc.up() {
+		return
+	}
 	m, err := agent.New(agent.Options{NodeID: n.id}, n.saved)
 	if err != nil {
 		n.w.fail("%s: start the agent: %w", n.name, err)
 		return
 	}
-	n.lives++
-	n.life = n.lives
+	n.proc.begin()
 	n.agent, n.ops = m, map[*simulated.Op]agent.Op{}
-	n.act = &actor{w: n.w, step: n.step}
+	n.session, n.tries = nil, 0
+	n.act = &actor{p: n.proc, step: n.step}
 	n.watchEngine()
 	n.connect()
 }
 
-// kill is kill -9 of the agent: the engine carries on with what it was told.
-func (n *node) kill() {
+// kill is kill -9 of the agent, or with its host's power nobody is told: the engine carries on with what it was told.
+func (n *node) kill(power bool) {
 	if n.agent == nil {
 		return
 	}
 	n.w.crashes++
-	n.w.trace("%s: the agent is killed", n.name)
+	n.w.trace("%s: the agent is gone", n.name)
 	n.act.dead = true
-	n.agent, n.life = nil, 0
+	n.agent = nil
+	n.proc.end()
 	n.watch++
-	if n.link != nil {
-		n.link.broke()
+	if s := n.session; s != nil && !power {
+		s.agentClosed()
 	}
-	n.w.after(n.w.upTo(n.downFor()), n.boot)
-}
-
-func (n *node) downFor() time.Duration {
-	if n.w.chance(200) {
-		return 40 * time.Second // long enough for the node to be taken for down
-	}
-	return 3 * time.Second
-}
-
-// alive runs f unless the agent of this life is gone by then.
-func (n *node) alive(f func()) func() {
-	life := n.life
-	return func() {
-		if n.life == life && life != 0 {
-			f()
-		}
-	}
+	n.session = nil
+	n.w.after(n.w.downtime(10*time.Second), n.boot)
 }
 
 func (n *node) step() {
-	out, next := n.agent.Step(n.w.now())
+	out, next := n.agent.Step(n.clock.Now())
 	for _, id := range out.Cancel {
 		n.cancel(id)
 	}
@@ -130,23 +126,54 @@ func (n *node) step() {
 	if out.Save != nil {
 		n.saved = out.Save
 	}
-	if n.link != nil {
+	if out.Removed {
+		n.w.fail("%s: a manager said that the node is no member", n.name)
+		return
+	}
+	if out.Peers != nil {
+		n.learn(out.Peers.Managers)
+	}
+	if s := n.session; s != nil {
 		for _, msg := range out.Send {
-			n.link.toManager(msg)
+			s.toManager(msg)
 		}
 		if out.Hangup {
 			n.w.trace("%s: the agent hangs up", n.name)
-			n.link.hangup()
+			s.agentClosed()
+			s.closed()
 		}
 	}
 	n.act.wake(next)
+}
+
+// learn takes over who leads.
+func (n *node) learn(managers []agent.Peer) {
+	for _, p := range managers {
+		for _, m := range n.w.members {
+			if p.Leader && m.node.id == p.Node {
+				n.leader = m
+			}
+		}
+	}
+}
+
+// restart ends the agent as an upgrade does: the managers are told that it will be back.
+func (n *node) restart() {
+	if n.agent == nil || n.proc.stopped {
+		return
+	}
+	n.w.trace("%s: the agent restarts", n.name)
+	if msg := n.agent.Bye(false); msg != nil && n.session != nil {
+		n.session.toManager(msg)
+	}
+	n.kill(false)
 }
 
 // watchEngine follows the engine from now on and lists its containers.
 func (n *node) watchEngine() {
 	n.watch++
 	watch, w := n.watch, n.w
-	try := n.alive(func() {
+	try := n.proc.do(func() {
 		if watch != n.watch {
 			return
 		}
@@ -157,12 +184,12 @@ func (n *node) watchEngine() {
 		n.agent.Describe(n.description())
 		n.agent.Listing()
 		n.act.poke()
-		w.after(w.soon(), n.alive(func() {
+		w.after(w.soon(), n.proc.do(func() {
 			list, err := n.engine.List()
 			if err != nil || watch != n.watch {
 				return // its loss is told by engineLost
 			}
-			w.after(w.soon(), n.alive(func() {
+			w.after(w.soon(), n.proc.do(func() {
 				if watch == n.watch {
 					n.agent.Listed(list)
 					n.act.poke()
@@ -203,8 +230,8 @@ func (n *node) cancel(id agent.OpID) {
 	for so, op := range n.ops {
 		if op.ID == id {
 			delete(n.ops, so)
-			n.w.after(n.w.soon(), n.alive(func() {
-				n.agent.Done(n.w.now(), op.ID, op.Task, executor.Container{}, context.Canceled)
+			n.w.after(n.w.soon(), n.proc.do(func() {
+				n.agent.Done(n.clock.Now(), op.ID, op.Task, executor.Container{}, context.Canceled)
 				n.act.poke()
 			}))
 		}
@@ -213,7 +240,7 @@ func (n *node) cancel(id agent.OpID) {
 
 func (n *node) wakeEngine() {
 	if next, ok := n.engine.Next(); ok {
-		n.engineAct.wake(next)
+		n.engineAct.wakeAt(next)
 	}
 }
 
@@ -230,8 +257,8 @@ func (n *node) engineDue() {
 			continue
 		}
 		delete(n.ops, e.Op)
-		w.after(w.soon(), n.alive(func() {
-			n.agent.Done(w.now(), op.ID, op.Task, e.Container, e.Err)
+		w.after(w.soon(), n.proc.do(func() {
+			n.agent.Done(n.clock.Now(), op.ID, op.Task, e.Container, e.Err)
 			n.act.poke()
 		}))
 	}
@@ -251,99 +278,12 @@ func (n *node) changed(c executor.Container) {
 		at = n.last
 	}
 	n.last = at
-	w.after(at.Sub(w.now()), n.alive(func() {
+	w.after(at.Sub(w.now()), n.proc.do(func() {
 		if watch == n.watch {
 			n.agent.Changed(c)
 			n.act.poke()
 		}
 	}))
-}
-
-// link is a session between an agent and the dispatcher.
-type link struct {
-	n              *node
-	session        dispatcher.SessionID
-	closed         bool
-	lastUp, lastDn time.Time // when the newest message of each direction arrives
-}
-
-// connect opens a session, when the manager is there; else it tries again.
-func (n *node) connect() {
-	w := n.w
-	w.after(w.upTo(300*time.Millisecond), n.alive(func() {
-		m := w.manager
-		if !m.leading {
-			n.connect()
-			return
-		}
-		l := &link{n: n, session: m.disp.Open(n.id, "192.0.2.1")}
-		m.links[l.session] = l
-		n.link = l
-		n.agent.Connected(w.rng.Uint64())
-		n.act.poke()
-	}))
-}
-
-func (l *link) toManager(msg *wire.AgentMessage) {
-	w := l.n.w
-	msg = proto.CloneOf(msg)
-	l.lastUp = w.later(l.lastUp)
-	w.after(l.lastUp.Sub(w.now()), func() {
-		if !l.closed {
-			w.manager.disp.Deliver(w.now(), l.session, msg)
-			w.manager.dispAct.poke()
-		}
-	})
-}
-
-func (l *link) toAgent(e dispatcher.Envelope) {
-	w := l.n.w
-	msg := proto.CloneOf(e.Msg)
-	l.lastDn = w.later(l.lastDn)
-	w.after(l.lastDn.Sub(w.now()), l.n.alive(func() {
-		if l.closed {
-			return
-		}
-		l.n.agent.Receive(w.now(), msg)
-		l.n.act.poke()
-		if e.End {
-			l.broke()
-		}
-	}))
-}
-
-// later is when a message sent now arrives, not before the one before it.
-func (w *world) later(last time.Time) time.Time {
-	at := w.now().Add(w.soon())
-	if at.Before(last) {
-		return last
-	}
-	return at
-}
-
-// hangup is the agent's end of the session.
-func (l *link) hangup() { l.broke() }
-
-// broke ends the session on both sides.
-func (l *link) broke() {
-	if l.closed {
-		return
-	}
-	l.closed = true
-	m, n := l.n.w.manager, l.n
-	delete(m.links, l.session)
-	if m.leading {
-		m.disp.Closed(m.w.now(), l.session)
-		m.dispAct.poke()
-	}
-	if n.link == l {
-		n.link = nil
-		if n.agent != nil {
-			n.agent.Disconnected()
-			n.act.poke()
-			n.connect()
-		}
-	}
 }
 
 func short(id model.ID) string { return id.String()[:8] }

@@ -14,8 +14,8 @@ const (
 	// calmDown is how long containers that were started to crash may take to do so, and what waits for a restart to
 	// be tried again.
 	calmDown = 2 * time.Minute
-	// patience bounds how long a cluster may take to do what is asked of it once nothing breaks any more.
-	patience = 20 * time.Minute
+	// patience bounds how long a cluster may then take to do what is asked of it.
+	patience = 3 * time.Minute
 	// quiet is how long nothing may be written at the end.
 	quiet = time.Minute
 )
@@ -24,39 +24,75 @@ const (
 func (w *world) settle() {
 	w.trace("calm")
 	w.calm = true
+	w.net.heal()
 	for _, n := range w.nodes {
 		n.engine.Recover()
 	}
-	w.whenLeading(func() {
+	for _, m := range w.members {
+		m.slow, m.full = false, false
+	}
+	w.whenLeading(func(m *member) {
+		b := &store.Batch{Writer: store.WriterAPI}
 		for _, n := range w.nodes {
-			w.setAvailability(n, swarm.NodeAvailabilityActive)
+			b.Changes = append(b.Changes, setAvailability(m.store.View(), n, swarm.NodeAvailabilityActive))
 		}
+		m.rep.Commit(b)
 	})
 	w.runUntil(w.now().Add(calmDown))
 	var why error
-	for end := w.now().Add(patience); w.err == nil; w.runUntil(w.now().Add(time.Second)) {
+	for begin := w.now(); w.err == nil; w.runUntil(w.now().Add(time.Second)) {
 		if why = w.converged(); why == nil {
+			w.settled = w.now().Sub(begin)
 			break
 		}
-		if w.now().After(end) {
+		if w.now().Sub(begin) > patience {
 			w.fail("%s after the last fault and command: %w", patience+calmDown, why)
 		}
 	}
 	w.runUntil(w.now().Add(quiet)) // monitors of updates end
-	index := len(w.history)
+	index := len(w.ref.history)
 	w.runUntil(w.now().Add(quiet))
 	if why := w.converged(); why != nil {
 		w.fail("the cluster had what was asked of it, and then: %w", why)
 	}
-	if len(w.history) != index {
-		w.fail("nothing happens and %d entries were written in a minute", len(w.history)-index)
+	if len(w.ref.history) != index {
+		w.fail("nothing happens and %d entries were written in a minute", len(w.ref.history)-index)
 	}
+}
+
+// whenLeading waits for a leader that nothing will take the lead from.
+func (w *world) whenLeading(f func(*member)) {
+	if m := w.leader(); m.term != nil {
+		f(m)
+		return
+	}
+	w.after(50*time.Millisecond, func() { w.whenLeading(f) })
+}
+
+// oneLeader: all managers run, agree on who leads, and hold the same tables.
+func (w *world) oneLeader() error {
+	index := w.view().Index()
+	for _, m := range w.members {
+		switch {
+		case !m.proc.up() || m.proc.stopped:
+			return fmt.Errorf("m%d does not run", m.id)
+		case m.lead.Leader == 0 || m.lead.Leader != w.members[0].lead.Leader:
+			return fmt.Errorf("m%d follows %d, m1 follows %d", m.id, m.lead.Leader, w.members[0].lead.Leader)
+		case m.store.View().Index() < index:
+			return fmt.Errorf("m%d has applied %d of %d entries", m.id, m.store.View().Index(), index)
+		}
+		w.hashed(m, m.store.View())
+	}
+	if w.members[w.members[0].lead.Leader-1].term == nil {
+		return fmt.Errorf("there is no leader")
+	}
+	return nil
 }
 
 // converged reports what differs from what is asked.
 func (w *world) converged() error {
-	if !w.manager.leading {
-		return fmt.Errorf("there is no leader")
+	if err := w.oneLeader(); err != nil {
+		return err
 	}
 	v := w.view()
 	running := map[model.ID]bool{} // tasks whose containers run

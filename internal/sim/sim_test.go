@@ -2,27 +2,38 @@ package sim
 
 import (
 	"bufio"
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 	"time"
 )
 
 var (
-	seeds  = flag.Int("sim.seeds", 25, "how many seeds to run")
-	first  = flag.Uint64("sim.first", 1, "the first seed")
-	length = flag.Duration("sim.length", 0, "virtual time of users and faults; 0: the default")
-	trace  = flag.Bool("sim.trace", false, "print every event")
+	seeds    = flag.Int("sim.seeds", 0, "how many seeds to run; 0: a few of each size of cluster")
+	first    = flag.Uint64("sim.first", 1, "the first seed")
+	managers = flag.Int("sim.managers", 3, "how many managers, where -sim.seeds is given")
+	length   = flag.Duration("sim.length", 0, "virtual time of users and faults; 0: the default")
+	trace    = flag.Bool("sim.trace", false, "print every event")
 )
 
 // TestSeeds runs clusters from seeds: each twice, with the same change log.
 func TestSeeds(t *testing.T) {
-	for i := range uint64(*seeds) {
-		twice(t, *first+i)
+	if *seeds > 0 {
+		for i := range uint64(*seeds) {
+			twice(t, *first+i, *managers)
+		}
+		return
+	}
+	for i := range uint64(8) {
+		twice(t, *first+i, 1)
+		twice(t, *first+i, 3)
+	}
+	for i := range uint64(2) {
+		twice(t, *first+i, 5)
 	}
 }
 
@@ -38,30 +49,34 @@ func TestKeptSeeds(t *testing.T) {
 		if word == "" || word == "#" {
 			continue
 		}
+		size, rest, _ := strings.Cut(strings.TrimPrefix(s.Text(), word+" "), " ")
 		seed, err := strconv.ParseUint(word, 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		twice(t, seed)
+		count, err := strconv.Atoi(size)
+		if err != nil {
+			t.Fatalf("%q: %v", rest, err)
+		}
+		twice(t, seed, count)
 	}
 }
 
-func twice(t *testing.T, seed uint64) {
-	t.Run(fmt.Sprint(seed), func(t *testing.T) {
-		cryptotest.SetGlobalRandom(t, seed) // the raft library draws from it
-		opts := Options{Length: *length}
+func twice(t *testing.T, seed uint64, managers int) {
+	t.Run(fmt.Sprintf("%d-%d", managers, seed), func(t *testing.T) {
+		opts := Options{Length: *length, Managers: managers}
 		if *trace {
 			opts.Trace = func(line string) { t.Log(line) }
 		}
 		begin := time.Now()
-		one, err := Run(seed, opts)
+		one, err := run(t, seed, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%d entries, %d events, %d crashes, %s virtual in %s", one.Entries, one.Events, one.Crashes, one.Virtual, time.Since(begin).Round(time.Millisecond))
-		cryptotest.SetGlobalRandom(t, seed)
+		t.Logf("%d entries, %d events, %d faults, %d requests, %d crashes, %d terms, settled in %s, %s virtual in %s", one.Entries, one.Events, one.Faults,
+			one.Requests, one.Crashes, one.Terms, one.Settled, one.Virtual, time.Since(begin).Round(time.Millisecond))
 		opts.Trace = nil
-		two, err := Run(seed, opts)
+		two, err := run(t, seed, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,4 +84,13 @@ func twice(t *testing.T, seed uint64) {
 			t.Errorf("the second run differs from the first: %+v, %+v", one, two)
 		}
 	})
+}
+
+// run is Run with the raft library's randomness drawn from the seed, as skep sim does it.
+func run(t *testing.T, seed uint64, opts Options) (Result, error) {
+	t.Helper()
+	old := rand.Reader
+	defer func() { rand.Reader = old }()
+	rand.Reader = Entropy(seed)
+	return Run(seed, opts)
 }

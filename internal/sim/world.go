@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -13,19 +14,30 @@ import (
 	"github.com/skep-org/skep/internal/model"
 )
 
-// Options choose what a run is like. Its zero value is a run of five virtual minutes with every kind of fault.
+// Options choose what a run is like. Their zero value draws a cluster of one node or a few with one manager, and has
+// every kind of fault for five virtual minutes.
 type Options struct {
-	Length time.Duration // how long users and faults are active; 0 means 5 minutes
-	Trace  func(string)  // every event, for reading a run that failed; nil: none
+	Managers int           // how many managers, each on a node of its own; 0: one
+	Agents   int           // how many nodes, those of the managers too; 0: drawn
+	Length   time.Duration // how long users and faults are active; 0 means 5 minutes
+	Faults   int           // how many faults there are to be in that time; 0: 100
+	Requests int           // how many requests of users; 0: 300
+	Trace    func(string)  // every event, for reading a run that failed; nil: none
+
+	bug bug
 }
 
 // Result is what a run was.
 type Result struct {
-	Hash    [32]byte // of the change log
-	Entries uint64   // in the change log
-	Events  uint64
-	Crashes int
-	Virtual time.Duration
+	Hash     [32]byte // of the change log
+	Entries  uint64   // in the change log
+	Events   uint64
+	Faults   int
+	Requests int
+	Crashes  int
+	Terms    int           // leader terms
+	Settled  time.Duration // from two minutes after the last fault until everything was as asked
+	Virtual  time.Duration
 }
 
 // world is one run. It belongs to one goroutine.
@@ -36,38 +48,59 @@ type world struct {
 	env   env.Env
 	start time.Time
 
-	queue  queue
-	seq    uint64
-	err    error
-	failed time.Time
-	count  uint64
+	queue   queue
+	seq     uint64
+	err     error
+	failed  time.Time
+	count   uint64
+	moments int64
 
-	manager *member
-	nodes   []*node
-	users   users
-	calm    bool // nothing breaks any more
+	members       []*member
+	nodes         []*node
+	net           *network
+	users         users
+	clients       int
+	snapshotEvery uint64
+	calm          bool // nothing breaks any more
 
-	hash    hash.Hash
-	history [][32]byte // of each log entry by index, as first applied
-	checks  checks
-	crashes int
-	recent  []string // the last events, for a failure's message
+	hash      hash.Hash
+	ref       reference
+	proposals map[[32]byte]*op // requests by the entry they became
+	checks    checks
+	broken    int
+	crashes   int
+	terms     int
+	settled   time.Duration
+	recent    []string // the last events, for a failure's message
 }
 
-// Run simulates one cluster. An error is a broken invariant, with what happened before it.
+// Run simulates one cluster. An error is a broken invariant, with what happened before it. The raft library draws from
+// crypto/rand: to have the same run twice, the caller seeds that, too.
 func Run(seed uint64, opts Options) (Result, error) {
-	if opts.Length == 0 {
-		opts.Length = 5 * time.Minute
+	w, err := newWorld(seed, opts)
+	if err != nil {
+		return Result{}, err
 	}
-	w := newWorld(seed, opts)
 	w.found()
-	w.every(time.Second+w.upTo(15*time.Second), w.userActs)
-	w.every(3*time.Second+w.upTo(40*time.Second), w.breakSomething)
-	w.runUntil(w.start.Add(opts.Length))
+	opts = w.opts
+	w.every(opts.Length/time.Duration(opts.Requests*5/4), w.userActs)
+	w.every(opts.Length/time.Duration(opts.Faults*5/4), w.breakSomething)
+	w.runUntil(w.now().Add(opts.Length))
+	for longest := w.now().Add(2 * opts.Length); w.err == nil && (w.broken < opts.Faults || w.users.asked < opts.Requests) && w.now().Before(longest); {
+		w.runUntil(w.now().Add(time.Second))
+	}
 	if w.err == nil {
 		w.settle()
 	}
-	res := Result{Entries: uint64(len(w.history)), Events: w.count, Crashes: w.crashes, Virtual: w.now().Sub(w.start)}
+	if w.err == nil {
+		if err := w.linearizable(); err != nil {
+			w.fail("%w", err)
+		}
+	}
+	res := Result{
+		Entries: uint64(len(w.ref.history)), Events: w.count, Faults: w.broken, Requests: w.users.asked, Crashes: w.crashes,
+		Terms: w.terms, Settled: w.settled, Virtual: w.now().Sub(w.start),
+	}
 	copy(res.Hash[:], w.hash.Sum(nil))
 	if w.err != nil {
 		return res, fmt.Errorf("seed %d, %s after the start: %w\n%s", seed, w.failed.Sub(w.start), w.err, w.lastEvents())
@@ -75,14 +108,47 @@ func Run(seed uint64, opts Options) (Result, error) {
 	return res, nil
 }
 
-func newWorld(seed uint64, opts Options) *world {
+func newWorld(seed uint64, opts Options) (*world, error) {
+	opts = opts.withDefaults()
+	if opts.Agents != 0 && opts.Agents < opts.Managers {
+		return nil, fmt.Errorf("%d nodes are too few for %d managers", opts.Agents, opts.Managers)
+	}
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	start := time.Unix(1_700_000_000, 0)
-	w := &world{opts: opts, clock: env.NewManual(start), start: start, hash: sha256.New(), checks: newChecks(), users: newUsers()}
+	w := &world{
+		opts: opts, clock: env.NewManual(start), start: start, hash: sha256.New(), checks: newChecks(), users: newUsers(),
+		proposals: map[[32]byte]*op{},
+	}
 	w.rng = rand.New(rand.NewChaCha8(key))
 	w.env = env.Seeded(w.rng.Uint64(), w.clock)
-	return w
+	w.clients = 1 + w.rng.IntN(6)
+	w.snapshotEvery = uint64(40 + w.rng.IntN(400))
+	var err error
+	w.ref, err = newReference(w)
+	return w, err
+}
+
+// Entropy is what crypto/rand is to be for a run to be reproduced: the raft library draws its election timeouts there.
+func Entropy(seed uint64) io.Reader {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], ^seed)
+	return rand.NewChaCha8(key)
+}
+
+func (o Options) withDefaults() Options {
+	set := func(v *int, to int) {
+		if *v <= 0 {
+			*v = to
+		}
+	}
+	set(&o.Managers, 1)
+	set(&o.Faults, 100)
+	set(&o.Requests, 300)
+	if o.Length <= 0 {
+		o.Length = 5 * time.Minute
+	}
+	return o
 }
 
 func (w *world) now() time.Time { return w.clock.Now() }
@@ -182,32 +248,3 @@ func (q *queue) Pop() any {
 	*q = old[:len(old)-1]
 	return e
 }
-
-// actor is something that is stepped when it asks for it or something happens to it.
-type actor struct {
-	w    *world
-	step func()
-	at   time.Time // when it is stepped next; zero: not
-	dead bool
-}
-
-// wake has the actor stepped at t, or earlier if that was asked for already.
-func (a *actor) wake(t time.Time) {
-	if t.IsZero() || a.dead || !a.at.IsZero() && !t.Before(a.at) {
-		return
-	}
-	if t.Before(a.w.now()) {
-		t = a.w.now()
-	}
-	a.at = t
-	a.w.after(t.Sub(a.w.now()), func() {
-		if a.dead || !a.at.Equal(t) {
-			return
-		}
-		a.at = time.Time{}
-		a.step()
-	})
-}
-
-// poke has the actor stepped soon.
-func (a *actor) poke() { a.wake(a.w.now().Add(a.w.soon())) }

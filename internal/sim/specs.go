@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// newSpec draws a service.
+func (w *world) newSpec(name string) swarm.ServiceSpec {
+	spec := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: name}}
+	spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "app:0"}
+	if w.chance(200) {
+		spec.Mode.Global = &swarm.GlobalService{}
+	} else {
+		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: new(uint64(w.rng.IntN(7)))}
+	}
+	if w.chance(250) {
+		spec.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "check"}}
+	}
+	w.changePolicies(&spec)
+	return spec
+}
+
+// change draws an update of a service.
+func (w *world) change(spec *swarm.ServiceSpec) {
+	switch {
+	case w.chance(400) && spec.Mode.Replicated != nil:
+		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: new(uint64(w.rng.IntN(9)))}
+	case w.chance(800):
+		c := *spec.TaskTemplate.ContainerSpec
+		w.users.nextTag++
+		c.Image = fmt.Sprintf("app:%d", w.users.nextTag)
+		spec.TaskTemplate.ContainerSpec = &c
+	case w.chance(500):
+		spec.TaskTemplate.ForceUpdate++
+	default:
+		w.changePolicies(spec)
+	}
+}
+
+func (w *world) changePolicies(spec *swarm.ServiceSpec) {
+	grace, delay := w.upTo(12*time.Second), w.upTo(3*time.Second)
+	c := *spec.TaskTemplate.ContainerSpec
+	c.StopGracePeriod = &grace
+	spec.TaskTemplate.ContainerSpec = &c
+	r := &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionAny, Delay: &delay}
+	if w.chance(150) {
+		r.Condition = swarm.RestartPolicyConditionOnFailure
+	}
+	if w.chance(150) {
+		r.MaxAttempts = new(uint64(1 + w.rng.IntN(4)))
+		if w.chance(500) {
+			r.Window = new(w.upTo(20 * time.Second))
+		}
+	}
+	spec.TaskTemplate.RestartPolicy = r
+	spec.UpdateConfig, spec.RollbackConfig = w.newUpdate(), w.newUpdate()
+	if spec.RollbackConfig.FailureAction == swarm.UpdateFailureActionRollback {
+		spec.RollbackConfig.FailureAction = swarm.UpdateFailureActionPause
+	}
+}
+
+func (w *world) newUpdate() *swarm.UpdateConfig {
+	actions := []swarm.FailureAction{swarm.UpdateFailureActionPause, swarm.UpdateFailureActionContinue, swarm.UpdateFailureActionRollback}
+	u := &swarm.UpdateConfig{
+		Parallelism: uint64(w.rng.IntN(4)), Delay: w.upTo(3 * time.Second), Monitor: w.upTo(6 * time.Second),
+		FailureAction: actions[w.rng.IntN(3)], MaxFailureRatio: float32(w.rng.IntN(3)) / 4, Order: swarm.UpdateOrderStopFirst,
+	}
+	if w.chance(300) {
+		u.Order = swarm.UpdateOrderStartFirst
+	}
+	return u
+}
+
+func describe(s *swarm.ServiceSpec) string {
+	mode := "global"
+	if s.Mode.Replicated != nil {
+		mode = fmt.Sprintf("%d times", *s.Mode.Replicated.Replicas)
+	}
+	return fmt.Sprintf("%s %s force %d", mode, s.TaskTemplate.ContainerSpec.Image, s.TaskTemplate.ForceUpdate)
+}
