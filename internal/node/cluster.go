@@ -21,8 +21,10 @@ import (
 )
 
 const (
-	// readyWait bounds how long init, join and a start wait for the cluster to answer.
-	readyWait = 20 * time.Second
+	// readyWait bounds how long init and join wait for the cluster to answer; resumeWait how long a daemon that starts
+	// keeps its API waiting for it.
+	readyWait  = 20 * time.Second
+	resumeWait = 5 * time.Second
 	// departWait bounds how long a manager that leaves waits for the others to let it go.
 	departWait  = 10 * time.Second
 	departTries = 3
@@ -55,29 +57,48 @@ var (
 	_ api.Grouped = manager.Front{}
 )
 
-// resume takes part again in the cluster the node belongs to, if it does.
+// resume takes part again in the cluster the node belongs to, if it does. A cluster that does not answer, because most of
+// its managers are down, is no reason not to start: the node goes on trying, and its containers run.
 func (c *cluster) resume(ctx context.Context) error {
 	ms, err := readMembership(c.cfg.DataDir)
 	if err != nil || ms == nil {
 		return err
 	}
-	return c.begin(ctx, *ms)
-}
-
-// begin runs the membership that is on disk. The member is kept even when it does not answer in time: it goes on trying.
-func (c *cluster) begin(ctx context.Context, ms membership) error {
-	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, ms)
+	m, err := c.launch(*ms)
 	if err != nil {
 		return err
 	}
-	if err := m.start(); err != nil {
-		return errors.Join(err, m.executor.Close())
+	ctx, cancel := context.WithTimeout(ctx, resumeWait)
+	defer cancel()
+	if err := m.ready(ctx); err != nil {
+		c.logger.Warn("serving without the cluster's answer", "err", err)
 	}
-	c.set(m)
-	go c.watch(m)
+	return nil
+}
+
+// begin takes part for the first time: the cluster has to answer.
+func (c *cluster) begin(ctx context.Context, ms membership) error {
+	m, err := c.launch(ms)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
 	return m.ready(ctx)
+}
+
+// launch runs the membership that is on disk.
+func (c *cluster) launch(ms membership) (*member, error) {
+	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, ms)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.start(); err != nil {
+		return nil, errors.Join(err, m.executor.Close())
+	}
+	c.set(m)
+	go c.watch(m)
+	return m, nil
 }
 
 // watch forgets the cluster when its managers have removed this node.

@@ -51,9 +51,11 @@ type member struct {
 	networks []model.ID    // that assigned tasks need
 	assigned bool          // networks was told
 
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when nothing of it runs any more
-	err    error         // why it ended by itself; read after done
+	endAgent context.CancelCauseFunc
+	agentEnd chan struct{} // closed when the agent runs no more
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when nothing of it runs any more
+	err      error         // why it ended by itself; read after done
 }
 
 // openMember loads a node's membership. Nothing runs until start is called.
@@ -93,11 +95,20 @@ func (m *member) start() error {
 	if err != nil {
 		return fmt.Errorf("listen for other nodes at %s: %w; name another address with --listen-addr", m.ms.ListenAddr, err)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	m.cancel = cancel
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.agentEnd = cancel, make(chan struct{})
 	g, ctx := errgroup.WithContext(ctx)
+	agentCtx, endAgent := context.WithCancelCause(ctx)
+	m.endAgent = endAgent
 	g.Go(func() error { return m.server.Serve(ctx, l) })
-	g.Go(func() error { return m.agent.Run(ctx) })
+	g.Go(func() error {
+		err := m.agent.Run(agentCtx)
+		close(m.agentEnd)
+		if agentCtx.Err() != nil && !errors.Is(err, agent.ErrRemoved) {
+			<-ctx.Done() // it was ended first; the rest of the member has still to hand over
+		}
+		return err
+	})
 	g.Go(func() error { return m.keys.run(ctx, m.renew, m.renewed) })
 	g.Go(func() error { return m.manage(ctx) })
 	g.Go(func() error { return m.keepNetworks(ctx) })
@@ -107,20 +118,26 @@ func (m *member) start() error {
 		err := g.Wait()
 		m.dialer.Close()
 		m.err = m.executor.Close()
-		if err != nil && !errors.Is(err, context.Canceled) {
-			m.err = errors.Join(err, m.err)
+		switch {
+		case err == nil, errors.Is(err, context.Canceled), errors.Is(err, agent.ErrLeaving):
+			return
+		case !errors.Is(err, agent.ErrRemoved):
 			m.logger.Error("this node's part in the cluster has ended; its containers run on", "err", err)
 		}
+		m.err = errors.Join(err, m.err)
 	}()
 	return nil
 }
 
-// stop ends the member and leaves its containers running. A leader hands over first. cause tells the agent why.
+// stop ends the member and leaves its containers running. The agent says goodbye first, cause tells it why; then a leader
+// hands over.
 func (m *member) stop(cause error) error {
+	m.endAgent(cause)
+	<-m.agentEnd
 	if p := m.manager(); p != nil {
 		p.handOver(m.logger)
 	}
-	m.cancel(cause)
+	m.cancel()
 	<-m.done
 	return m.err
 }

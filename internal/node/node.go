@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -44,8 +45,18 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer engine.Close()
+	// The sockets are open before the cluster answers: clients wait instead of being refused.
+	listeners, err := open(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close() // those that were served are closed already
+		}
+	}()
 	c := &cluster{
-		cfg: cfg, env: e, sockets: sockets(cfg), ring: events.NewRing(), logger: logger,
+		cfg: cfg, env: e, sockets: sockets(cfg, listeners), ring: events.NewRing(), logger: logger,
 		exclude: func(ctx context.Context) []netip.Prefix { return engineNetworks(ctx, cfg.Engine, logger) },
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
@@ -57,7 +68,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Sockets: c.sockets, Logger: logger, Version: cfg.Version,
 	})
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, cfg, logger, srv) })
+	g.Go(func() error { return serve(ctx, listeners, logger, srv) })
 	if cfg.MetricsAddr != "" {
 		g.Go(func() error { return serveMetrics(ctx, cfg.MetricsAddr, cfg.Version, c) })
 	}
@@ -92,14 +103,14 @@ func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger
 	}
 }
 
-// sockets says what a mount of Docker's socket is given: the first Unix socket the API is served at.
-func sockets(cfg Config) socketmount.Rewriter {
+// sockets says what a mount of Docker's socket is given: the first Unix socket the API is served at, whoever made it.
+func sockets(cfg Config, listeners []net.Listener) socketmount.Rewriter {
 	if cfg.DockerSocketMounts == MountsGetEngine {
 		return socketmount.Rewriter{Socket: strings.TrimPrefix(cfg.Engine, "unix://")}
 	}
-	for _, h := range cfg.Hosts {
-		if path, ok := strings.CutPrefix(h, "unix://"); ok {
-			return socketmount.Rewriter{Socket: path}
+	for _, l := range listeners {
+		if l.Addr().Network() == "unix" {
+			return socketmount.Rewriter{Socket: l.Addr().String()}
 		}
 	}
 	return socketmount.Rewriter{}

@@ -11,12 +11,8 @@ import (
 	"github.com/skep-org/skep/internal/api/listen"
 )
 
-// serve answers the API at every host until ctx ends.
-func serve(ctx context.Context, cfg Config, logger *slog.Logger, srv *api.Server) error {
-	listeners, err := open(cfg)
-	if err != nil {
-		return err
-	}
+// serve answers the API at every listener until ctx ends.
+func serve(ctx context.Context, listeners []net.Listener, logger *slog.Logger, srv *api.Server) error {
 	for _, l := range listeners {
 		logger.Info("serving the API", "at", l.Addr().Network()+"://"+l.Addr().String())
 	}
