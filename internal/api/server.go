@@ -75,6 +75,8 @@ func handlers() map[string]handler {
 		"GET /configs/{id}":              (*Server).configInspect,
 		"DELETE /configs/{id}":           (*Server).configRemove,
 		"POST /configs/{id}/update":      (*Server).configUpdate,
+		"GET /skep/backup":               (*Server).backup,
+		"POST /skep/restore":             (*Server).restore,
 		"GET /_ping":                     (*Server).ping,
 		"HEAD /_ping":                    (*Server).ping,
 		"GET /version":                   (*Server).version,

@@ -34,6 +34,9 @@ func (s *Server) swarmInit(r *request) error {
 	if _, err := r.decode(&req); err != nil {
 		return err
 	}
+	if req.ForceNewCluster {
+		return s.forceNewCluster(r, req)
+	}
 	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
 		return httperr.Unavailable(alreadyMember)
 	}
@@ -61,8 +64,6 @@ func (s *Server) checkInit(req *swarm.InitRequest) error {
 		return httperr.BadRequest("data path port %d is out of the range 1024 to 49151", req.DataPathPort)
 	case req.SubnetSize > 29:
 		return httperr.BadRequest("subnet size %d leaves no room for containers: 29 is the smallest subnet", req.SubnetSize)
-	case req.ForceNewCluster:
-		return httperr.NotImplemented("force-new-cluster is not supported by this version of skep: this node has no cluster to start anew from")
 	}
 	for _, pool := range req.DefaultAddrPool {
 		if !pool.IsValid() || pool != pool.Masked() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/backupcmd"
 	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/node"
 )
@@ -40,6 +41,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), labcmd.New(), versionCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), labcmd.New(), versionCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }

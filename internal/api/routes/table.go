@@ -34,6 +34,8 @@ func Table() []Route {
 		{Ours, "GET", "/configs/{id}"},
 		{Ours, "DELETE", "/configs/{id}"},
 		{Ours, "POST", "/configs/{id}/update"},
+		{Ours, "GET", "/skep/backup"}, // skep's own
+		{Ours, "POST", "/skep/restore"},
 
 		// The engine's answer and the cluster's, together.
 		{Merged, "GET", "/_ping"},
