@@ -66,8 +66,12 @@ func newDaemon(t *testing.T, options ...func(*engine.Config)) *daemon {
 		t.Fatal(err)
 	}
 	d := &daemon{t: t, engine: e, dir: enginetest.Dir(t)}
-	if err := os.WriteFile(d.path("skep"), bin, 0o755); err != nil {
-		t.Fatal(err)
+	// Written by another process: a program that this one has open for writing, if only in a child it is just starting,
+	// cannot be executed ("text file busy").
+	install := exec.Command("install", "-m", "0755", "/dev/stdin", d.path("skep"))
+	install.Stdin = bytes.NewReader(bin)
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	if d.api, err = client.New(client.WithHost("unix://" + d.path("skep.sock"))); err != nil {
 		t.Fatal(err)
