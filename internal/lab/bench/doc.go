@@ -7,6 +7,9 @@
 // same way, by the engine's own container events; none is asked whether it is
 // done.
 //
+// Failover measures the loss of hosts in the same spirit: labs of five hosts, with
+// skep and with Docker's swarm mode, take turns; what users see is what counts.
+//
 // It reads and writes no tables. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within

@@ -16,7 +16,7 @@ type Result struct {
 	Work  string  `json:"work"`
 	Skep  float64 `json:"skep_s,omitzero"`
 	Peer  float64 `json:"peer_s"`
-	Limit float64 `json:"limit_s"`
+	Limit float64 `json:"limit_s,omitzero"`
 }
 
 // median of no values is 0.
@@ -75,29 +75,44 @@ func WriteJSON(path string, results []Result) error {
 	return nil
 }
 
-const (
-	sectionStart = "<!-- one node: written by make bench -->"
-	sectionEnd   = "<!-- end of one node -->"
-)
+// Section is a part of a document that a benchmark writes; the rest of the document is kept.
+type Section struct{ name, title string }
 
-// WriteSection puts the table in its place in a document, which is begun when it
-// is not there yet; what else stands in it is kept.
-func WriteSection(path, about string, results []Result) error {
+// OneNode and ManyNodes are the sections of docs/benchmarks.md.
+func OneNode() Section { return Section{"one node", "One node, against Docker's swarm mode"} }
+
+// ManyNodes is the section of Failover.
+func ManyNodes() Section { return Section{"failover", "Losing hosts, against Docker's swarm mode"} }
+
+// Write puts the table in the section's place in a document, which is begun when it is not there yet.
+func (s Section) Write(path, about, table string) error {
+	start, end := "<!-- "+s.name+": written by make bench -->", "<!-- end of "+s.name+" -->"
 	old, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		old, err = []byte("# Benchmarks\n\n"+sectionStart+"\n"+sectionEnd+"\n"), nil
+		old, err = []byte("# Benchmarks\n"), nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
-	before, rest, ok := strings.Cut(string(old), sectionStart)
-	_, after, ok2 := strings.Cut(rest, sectionEnd)
+	before, rest, ok := strings.Cut(string(old), start)
+	_, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		before, after = strings.TrimRight(string(old), "\n")+"\n\n", "\n"
 	}
-	text := before + sectionStart + "\n## One node, against Docker's swarm mode\n\n" + about + "\n\n" + Table(results) + sectionEnd + after
+	text := before + start + "\n## " + s.title + "\n\n" + about + "\n\n" + table + end + after
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("writing the section of %s: %w", path, err)
 	}
 	return nil
+}
+
+// LossTable is the results of Failover.
+func LossTable(results []Result) string {
+	var b strings.Builder
+	b.WriteString("| what is lost                                        |  skep s | swarm s | skep/swarm |\n")
+	b.WriteString("| --------------------------------------------------- | ------: | ------: | ---------: |\n")
+	for _, r := range results {
+		fmt.Fprintf(&b, "| %-51s | %s | %s | %s |\n", r.Work, seconds(r.Skep, 7), seconds(r.Peer, 7), ratio(r.Skep, r.Peer, 10))
+	}
+	return b.String()
 }

@@ -28,16 +28,19 @@ func TestSectionIsReplacedAndTheRestKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []float64{1, 2} {
-		if err := WriteSection(path, "About.", []Result{{Create, s, 4, 1}}); err != nil {
+		if err := OneNode().Write(path, "About.", Table([]Result{{Create, s, 4, 1}})); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := ManyNodes().Write(path, "Hosts.", LossTable([]Result{{Work: LeaderLoss, Skep: 1, Peer: 8}})); err != nil {
+		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := string(b)
-	if !strings.Contains(page, "By hand.") || strings.Count(page, "create 20") != 1 || !strings.Contains(page, "0.50") {
+	if !strings.Contains(page, "By hand.") || strings.Count(page, "create 20") != 1 || !strings.Contains(page, "|       0.12 |\n<!-- end of failover") || !strings.Contains(page, "0.50") {
 		t.Errorf("the page became:\n%s", page)
 	}
 }

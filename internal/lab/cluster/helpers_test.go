@@ -183,7 +183,7 @@ func (f *fixture) create(via, name string, args ...string) {
 // containers are the running containers of a service on a host by their ids, with the time each was started.
 func (f *fixture) containers(host, service string) map[string]string {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), settleLimit)
 	defer cancel()
 	found, err := running(ctx, f.Host(host), service)
 	f.must(err)

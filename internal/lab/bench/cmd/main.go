@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -26,7 +27,8 @@ func main() {
 func run(ctx context.Context) error {
 	skep := flag.String("skep", "bin/skep", "the skep binary; empty measures Docker's swarm mode and the engine alone")
 	rounds := flag.Int("rounds", 5, "rounds; a figure is the median over them")
-	out := flag.String("json", "bench-results.json", "where to write the results for machines; empty: nowhere")
+	failover := flag.Bool("failover", false, "measure the loss of hosts instead, on labs of five; a leader is lost twice as often as there are rounds")
+	out := flag.String("json", "", "where to write the results for machines; bench-results.json, or failover-results.json")
 	doc := flag.String("doc", "docs/benchmarks.md", "the document whose section to write; empty: none")
 	flag.Parse()
 	if *skep != "" {
@@ -39,21 +41,44 @@ func run(ctx context.Context) error {
 		}
 		*skep = path
 	}
+	if *failover {
+		return measureLosses(ctx, *skep, *rounds, cmp.Or(*out, "failover-results.json"), *doc)
+	}
 	results, err := bench.Run(ctx, bench.Config{Skep: *skep, Rounds: *rounds, Log: os.Stderr})
 	if err != nil {
 		return err
 	}
-	fmt.Print(bench.Table(results))
-	if *out != "" {
-		if err := bench.WriteJSON(*out, results); err != nil {
-			return err
-		}
+	about := fmt.Sprintf("Medians of %d rounds on one engine, the sides taking turns, on %s. "+
+		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time. "+
+		"Seconds depend on the machine; the ratios are what to look at.", *rounds, machine())
+	return write(results, cmp.Or(*out, "bench-results.json"), *doc, bench.OneNode(), about, bench.Table(results))
+}
+
+func measureLosses(ctx context.Context, skep string, rounds int, out, doc string) error {
+	cfg := bench.FailoverConfig{Skep: skep, Leaders: 2 * rounds, Workers: rounds, Replicas: 10, Scale: 20, Log: os.Stderr}
+	results, err := bench.Failover(ctx, cfg)
+	if err != nil {
+		return err
 	}
-	if *doc == "" {
+	about := fmt.Sprintf("Medians of %d losses of the leader and %d of a worker on each side, in one run, on %s: three managers and two workers "+
+		"made by skep lab, each with a Docker Engine; the sides take turns. The leader's power fails while a service grows from %d to %d tasks "+
+		"and a user writes through another manager without a pause: what counts is the longest time between two acknowledged writes. A worker's "+
+		"power fails under a service of %d tasks: what counts is the time until as many containers run on the other hosts, by their engines' word.",
+		cfg.Leaders, cfg.Workers, machine(), cfg.Replicas, cfg.Scale, cfg.Replicas)
+	return write(results, out, doc, bench.ManyNodes(), about, bench.LossTable(results))
+}
+
+func machine() string {
+	return fmt.Sprintf("a machine with %d processors (%s/%s)", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+}
+
+func write(results []bench.Result, out, doc string, section bench.Section, about, table string) error {
+	fmt.Print(table)
+	if err := bench.WriteJSON(out, results); err != nil {
+		return err
+	}
+	if doc == "" {
 		return nil
 	}
-	about := fmt.Sprintf("Medians of %d rounds on one engine, the sides taking turns, on a machine with %d processors (%s/%s). "+
-		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time. "+
-		"Seconds depend on the machine; the ratios are what to look at.", *rounds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-	return bench.WriteSection(*doc, about, results)
+	return section.Write(doc, about, table)
 }
