@@ -177,6 +177,9 @@ func (s *Server) dropNetwork(r *request, v store.View, m Manager, row *model.Net
 	case !use.task.IsZero():
 		return httperr.BadRequest("network %s is in use by task %s", row.ID, use.task)
 	}
+	if name := s.guest(r, row.ID); name != "" {
+		return httperr.BadRequest("network %s is in use by container %s", row.ID, name)
+	}
 	b := store.Batch{Conditions: []store.Condition{store.Networks.At(row), store.Networks.Unused(row.Key())}, Changes: []store.Change{store.Networks.Delete(row.Key())}}
 	return r.commit(m, "network", row.Name, b)
 }
