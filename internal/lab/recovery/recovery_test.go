@@ -75,9 +75,18 @@ func (s *scene) forceNewCluster(before []string) {
 	s.docker("m1", "service", "scale", "--detach", "web=3")
 	s.eventually(60*time.Second, func() string { return s.runs("web", 3) })
 	s.same(before)
-	for _, name := range []string{"m2", "m3"} {
-		s.eventually(60*time.Second, func() string { return s.removed(name) })
+	s.eventually(60*time.Second, func() string { return s.removed("m3") })
+	// m2 was not lost after all: it gives up the state it had and learns that of the others.
+	if err := s.lab.Host("m2").Start(s.Context()); err != nil {
+		s.Fatal(err)
 	}
+	s.eventually(60*time.Second, func() string { return s.reachable("m2") })
+	s.eventually(30*time.Second, func() string {
+		if got, err := s.try("m2", "docker", "service", "ls", "--filter", "name=web", "--format", "{{.Replicas}}"); err != nil || got != "3/3" {
+			return fmt.Sprintf("m2 says web has %s: %v", got, err)
+		}
+		return ""
+	})
 	s.docker("m1", "service", "scale", "--detach", "web=2")
 	s.eventually(60*time.Second, func() string { return s.runs("web", 2) })
 }
@@ -92,8 +101,10 @@ func (s *scene) restore(withLater, before []string) {
 		return ""
 	})
 	present := s.containers("w1")
-	if err := m1.Kill(s.Context()); err != nil {
-		s.Fatal(err)
+	for _, h := range []*hosts.Host{m1, s.lab.Host("m2")} {
+		if err := h.Kill(s.Context()); err != nil {
+			s.Fatal(err)
+		}
 	}
 	if err := os.RemoveAll(filepath.Join(s.lab.Dir(), "m1", "skep", "swarm")); err != nil {
 		s.Fatal(err)
@@ -193,6 +204,14 @@ func (s *scene) runs(service string, want int) string {
 func (s *scene) ready(host string) string {
 	out, err := s.try("m1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
 	if err != nil || !strings.Contains(out, host+" Ready") {
+		return fmt.Sprintf("the nodes are %s: %v", out, err)
+	}
+	return ""
+}
+
+func (s *scene) reachable(host string) string {
+	out, err := s.try("m1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
+	if err != nil || !strings.Contains(out, host+" Ready Reachable") {
 		return fmt.Sprintf("the nodes are %s: %v", out, err)
 	}
 	return ""
