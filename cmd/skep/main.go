@@ -17,7 +17,7 @@ var version = "unreleased"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := cli.New(cli.Options{Version: version, RunDaemon: node.Run}).ExecuteContext(ctx); err != nil {
+	if err := cli.New(cli.Options{Version: version, RunDaemon: node.Run, Simulate: simulate}).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "skep:", err)
 		os.Exit(1) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
 	}

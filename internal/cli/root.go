@@ -16,6 +16,8 @@ type Options struct {
 	Version string
 	// RunDaemon runs a node until the context ends; a nil one makes `skep daemon` say that it cannot.
 	RunDaemon func(context.Context, node.Config) error
+	// Simulate runs simulated clusters; a nil one makes `skep sim` say that it cannot.
+	Simulate Simulate
 }
 
 // New is the skep command.
@@ -41,6 +43,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), labcmd.New(), versionCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }

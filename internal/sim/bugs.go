@@ -31,7 +31,8 @@ const (
 	bugOlderSet      bug = "an agent takes the assignments of a deposed leader"
 )
 
-func (w *world) has(b bug) bool { return w.opts.bug == b }
+// has reports whether a bug is planted; it shows once the cluster is founded.
+func (w *world) has(b bug) bool { return w.founded && w.opts.bug == b }
 
 // stamped is the entry a member applies.
 func (w *world) stamped(m *member, e raft.Entry) raft.Entry {

@@ -64,7 +64,6 @@ func (m *member) fsync() time.Duration {
 
 // persist begins a write and reports its end to the log's machine.
 func (m *member) persist(write *raft.Write) {
-	m.writing = write
 	if m.w.has(bugEarlyDurable) && write.Snapshot == nil {
 		m.flushed = m.flushed.Add(m.fsync()) // one write after the other, still
 		if m.flushed.Before(m.w.now()) {
@@ -74,6 +73,7 @@ func (m *member) persist(write *raft.Write) {
 		m.w.after(m.flushed.Sub(m.w.now()), m.proc.do(func() { m.save(write) }))
 		return
 	}
+	m.writing = write
 	m.w.after(max(m.fsync(), m.flushed.Sub(m.w.now())), m.proc.do(func() {
 		m.writing = nil
 		if m.save(write) {

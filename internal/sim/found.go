@@ -56,8 +56,7 @@ func (w *world) join() {
 		}
 		return n
 	}
-	for asked := false; w.err == nil && (voters() < len(w.members) || first.machine.Status().Joint); {
-		w.runUntil(w.now().Add(100 * time.Millisecond))
+	for asked := false; w.founding() && (voters() < len(w.members) || first.machine.Status().Joint); {
 		change := raft.Change{Voters: others}
 		if !asked {
 			change = raft.Change{Learners: others}
@@ -78,7 +77,16 @@ func (w *world) foundTables() {
 		}
 		m.rep.Commit(&store.Batch{Writer: store.WriterInit, Changes: changes})
 	})
-	for w.err == nil && store.TheCluster(w.view()) == nil {
-		w.runUntil(w.now().Add(100 * time.Millisecond))
+	for done := false; !done && w.founding(); {
+		done = store.TheCluster(w.view()) != nil
 	}
+}
+
+// founding lets a little time pass.
+func (w *world) founding() bool {
+	w.runUntil(w.now().Add(100 * time.Millisecond))
+	if w.now().Sub(w.start) > time.Minute {
+		w.fail("a cluster in which nothing breaks was not founded within a minute")
+	}
+	return w.err == nil
 }

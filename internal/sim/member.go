@@ -159,6 +159,7 @@ func (s stateMachine) Apply(entries []raft.Entry, applied uint64) {
 		return
 	}
 	for _, e := range entries {
+		m.w.passed(m, e.Index)
 		m.w.committed(m, e)
 		if m.w.has(bugSkippedEntry) && !m.skipped && m.w.chance(20) {
 			m.skipped = true
@@ -168,6 +169,7 @@ func (s stateMachine) Apply(entries []raft.Entry, applied uint64) {
 		}
 		m.w.state(m, e.Index)
 	}
+	m.w.passed(m, applied+1)
 	m.rep.Apply(nil, applied)
 }
 

@@ -49,6 +49,13 @@ func (w *world) record(m *member, index uint64, sum [32]byte) bool {
 	return false
 }
 
+// passed takes the entries without data, which a member is not told of, up to the one before index.
+func (w *world) passed(m *member, index uint64) {
+	for i := m.store.View().Index() + 1; i < index; i++ {
+		w.record(m, i, sha256.Sum256(nil))
+	}
+}
+
 // committed takes an entry that a member is about to apply.
 func (w *world) committed(m *member, e raft.Entry) {
 	sum := sha256.Sum256(e.Data)

@@ -1,13 +1,13 @@
 package sim
 
 import (
-	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"hash"
 	"io"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
@@ -61,6 +61,7 @@ type world struct {
 	users         users
 	clients       int
 	snapshotEvery uint64
+	founded       bool // users and faults may begin
 	calm          bool // nothing breaks any more
 
 	hash      hash.Hash
@@ -82,8 +83,9 @@ func Run(seed uint64, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	w.found()
+	w.founded = true
 	opts = w.opts
-	w.every(opts.Length/time.Duration(opts.Requests*5/4), w.userActs)
+	w.every(opts.Length/time.Duration(opts.Requests*2), w.userActs)
 	w.every(opts.Length/time.Duration(opts.Faults*5/4), w.breakSomething)
 	w.runUntil(w.now().Add(opts.Length))
 	for longest := w.now().Add(2 * opts.Length); w.err == nil && (w.broken < opts.Faults || w.users.asked < opts.Requests) && w.now().Before(longest); {
@@ -175,7 +177,7 @@ func (w *world) soon() time.Duration {
 // after has f called later.
 func (w *world) after(d time.Duration, f func()) {
 	w.seq++
-	heap.Push(&w.queue, event{w.now().Add(d), w.seq, f})
+	w.queue.push(event{w.now().Add(d).UnixNano(), w.seq, f})
 }
 
 // every has f called again and again at random, about once in d, until the calm.
@@ -188,11 +190,17 @@ func (w *world) every(d time.Duration, f func()) {
 	})
 }
 
-// runUntil lets time pass. It ends early when an invariant breaks.
+// runUntil lets time pass. It ends early when an invariant breaks, also one that a part of the cluster watches itself
+// and panics over.
 func (w *world) runUntil(t time.Time) {
-	for w.err == nil && len(w.queue) > 0 && !w.queue[0].at.After(t) {
-		e := heap.Pop(&w.queue).(event)
-		w.clock.Set(e.at)
+	defer func() {
+		if what := recover(); what != nil {
+			w.fail("panic: %v\n%s", what, debug.Stack())
+		}
+	}()
+	for w.err == nil && len(w.queue) > 0 && w.queue[0].at <= t.UnixNano() {
+		e := w.queue.pop()
+		w.clock.Set(time.Unix(0, e.at))
 		w.count++
 		e.do()
 	}
@@ -229,22 +237,55 @@ func (w *world) lastEvents() string {
 
 // event is something that will happen.
 type event struct {
-	at  time.Time
+	at  int64 // Unix nanoseconds
 	seq uint64
 	do  func()
 }
 
+func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+
+// queue is a heap of events. container/heap would move each through an interface, and half of a run is this.
 type queue []event
 
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].seq < q[j].seq
+func (q *queue) push(e event) {
+	*q = append(*q, e)
+	h, i := *q, len(*q)-1
+	for i > 0 {
+		up := (i - 1) / 4
+		if !e.before(&h[up]) {
+			break
+		}
+		h[i] = h[up]
+		i = up
+	}
+	h[i] = e
 }
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(event)) }
-func (q *queue) Pop() any {
-	old := *q
-	e := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return e
+
+func (q *queue) pop() event {
+	h := *q
+	top, last := h[0], h[len(h)-1]
+	h[len(h)-1] = event{}
+	h = h[:len(h)-1]
+	*q = h
+	i := 0
+	for len(h) > 0 {
+		least := 4*i + 1
+		if least >= len(h) {
+			break
+		}
+		for c := least + 1; c < min(4*i+5, len(h)); c++ {
+			if h[c].before(&h[least]) {
+				least = c
+			}
+		}
+		if !h[least].before(&last) {
+			break
+		}
+		h[i] = h[least]
+		i = least
+	}
+	if len(h) > 0 {
+		h[i] = last
+	}
+	return top
 }
