@@ -72,7 +72,7 @@ func (t *task) merge(c executor.Container) {
 		}
 	case !t.has || c.ID != t.container.ID:
 		t.container, t.has = c, true
-	case c.Phase == t.container.Phase && c.Phase == executor.Exited:
+	case c.Phase == executor.Exited && t.container.Phase == executor.Exited:
 		// The first word on an exit stands, but for one that came without a code.
 		if !t.stopped.IsZero() && t.container.ExitCode == 0 {
 			t.container = c

@@ -81,7 +81,7 @@ func (c *fakeCluster) Manager() Manager {
 	return c.manager
 }
 
-func (c *fakeCluster) Init(_ context.Context, req swarm.InitRequest) (string, error) {
+func (c *fakeCluster) Init(_ context.Context, _ swarm.InitRequest) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	node := model.ID(c.env.NewID())

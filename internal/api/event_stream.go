@@ -56,7 +56,7 @@ func (s *Server) engineEvents(ctx context.Context, r *request) (lines <-chan []b
 	if err != nil {
 		return nil, nil, err
 	}
-	resp, err := s.Proxy.Engine().RoundTrip(req)
+	resp, err := s.Proxy.Engine().RoundTrip(req) //nolint:bodyclose // closed by the goroutine below when the stream ends
 	if err != nil {
 		return nil, nil, err
 	}

@@ -56,7 +56,7 @@ func (s *Server) networkList(r *request) error {
 			out = append(out, raw)
 		}
 	}
-	return r.kind(http.StatusOK, versions.Network, out)
+	return r.kind(versions.Network, out)
 }
 
 // carried is the id of the cluster network that an engine network carries; empty for the engine's own.
@@ -101,7 +101,7 @@ func (s *Server) networkInspect(r *request) error {
 	err = s.askEngine(r.Context(), r.enginePath("/networks/"+url.PathEscape(r.id)+"?"+query.Encode()), nil, &local)
 	switch id := carried(local); {
 	case err == nil && id == "":
-		return r.kind(http.StatusOK, versions.Network, local)
+		return r.kind(versions.Network, local)
 	case err == nil:
 		r.id = id
 	case httperr.Status(err) != http.StatusNotFound:
@@ -125,7 +125,7 @@ func (s *Server) showNetwork(r *request, v store.View, row *model.Network) error
 			out.Containers = local.Containers
 		}
 	}
-	return r.kind(http.StatusOK, versions.Network, out)
+	return r.kind(versions.Network, out)
 }
 
 // carrier is the engine's network that carries a cluster network here, if there is one.

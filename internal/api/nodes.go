@@ -33,7 +33,7 @@ func (s *Server) nodeList(r *request) error {
 			out = append(out, node)
 		}
 	}
-	return r.kind(http.StatusOK, versions.Node, out)
+	return r.kind(versions.Node, out)
 }
 
 func checkNodeFilters(args filters.Args) error {
@@ -62,7 +62,7 @@ func (s *Server) nodeInspect(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.kind(http.StatusOK, versions.Node, render.Node(v, n, r.group(v, m)))
+	return r.kind(versions.Node, render.Node(v, n, r.group(v, m)))
 }
 
 func (s *Server) nodeUpdate(r *request) error {

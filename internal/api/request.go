@@ -40,12 +40,12 @@ func (r *request) json(status int, v any) error {
 }
 
 // kind answers as json does with an object, or a list, of a kind that grew fields over the versions.
-func (r *request) kind(status int, kind versions.Kind, v any) error {
+func (r *request) kind(kind versions.Kind, v any) error {
 	text, err := encode(v)
 	if err != nil {
 		return err
 	}
-	return r.write(status, versions.Strip(r.version, kind, text))
+	return r.write(http.StatusOK, versions.Strip(r.version, kind, text))
 }
 
 func (r *request) write(status int, text []byte) error {

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/filters"
 	"github.com/skep-org/skep/internal/api/find"
@@ -40,7 +38,7 @@ func (s *Server) serviceList(r *request) error {
 		}
 		out = append(out, service)
 	}
-	return r.kind(http.StatusOK, versions.Service, out)
+	return r.kind(versions.Service, out)
 }
 
 func matchService(args filters.Args, s swarm.Service) bool {
@@ -77,7 +75,7 @@ func (s *Server) serviceInspect(r *request) error {
 	if defaults {
 		render.InsertDefaults(&service.Spec)
 	}
-	return r.kind(http.StatusOK, versions.Service, service)
+	return r.kind(versions.Service, service)
 }
 
 // serviceRemove removes the service; its revisions go when no task names them any more.

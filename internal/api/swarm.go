@@ -26,7 +26,7 @@ func (s *Server) swarmInspect(r *request) error {
 	if c == nil {
 		return httperr.NotFound("swarm not found")
 	}
-	return r.kind(http.StatusOK, versions.Swarm, render.Swarm(v, c))
+	return r.kind(versions.Swarm, render.Swarm(v, c))
 }
 
 func (s *Server) swarmInit(r *request) error {

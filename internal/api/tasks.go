@@ -42,7 +42,7 @@ func (s *Server) taskList(r *request) error {
 			out = append(out, task)
 		}
 	}
-	return r.kind(http.StatusOK, versions.Task, out)
+	return r.kind(versions.Task, out)
 }
 
 // taskFilter turns names of services and nodes into ids, in args too. It returns the tasks of the services
@@ -128,5 +128,5 @@ func (s *Server) taskInspect(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.kind(http.StatusOK, versions.Task, render.Task(v, t))
+	return r.kind(versions.Task, render.Task(v, t))
 }

@@ -161,8 +161,7 @@ func (l *Loop) plan(view store.View, now time.Time) error {
 	for _, f := range l.inFlight {
 		var err error
 		if view, err = l.store.With(view, f.batch.Changes); err != nil {
-			// A refusal is under way: plan when it has landed.
-			return nil
+			return nil //nolint:nilerr // a refusal is under way: plan when it has landed
 		}
 	}
 	keys := l.due

@@ -78,7 +78,7 @@ func TestRunWakesOnTime(t *testing.T) {
 		if len(r.desk.pending()) != 0 {
 			t.Fatal("planned too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(r.desk.pending()) != 1 {
 			t.Fatal("did not wake")

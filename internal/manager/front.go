@@ -48,7 +48,7 @@ func (f Front) Commit(b *store.Batch) *store.Pending {
 func (f Front) deliver(ctx context.Context, b *store.Batch) (uint64, error) {
 	for {
 		l, changed := f.replicated.leadership()
-		index, err := uint64(0), error(store.ErrNotLeader)
+		index, err := uint64(0), store.ErrNotLeader
 		switch {
 		case l.Leading:
 			index, err = f.Manager.Commit(b).Wait(ctx)

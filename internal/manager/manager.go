@@ -183,7 +183,7 @@ func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 		l, changed := m.replicated.leadership()
 		if !l.Leading || l.Term != lead.Term {
 			cancel()
-			<-done
+			_ = <-done // it was ended
 			return nil
 		}
 		select {

@@ -84,7 +84,7 @@ func TestAcknowledgedWritesOutliveTheProcess(t *testing.T) {
 			require.NotNil(t, store.ServiceByName(v, "web"))
 		})
 		log.Crash()
-		during(t, log, idle, func(ctx context.Context, m *Manager) {
+		during(t, log, idle, func(_ context.Context, m *Manager) {
 			require.NotNil(t, store.ServiceByName(m.Store().View(), "web"))
 		})
 	})

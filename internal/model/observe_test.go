@@ -193,7 +193,7 @@ func TestStatesKeepTheirNumbers(t *testing.T) {
 }
 
 // TestNumbersOfNewerBuilds: what this build has no name for is shown somehow, and does not end it.
-func TestNumbersOfNewerBuilds(t *testing.T) {
+func TestNumbersOfNewerBuilds(*testing.T) {
 	for n := range 256 {
 		_ = fmt.Sprint(State(n), Reason(n), RolloutState(n).Swarm(), Reach(n).Swarm(), Role(n).Swarm())
 	}

@@ -195,7 +195,7 @@ func eachField(b []byte, f func(num protowire.Number, d fieldData, whole []byte)
 			return protowire.ParseError(n)
 		}
 		var d fieldData
-		m := 0
+		var m int
 		switch typ {
 		case protowire.VarintType:
 			d.n, m = protowire.ConsumeVarint(b[n:])

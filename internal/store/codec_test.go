@@ -29,7 +29,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 func TestFieldNumbersAreUnique(t *testing.T) {
 	for _, def := range tables() {
 		seen := map[protowire.Number]bool{}
-		err := eachField(def.encodeRow(fullRow(def)), func(num protowire.Number, _ fieldData, whole []byte) error {
+		err := eachField(def.encodeRow(fullRow(def)), func(num protowire.Number, _ fieldData, _ []byte) error {
 			// A repeated message writes its number once an element; those of fullRow have two.
 			if seen[num] && !(def.ID() == Allocations.ID() && num == 6) {
 				t.Errorf("%s: field %d is written twice", def.Name(), num)

@@ -175,7 +175,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(buf.Bytes())
-	f.Fuzz(func(t *testing.T, b []byte) { _ = New().Restore(bytes.NewReader(b)) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _ = New().Restore(bytes.NewReader(b)) })
 }
 
 // TestWithIsPure: planning over changes leaves the store and the view as they were, shows the changes in its own

@@ -10,7 +10,7 @@ import (
 // The tables the stages write.
 var (
 	Rollouts = rolloutTable()
-	Slots    = define(13, "slot", WriterOrchestrator, func(k model.Key) *model.Slot { return slotAt(k) },
+	Slots    = define(13, "slot", WriterOrchestrator, slotAt,
 		id(1, func(r *model.Slot) *model.ID { return &r.ServiceID }),
 		number(2, func(r *model.Slot) *uint64 { return &r.Slot }),
 		id(3, func(r *model.Slot) *model.ID { return &r.NodeID }),

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestWords(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", Limit+1)))
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", Limit+1)))
 	if _, err := Body(r); httperr.Status(err) != 413 {
 		t.Errorf("%v", err)
 	}

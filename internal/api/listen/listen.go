@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -65,7 +66,7 @@ func openTCP(address string, o Options) (net.Listener, error) {
 	if o.TLS == nil && !o.InsecureTCP {
 		return nil, fmt.Errorf("host tcp://%s without mutual TLS would give root on every node to whoever reaches the port", address)
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on tcp://%s: %w", address, err)
 	}

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -87,7 +88,7 @@ func free(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s is there already and is no socket: move it away or choose another --host", path)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := dial(path)
 	if err == nil {
 		conn.Close()
 		return fmt.Errorf("another process listens on unix://%s: stop it or choose another --host", path)
@@ -113,7 +114,7 @@ type unixListener struct {
 
 func (l *unixListener) Close() error {
 	err := l.UnixListener.Close()
-	if conn, dialErr := net.DialTimeout("unix", l.path, time.Second); dialErr == nil {
+	if conn, dialErr := dial(l.path); dialErr == nil {
 		conn.Close()
 		return err
 	}
@@ -122,3 +123,8 @@ func (l *unixListener) Close() error {
 
 // Addr is the name clients know.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
+// dial asks whether somebody listens: on this machine that is known at once.
+func dial(path string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", path)
+}

@@ -135,7 +135,9 @@ func TestHalfClose(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(10 * time.Second))
+			if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
 			fmt.Fprintf(conn, "POST /v1.41/containers/x/attach HTTP/1.1\r\nHost: x\r\n%sContent-Length: 0\r\n\r\nearly ", tc.header)
 			reader := bufio.NewReader(conn)
 			status, err := reader.ReadString('\n')
@@ -143,7 +145,9 @@ func TestHalfClose(t *testing.T) {
 				t.Fatalf("%q, %v", status, err)
 			}
 			io.WriteString(conn, "late")
-			conn.(*net.TCPConn).CloseWrite()
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
 			rest, err := io.ReadAll(reader)
 			if err != nil || !strings.HasSuffix(string(rest), "\r\n\r\ngot early late") {
 				t.Fatalf("%q, %v", rest, err)
@@ -153,7 +157,7 @@ func TestHalfClose(t *testing.T) {
 }
 
 func TestRefusedHijackIsAnAnswer(t *testing.T) {
-	front := fakeEngine(t, func(w http.ResponseWriter, r *http.Request) {
+	front := fakeEngine(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, `{"message":"no such container"}`)
 	})

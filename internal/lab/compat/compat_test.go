@@ -180,7 +180,7 @@ func start(t *testing.T, startSide func(context.Context, side.Options) (*side.Si
 	if err := side.BuildProgram(t.Context(), program); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "sc")
+	dir, err := os.MkdirTemp("", "sc") //nolint:usetesting // sockets below it need a short path
 	if err != nil {
 		t.Fatal(err)
 	}

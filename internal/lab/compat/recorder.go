@@ -27,7 +27,7 @@ type recorder struct {
 
 // record serves at the socket listen and passes everything on to the other.
 func record(listen, target string) (*recorder, error) {
-	l, err := net.Listen("unix", listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", listen)
 	if err != nil {
 		return nil, fmt.Errorf("listening between the CLI and the API: %w", err)
 	}

@@ -97,13 +97,13 @@ func (b *branch) place(d *demand, give func(*node)) *node {
 	return nil
 }
 
-func (b *branch) before(o *branch) bool {
+func (b *branch) before(o *branch) bool { //nolint:unused // the queue calls it
 	return cmp.Or(cmp.Compare(b.tasks, o.tasks), cmp.Compare(b.value, o.value)) < 0
 }
 
 // before puts the node with fewer tasks of the service first, then that with fewer tasks, and the node on which the
 // service keeps failing last.
-func (c candidate) before(o candidate) bool {
+func (c candidate) before(o candidate) bool { //nolint:unused // the queue calls it
 	return cmp.Or(
 		cmp.Compare(c.failures, o.failures),
 		cmp.Compare(c.own, o.own),

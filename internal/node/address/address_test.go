@@ -2,6 +2,7 @@ package address
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ func TestAdvertise(t *testing.T) {
 	}
 	lo := Interface{Name: "lo", Up: true, Loopback: true, Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}
 	one := []Interface{lo, eth("eth0", "192.0.2.7/24", "fe80::1/64", "2001:db8::7/64"), eth("docker0", "172.17.0.1/16")}
-	two := append(one[:2:2], eth("eth1", "198.51.100.3/24"))
+	two := append(slices.Clone(one[:2]), eth("eth1", "198.51.100.3/24"))
 	docker := []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")}
 
 	for _, c := range []struct {

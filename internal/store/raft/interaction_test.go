@@ -17,7 +17,7 @@ func TestInteraction(t *testing.T) {
 	datadriven.Walk(t, "testdata/interaction", func(t *testing.T, path string) {
 		cryptotest.SetGlobalRandom(t, 1)
 		c := newCluster(raft.Config{SnapshotEntries: 1 << 30, TrailingEntries: 2})
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string {
 			c.trace.Reset()
 			if err := c.command(d); err != nil {
 				fmt.Fprintf(&c.trace, "error: %v\n", err)

@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/cryptotest"
@@ -142,7 +143,7 @@ func (t *trouble) spell(ticks int) {
 func (t *trouble) propose(n *node) {
 	for range t.draw(8, "proposals") {
 		t.proposed++
-		if err := n.m.Propose(fmt.Appendf(nil, "p%d", t.proposed)); err != nil && err != raft.ErrNotLeader {
+		if err := n.m.Propose(fmt.Appendf(nil, "p%d", t.proposed)); err != nil && !errors.Is(err, raft.ErrNotLeader) {
 			t.rt.Fatal(err)
 		}
 	}
@@ -197,7 +198,7 @@ func (t *trouble) recover() {
 			t.c.nodes[id].m.Tick()
 		}
 		if l := t.c.leader(); l != nil && !t.has(l, want) {
-			if err := l.m.Propose([]byte(want)); err != nil && err != raft.ErrNotLeader {
+			if err := l.m.Propose([]byte(want)); err != nil && !errors.Is(err, raft.ErrNotLeader) {
 				t.rt.Fatal(err)
 			}
 		}

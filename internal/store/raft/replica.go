@@ -127,7 +127,7 @@ func (r *Replica) snapshot(ctx context.Context) error {
 			j.Write = func(w io.Writer) error { return write(interruptible{ctx, w}) }
 			if err := j.Run(r.opt.Log); err != nil {
 				if ctx.Err() != nil {
-					return nil
+					return nil //nolint:nilerr // it was interrupted, as it is to be
 				}
 				return fmt.Errorf("raft: a snapshot cannot be written, so this manager stops: %w", err)
 			}

@@ -61,7 +61,7 @@ func (s *Side) startDaemon(binary string) error {
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
 	namespaces := filepath.Dir(s.engine.NetNS())
-	cmd := exec.Command("nsenter", "--net="+namespaces+"/net", "--mount="+namespaces+"/mnt", "--pid="+namespaces+"/pid", "--",
+	cmd := exec.CommandContext(context.Background(), "nsenter", "--net="+namespaces+"/net", "--mount="+namespaces+"/mnt", "--pid="+namespaces+"/pid", "--",
 		binary, "daemon", "--data-dir", filepath.Join(s.Dir, "skep"),
 		"--host", "unix://"+filepath.Join(s.Dir, "skep.sock"), "--engine", s.EngineHost)
 	cmd.Stdout, cmd.Stderr = log, log
