@@ -35,7 +35,7 @@ docker:
   skep daemon &
   skep context
   docker swarm init
-  docker service create --name web --publish 8080:8080,mode=host IMAGE`,
+  docker service create --name web --replicas 3 IMAGE`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		SilenceUsage:      true,
 		SilenceErrors:     true,

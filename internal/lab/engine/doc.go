@@ -1,4 +1,4 @@
-// Package engine runs a private Docker Engine for tests, benchmarks and the demo: its own data, socket, mount and
+// Package engine runs a private Docker Engine for tests and benchmarks: its own data, socket, mount and
 // process namespaces and, unless asked otherwise, its own network. [Start] returns once the engine answers; [Engine.Stop]
 // ends it and everything it started.
 //
