@@ -30,15 +30,6 @@ func (d *disk) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
 	return nil
 }
 
-// Load implements [raft.Log].
-func (d *disk) Load() (raft.Loaded, error) {
-	l, err := d.MemoryLog.Load()
-	if d.w.has(bugForgottenVote) && l.Hard != nil {
-		l.Hard = &pb.HardState{Term: l.Hard.Term, Commit: l.Hard.Commit, Vote: new(uint64(0))}
-	}
-	return l, err
-}
-
 // crash loses what was not synced; of a write under way a part is there.
 func (d *disk) crash(write *raft.Write) {
 	lost := 0

@@ -35,7 +35,6 @@ type node struct {
 	session *session
 	leader  *member // as it was last told; nil: not known
 	tries   int     // to find the leader, in vain
-	newest  uint64  // version of assignments, for a planted bug
 }
 
 func newNode(w *world, id model.ID, host int) *node {

@@ -129,7 +129,6 @@ func (s *session) toAgent(e dispatcher.Envelope) {
 		if !s.agentOpen {
 			return
 		}
-		s.n.w.falsify(s.n, msg)
 		s.n.agent.Receive(s.n.proc.clock.Now(), msg)
 		s.n.act.poke()
 		if e.End {
