@@ -56,6 +56,10 @@ func (s *sealed) nonce(last bool) []byte {
 
 // Seal returns a writer that seals what is written with a passphrase. It counts only after Close.
 func Seal(w io.Writer, random io.Reader, passphrase []byte) (io.WriteCloser, error) {
+	return seal(w, random, passphrase, logN)
+}
+
+func seal(w io.Writer, random io.Reader, passphrase []byte, cost byte) (io.WriteCloser, error) {
 	if len(passphrase) == 0 {
 		return nil, errors.New("the passphrase is empty")
 	}
@@ -63,7 +67,7 @@ func Seal(w io.Writer, random io.Reader, passphrase []byte) (io.WriteCloser, err
 	if _, err := io.ReadFull(random, head[len(sealedMagic):]); err != nil {
 		return nil, fmt.Errorf("draw the backup's salt: %w", err)
 	}
-	head[len(head)-1] = logN
+	head[len(head)-1] = cost
 	s, err := newSealed(head, passphrase)
 	if err != nil {
 		return nil, err
