@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// leaderWait is how long a request waits for the cluster to have a leader: longer than an election takes.
-	leaderWait = 5 * time.Second
+	// leaderWait is how long a request waits for the cluster to have a leader: longer than an election takes, and short
+	// enough that who asks a cluster without one has his answer within five seconds.
+	leaderWait = 4 * time.Second
 	// leaderRetry is how soon a leader that could not be reached is looked for again.
 	leaderRetry = 100 * time.Millisecond
 )
