@@ -85,7 +85,7 @@ func (u *user) run(ctx context.Context, done <-chan struct{}) error {
 		if err := u.insist(ctx, next); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(u.rand.IntN(300)) * time.Millisecond) // a user thinks
+		time.Sleep(time.Duration(u.rand.IntN(1000)) * time.Millisecond) // a user thinks
 	}
 }
 
