@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -182,12 +183,16 @@ func quorumLost(f *fixture) {
 	f.must(f.Host(first).Kill(f.t.Context()))
 	f.must(f.Host(last).Kill(f.t.Context()))
 	for range 2 { // at once, and when the loss is known
+		var all sync.WaitGroup
 		for _, args := range [][]string{
 			{"service", "ls"}, {"node", "ls"}, {"service", "scale", "--detach", "web=3"},
 			{"network", "create", "--driver", "overlay", "nothing"}, {"swarm", "join-token", "worker"},
 		} {
-			f.refused(left, "the cluster has no leader: a majority of its managers must be up and reach each other", args...)
+			all.Go(func() {
+				f.refused(left, "the cluster has no leader: a majority of its managers must be up and reach each other", args...)
+			})
 		}
+		all.Wait()
 		if got := f.docker(left, "info", "--format", "{{.Swarm.LocalNodeState}}"); got != "active" {
 			f.t.Errorf("docker info tells %q", got)
 		}

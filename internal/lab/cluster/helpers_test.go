@@ -77,14 +77,15 @@ func (f *fixture) docker(host string, args ...string) string {
 	return out
 }
 
-// refused runs a docker command on a host that has to fail with this text within five seconds.
+// refused runs a docker command on a host that has to fail with this text within five seconds. Several goroutines may do so.
 func (f *fixture) refused(host, text string, args ...string) {
 	f.t.Helper()
 	began := time.Now()
 	out, errs, err := f.try(host, args...)
 	took := time.Since(began)
 	if err == nil {
-		f.t.Fatalf("docker %s on %s did not fail: %s", mask(args), host, out)
+		f.t.Errorf("docker %s on %s did not fail: %s", mask(args), host, out)
+		return
 	}
 	if !strings.Contains(errs, text) || !strings.Contains(errs, "Error response from daemon: ") {
 		f.t.Errorf("docker %s on %s says %q, wanted %q", mask(args), host, errs, text)
