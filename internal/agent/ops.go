@@ -76,7 +76,7 @@ func (q *opQueue) add(kind Kind, task model.ID) *Op {
 func (m *Machine) look(now time.Time, t *task, out *Output) {
 	if t.op != nil && t.op.begun {
 		// What happened to the container meanwhile counts; whether it is there is told by the operation's end.
-		t.settle(now)
+		t.settle(now, m.set.synced)
 		m.reconsider(t, out)
 		m.noteReport(t)
 		return
@@ -87,7 +87,7 @@ func (m *Machine) look(now time.Time, t *task, out *Output) {
 		m.noteReport(t)
 		return
 	}
-	t.settle(now)
+	t.settle(now, m.set.synced)
 	kind, later := t.want(now, m.set.synced)
 	switch {
 	case kind != none && t.retryAt.After(now):

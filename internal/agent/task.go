@@ -60,14 +60,19 @@ func (t *task) reach(s model.State) {
 }
 
 // settle draws a task's state from its container.
-func (t *task) settle(now time.Time) {
+//
+// Until a manager has told this process all that is assigned, an end is not judged: what was kept on disk may be older
+// than the order that ended the container.
+func (t *task) settle(now time.Time, synced bool) {
 	if t.running() && !t.stopped.IsZero() && !now.Before(t.stopped.Add(exitGrace)) {
 		t.container.Phase = executor.Exited // its exit code did not come
 	}
 	if t.assigned == nil || t.state.Terminal() {
 		return
 	}
+	ended := !t.has || t.container.Phase == executor.Exited
 	switch {
+	case ended && !synced && t.desired() < model.StateShutdown:
 	case !t.has:
 		t.settleAbsent()
 	case t.container.Phase == executor.Exited:
