@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// leaderWait is how long a request waits for the cluster to have a leader: longer than an election takes, and short
+	// LeaderWait is how long a request waits for the cluster to have a leader: longer than an election takes, and short
 	// enough that who asks a cluster without one has his answer within five seconds.
-	leaderWait = 4 * time.Second
-	// leaderRetry is how soon a leader that could not be reached is looked for again.
-	leaderRetry = 100 * time.Millisecond
+	LeaderWait = 4 * time.Second
+	// LeaderRetry is how soon a leader that could not be reached is looked for again.
+	LeaderRetry = 100 * time.Millisecond
 )
 
 // ErrNoLeader is said when no leader was found in time: most of the managers are down, or cannot reach each other.
@@ -38,7 +38,7 @@ func (f Front) Commit(b *store.Batch) *store.Pending {
 	}
 	p := store.NewPending()
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
+		ctx, cancel := context.WithTimeout(context.Background(), LeaderWait)
 		defer cancel()
 		p.Resolve(f.deliver(ctx, b))
 	}()
@@ -62,7 +62,7 @@ func (f Front) deliver(ctx context.Context, b *store.Batch) (uint64, error) {
 		if !errors.Is(err, store.ErrNotLeader) {
 			return index, err
 		}
-		retry, stop := f.opt.Env.NewTimer(leaderRetry)
+		retry, stop := f.opt.Env.NewTimer(LeaderRetry)
 		select {
 		case <-changed:
 		case <-retry:
@@ -109,7 +109,7 @@ func (f Front) await(ctx context.Context, index uint64) error {
 
 // Fresh returns a view that holds everything acknowledged anywhere in the cluster before the call.
 func (f Front) Fresh(ctx context.Context) (store.View, error) {
-	ctx, cancel := context.WithTimeout(ctx, leaderWait)
+	ctx, cancel := context.WithTimeout(ctx, LeaderWait)
 	defer cancel()
 	v, err := f.Manager.Fresh(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -4,16 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"time"
 
+	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
-)
-
-const (
-	// leaderWait and leaderRetry are those of the managers' front.
-	leaderWait  = 5 * time.Second
-	leaderRetry = 100 * time.Millisecond
 )
 
 var (
@@ -106,7 +100,7 @@ func (m *member) fresh(f func(error)) {
 	c.reads[token] = f
 	m.machine.Read(token)
 	m.raft.poke()
-	m.w.after(leaderWait, m.proc.do(func() {
+	m.w.after(manager.LeaderWait, m.proc.do(func() {
 		if c.reads[token] != nil {
 			delete(c.reads, token)
 			f(errTimeout)
@@ -132,7 +126,7 @@ func (m *member) commit(o *op, b *store.Batch, done func(uint64, error)) {
 
 // write commits a batch at whoever leads, and answers when this member shows it.
 func (m *member) write(o *op, b *store.Batch, answer func(uint64, error)) {
-	end, over := m.w.now().Add(leaderWait), false
+	end, over := m.w.now().Add(manager.LeaderWait), false
 	once := func(index uint64, err error) {
 		if !over {
 			over = true
@@ -147,7 +141,7 @@ func (m *member) write(o *op, b *store.Batch, answer func(uint64, error)) {
 		case over:
 		case again:
 			asked = false
-			m.w.after(leaderRetry, m.proc.do(try))
+			m.w.after(manager.LeaderRetry, m.proc.do(try))
 		case err != nil:
 			once(index, err)
 		default:
@@ -169,7 +163,7 @@ func (m *member) write(o *op, b *store.Batch, answer func(uint64, error)) {
 			landed(0, store.ErrNotLeader)
 		}
 	}
-	m.w.after(leaderWait, m.proc.do(func() {
+	m.w.after(manager.LeaderWait, m.proc.do(func() {
 		if asked {
 			once(0, errUnknown)
 		}
