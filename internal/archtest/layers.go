@@ -28,9 +28,11 @@ func layers() [][]group {
 		{
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
-			{path: "internal/network/overlay"}, {path: "internal/network/mesh"}, {path: "internal/network/dns"}, {path: "internal/network/kernel"},
+			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"},
 			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
 		},
+		// What drives one node's data plane.
+		{{path: "internal/network/dataplane"}},
 		{{path: "internal/api"}},
 		{{path: "internal/manager", only: true}},
 		{{path: "internal/node/remote"}},

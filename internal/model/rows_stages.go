@@ -151,6 +151,17 @@ type NetworkAddr struct {
 // Key is the row's primary key: an owner has at most one allocation, ids never repeat across kinds.
 func (r *Allocation) Key() Key { return KeyOf(r.Owner) }
 
+// Attachment is a container on an attachable network that no task runs: a guest. Its address is in the Allocation of the
+// same owner. Writer: dispatcher.
+type Attachment struct {
+	Meta
+	ID        ID
+	NodeID    ID
+	NetworkID ID
+	Addr      netip.Addr // the address its user asked for; invalid: any
+	Names     []string   // the container's name and its aliases on this network
+}
+
 // Placement is where the scheduler put a task, or why it could not. Writer: scheduler.
 type Placement struct {
 	Meta
@@ -195,4 +206,5 @@ func (r *ServiceRevision) Key() Key { return KeyOf(r.ID) }
 func (r *Rollout) Key() Key         { return KeyOf(r.ServiceID) }
 func (r *Task) Key() Key            { return KeyOf(r.ID) }
 func (r *Placement) Key() Key       { return KeyOf(r.TaskID) }
+func (r *Attachment) Key() Key      { return KeyOf(r.ID) }
 func (r *TaskStatus) Key() Key      { return KeyOf(r.TaskID) }

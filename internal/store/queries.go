@@ -41,6 +41,8 @@ func tableDef(num TableID) tableDescriptor {
 		return Allocations
 	case Placements.id:
 		return Placements
+	case Attachments.id:
+		return Attachments
 	case Statuses.id:
 		return Statuses
 	case Revocations.id:
@@ -151,6 +153,11 @@ func SlotsOf(v View, service model.ID) iter.Seq[*model.Slot] {
 // PlacedOn yields the placements on a node.
 func PlacedOn(v View, node model.ID) iter.Seq[*model.Placement] {
 	return placementsByNode.while(v, &model.Placement{NodeID: node}, func(p *model.Placement) bool { return p.NodeID == node })
+}
+
+// GuestsOf walks the containers on attachable networks that a node reported.
+func GuestsOf(v View, node model.ID) iter.Seq[*model.Attachment] {
+	return attachmentsByNode.while(v, &model.Attachment{NodeID: node}, func(a *model.Attachment) bool { return a.NodeID == node })
 }
 
 // inUse reports whether a service's wanted or active revision refers to a network, secret or config. Tasks of a

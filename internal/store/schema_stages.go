@@ -39,6 +39,13 @@ var (
 		list(6, func(r *model.Allocation) *[]model.NetworkAddr { return &r.Networks }, networkAddrFields()),
 		asJSON(7, func(r *model.Allocation) *[]swarm.PortConfig { return &r.Ports }, func(r *model.Allocation) bool { return len(r.Ports) == 0 }),
 	)
+	Attachments = define(19, "attachment", WriterDispatcher, func(k model.Key) *model.Attachment { return &model.Attachment{ID: k.A} },
+		id(1, func(r *model.Attachment) *model.ID { return &r.ID }),
+		id(2, func(r *model.Attachment) *model.ID { return &r.NodeID }),
+		id(3, func(r *model.Attachment) *model.ID { return &r.NetworkID }),
+		addr(4, func(r *model.Attachment) *netip.Addr { return &r.Addr }),
+		asJSON(5, func(r *model.Attachment) *[]string { return &r.Names }, func(r *model.Attachment) bool { return len(r.Names) == 0 }),
+	).with(attachmentsByNode)
 	Placements = placementTable()
 	Statuses   = define(17, "task status", WriterDispatcher, func(k model.Key) *model.TaskStatus { return &model.TaskStatus{TaskID: k.A} },
 		id(1, func(r *model.TaskStatus) *model.ID { return &r.TaskID }),
@@ -57,7 +64,8 @@ var (
 	tasksBySlot = &Index[model.Task]{name: "service, slot, node", cmp: func(a, b *model.Task) int {
 		return compareSlots(a.ServiceID, b.ServiceID, a.Slot, b.Slot, a.NodeID, b.NodeID)
 	}}
-	placementsByNode = &Index[model.Placement]{name: "node", cmp: func(a, b *model.Placement) int { return a.NodeID.Compare(b.NodeID) },
+	attachmentsByNode = &Index[model.Attachment]{name: "node", cmp: func(a, b *model.Attachment) int { return a.NodeID.Compare(b.NodeID) }}
+	placementsByNode  = &Index[model.Placement]{name: "node", cmp: func(a, b *model.Placement) int { return a.NodeID.Compare(b.NodeID) },
 		where: func(r *model.Placement) bool { return !r.NodeID.IsZero() }}
 )
 

@@ -101,3 +101,15 @@ func FromCloseLogs(m *CloseLogs) *ManagerMessage {
 func FromAnswer(m *Heartbeat) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_Heartbeat{Heartbeat: m}}
 }
+
+func FromFabric(m *Fabric) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_Fabric{Fabric: m}}
+}
+
+func FromFabricApplied(m *FabricApplied) *AgentMessage {
+	return &AgentMessage{Kind: &AgentMessage_FabricApplied{FabricApplied: m}}
+}
+
+func FromGuests(m *Guests) *AgentMessage {
+	return &AgentMessage{Kind: &AgentMessage_Guests{Guests: m}}
+}

@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23, 0}
+	return file_wire_proto_rawDescGZIP(), []int{32, 0}
 }
 
 // Manager is where a manager is reached.
@@ -150,6 +150,8 @@ type AgentMessage struct {
 	//	*AgentMessage_Heartbeat
 	//	*AgentMessage_Describe
 	//	*AgentMessage_Bye
+	//	*AgentMessage_FabricApplied
+	//	*AgentMessage_Guests
 	Kind          isAgentMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -237,6 +239,24 @@ func (x *AgentMessage) GetBye() *Bye {
 	return nil
 }
 
+func (x *AgentMessage) GetFabricApplied() *FabricApplied {
+	if x != nil {
+		if x, ok := x.Kind.(*AgentMessage_FabricApplied); ok {
+			return x.FabricApplied
+		}
+	}
+	return nil
+}
+
+func (x *AgentMessage) GetGuests() *Guests {
+	if x != nil {
+		if x, ok := x.Kind.(*AgentMessage_Guests); ok {
+			return x.Guests
+		}
+	}
+	return nil
+}
+
 type isAgentMessage_Kind interface {
 	isAgentMessage_Kind()
 }
@@ -261,6 +281,14 @@ type AgentMessage_Bye struct {
 	Bye *Bye `protobuf:"bytes,5,opt,name=bye,proto3,oneof"`
 }
 
+type AgentMessage_FabricApplied struct {
+	FabricApplied *FabricApplied `protobuf:"bytes,6,opt,name=fabric_applied,json=fabricApplied,proto3,oneof"`
+}
+
+type AgentMessage_Guests struct {
+	Guests *Guests `protobuf:"bytes,7,opt,name=guests,proto3,oneof"`
+}
+
 func (*AgentMessage_Hello) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Statuses) isAgentMessage_Kind() {}
@@ -270,6 +298,10 @@ func (*AgentMessage_Heartbeat) isAgentMessage_Kind() {}
 func (*AgentMessage_Describe) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Bye) isAgentMessage_Kind() {}
+
+func (*AgentMessage_FabricApplied) isAgentMessage_Kind() {}
+
+func (*AgentMessage_Guests) isAgentMessage_Kind() {}
 
 type ManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,6 +316,7 @@ type ManagerMessage struct {
 	//	*ManagerMessage_OpenLogs
 	//	*ManagerMessage_CloseLogs
 	//	*ManagerMessage_Heartbeat
+	//	*ManagerMessage_Fabric
 	Kind          isManagerMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -407,6 +440,15 @@ func (x *ManagerMessage) GetHeartbeat() *Heartbeat {
 	return nil
 }
 
+func (x *ManagerMessage) GetFabric() *Fabric {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_Fabric); ok {
+			return x.Fabric
+		}
+	}
+	return nil
+}
+
 type isManagerMessage_Kind interface {
 	isManagerMessage_Kind()
 }
@@ -447,6 +489,10 @@ type ManagerMessage_Heartbeat struct {
 	Heartbeat *Heartbeat `protobuf:"bytes,9,opt,name=heartbeat,proto3,oneof"` // answers the agent's, so that it notices a manager that is gone without a word
 }
 
+type ManagerMessage_Fabric struct {
+	Fabric *Fabric `protobuf:"bytes,10,opt,name=fabric,proto3,oneof"`
+}
+
 func (*ManagerMessage_Welcome) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
@@ -464,6 +510,8 @@ func (*ManagerMessage_OpenLogs) isManagerMessage_Kind() {}
 func (*ManagerMessage_CloseLogs) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Heartbeat) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_Fabric) isManagerMessage_Kind() {}
 
 // Managers is where all managers are reached. A manager that leads says it first in a session, and again when it changes.
 type Managers struct {
@@ -1764,6 +1812,692 @@ func (x *Blob) GetData() []byte {
 	return nil
 }
 
+// Fabric is what a node's data plane is made from: which nodes there are, and of each network that this node is on (the
+// ingress network: of every node's) who is reached at which address. All of it, or what changed since the message before.
+type Fabric struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Full          bool                   `protobuf:"varint,1,opt,name=full,proto3" json:"full,omitempty"`
+	Nonce         uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"` // the session's, as in Hello
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`     // rises by one in a session; FabricApplied answers it
+	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"` // as in Assignments
+	Version       uint64                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	Nodes         []*FabricNode          `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	GoneNodes     [][]byte               `protobuf:"bytes,7,rep,name=gone_nodes,json=goneNodes,proto3" json:"gone_nodes,omitempty"`
+	Networks      []*FabricNetwork       `protobuf:"bytes,8,rep,name=networks,proto3" json:"networks,omitempty"`
+	GoneNetworks  [][]byte               `protobuf:"bytes,9,rep,name=gone_networks,json=goneNetworks,proto3" json:"gone_networks,omitempty"` // nothing on this node is on them any more
+	DataPort      uint32                 `protobuf:"varint,10,opt,name=data_port,json=dataPort,proto3" json:"data_port,omitempty"`           // UDP port of the overlays; 0: 4789
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fabric) Reset() {
+	*x = Fabric{}
+	mi := &file_wire_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fabric) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fabric) ProtoMessage() {}
+
+func (x *Fabric) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fabric.ProtoReflect.Descriptor instead.
+func (*Fabric) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Fabric) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *Fabric) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+func (x *Fabric) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Fabric) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Fabric) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Fabric) GetNodes() []*FabricNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *Fabric) GetGoneNodes() [][]byte {
+	if x != nil {
+		return x.GoneNodes
+	}
+	return nil
+}
+
+func (x *Fabric) GetNetworks() []*FabricNetwork {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *Fabric) GetGoneNetworks() [][]byte {
+	if x != nil {
+		return x.GoneNetworks
+	}
+	return nil
+}
+
+func (x *Fabric) GetDataPort() uint32 {
+	if x != nil {
+		return x.DataPort
+	}
+	return 0
+}
+
+// FabricApplied says that load balancing, forwarding and names of this node are as of seq, and of all before it.
+type FabricApplied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nonce         uint64                 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FabricApplied) Reset() {
+	*x = FabricApplied{}
+	mi := &file_wire_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FabricApplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FabricApplied) ProtoMessage() {}
+
+func (x *FabricApplied) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FabricApplied.ProtoReflect.Descriptor instead.
+func (*FabricApplied) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FabricApplied) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+func (x *FabricApplied) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+// FabricNode is a node of the cluster as others send packets to it.
+type FabricNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Underlay      []byte                 `protobuf:"bytes,2,opt,name=underlay,proto3" json:"underlay,omitempty"` // netip.Addr, binary: where its overlay packets are sent
+	Ingress       []byte                 `protobuf:"bytes,3,opt,name=ingress,proto3" json:"ingress,omitempty"`   // netip.Prefix, binary: its own address on the ingress network; empty: it has none
+	Down          bool                   `protobuf:"varint,4,opt,name=down,proto3" json:"down,omitempty"`        // taken for dead: its connections are reset
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FabricNode) Reset() {
+	*x = FabricNode{}
+	mi := &file_wire_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FabricNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FabricNode) ProtoMessage() {}
+
+func (x *FabricNode) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FabricNode.ProtoReflect.Descriptor instead.
+func (*FabricNode) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FabricNode) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *FabricNode) GetUnderlay() []byte {
+	if x != nil {
+		return x.Underlay
+	}
+	return nil
+}
+
+func (x *FabricNode) GetIngress() []byte {
+	if x != nil {
+		return x.Ingress
+	}
+	return nil
+}
+
+func (x *FabricNode) GetDown() bool {
+	if x != nil {
+		return x.Down
+	}
+	return false
+}
+
+// FabricNetwork is one network, or what changed of it.
+type FabricNetwork struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Full          bool                   `protobuf:"varint,2,opt,name=full,proto3" json:"full,omitempty"`      // of this network all is here: services and endpoints not named are gone
+	Network       *Network               `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"` // absent: as before
+	Services      []*FabricService       `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
+	GoneServices  [][]byte               `protobuf:"bytes,5,rep,name=gone_services,json=goneServices,proto3" json:"gone_services,omitempty"`
+	Endpoints     []*Endpoint            `protobuf:"bytes,6,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	GoneEndpoints [][]byte               `protobuf:"bytes,7,rep,name=gone_endpoints,json=goneEndpoints,proto3" json:"gone_endpoints,omitempty"` // by id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FabricNetwork) Reset() {
+	*x = FabricNetwork{}
+	mi := &file_wire_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FabricNetwork) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FabricNetwork) ProtoMessage() {}
+
+func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FabricNetwork.ProtoReflect.Descriptor instead.
+func (*FabricNetwork) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FabricNetwork) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *FabricNetwork) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *FabricNetwork) GetNetwork() *Network {
+	if x != nil {
+		return x.Network
+	}
+	return nil
+}
+
+func (x *FabricNetwork) GetServices() []*FabricService {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *FabricNetwork) GetGoneServices() [][]byte {
+	if x != nil {
+		return x.GoneServices
+	}
+	return nil
+}
+
+func (x *FabricNetwork) GetEndpoints() []*Endpoint {
+	if x != nil {
+		return x.Endpoints
+	}
+	return nil
+}
+
+func (x *FabricNetwork) GetGoneEndpoints() [][]byte {
+	if x != nil {
+		return x.GoneEndpoints
+	}
+	return nil
+}
+
+// FabricService is a service on one network.
+type FabricService struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Vip           []byte                 `protobuf:"bytes,3,opt,name=vip,proto3" json:"vip,omitempty"`         // netip.Addr, binary; empty: names lead to the tasks' own addresses (dnsrr)
+	Aliases       []string               `protobuf:"bytes,4,rep,name=aliases,proto3" json:"aliases,omitempty"` // further names on this network
+	Ports         []*Port                `protobuf:"bytes,5,rep,name=ports,proto3" json:"ports,omitempty"`     // published through the ingress network; only there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FabricService) Reset() {
+	*x = FabricService{}
+	mi := &file_wire_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FabricService) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FabricService) ProtoMessage() {}
+
+func (x *FabricService) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FabricService.ProtoReflect.Descriptor instead.
+func (*FabricService) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FabricService) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *FabricService) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FabricService) GetVip() []byte {
+	if x != nil {
+		return x.Vip
+	}
+	return nil
+}
+
+func (x *FabricService) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *FabricService) GetPorts() []*Port {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
+}
+
+// Port is a port that is published on every node.
+type Port struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Protocol      string                 `protobuf:"bytes,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // tcp, udp, sctp
+	Published     uint32                 `protobuf:"varint,2,opt,name=published,proto3" json:"published,omitempty"`
+	Target        uint32                 `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Port) Reset() {
+	*x = Port{}
+	mi := &file_wire_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Port) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Port) ProtoMessage() {}
+
+func (x *Port) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Port.ProtoReflect.Descriptor instead.
+func (*Port) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Port) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Port) GetPublished() uint32 {
+	if x != nil {
+		return x.Published
+	}
+	return 0
+}
+
+func (x *Port) GetTarget() uint32 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+// Endpoint is one container's place on one network, from when it has an address until its container has ended.
+type Endpoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`                                // of the task, or of the guest
+	ServiceId     []byte                 `protobuf:"bytes,2,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"` // empty: a guest
+	NodeId        []byte                 `protobuf:"bytes,3,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Addr          []byte                 `protobuf:"bytes,4,opt,name=addr,proto3" json:"addr,omitempty"`        // netip.Addr, binary
+	Serving       bool                   `protobuf:"varint,5,opt,name=serving,proto3" json:"serving,omitempty"` // running, healthy and not about to be stopped: it may be given connections and be told to who asks for names
+	Names         []string               `protobuf:"bytes,6,rep,name=names,proto3" json:"names,omitempty"`      // its own names on this network
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Endpoint) Reset() {
+	*x = Endpoint{}
+	mi := &file_wire_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Endpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Endpoint) ProtoMessage() {}
+
+func (x *Endpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
+func (*Endpoint) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Endpoint) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Endpoint) GetServiceId() []byte {
+	if x != nil {
+		return x.ServiceId
+	}
+	return nil
+}
+
+func (x *Endpoint) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *Endpoint) GetAddr() []byte {
+	if x != nil {
+		return x.Addr
+	}
+	return nil
+}
+
+func (x *Endpoint) GetServing() bool {
+	if x != nil {
+		return x.Serving
+	}
+	return false
+}
+
+func (x *Endpoint) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+// Guests are the containers on attachable networks that no task runs: all of a node's, or what changed.
+type Guests struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Full          bool                   `protobuf:"varint,1,opt,name=full,proto3" json:"full,omitempty"`
+	Guests        []*Guest               `protobuf:"bytes,2,rep,name=guests,proto3" json:"guests,omitempty"`
+	Gone          [][]byte               `protobuf:"bytes,3,rep,name=gone,proto3" json:"gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guests) Reset() {
+	*x = Guests{}
+	mi := &file_wire_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guests) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guests) ProtoMessage() {}
+
+func (x *Guests) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guests.ProtoReflect.Descriptor instead.
+func (*Guests) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Guests) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *Guests) GetGuests() []*Guest {
+	if x != nil {
+		return x.Guests
+	}
+	return nil
+}
+
+func (x *Guests) GetGone() [][]byte {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+// Guest is one such container's place on one network. The managers answer with its Endpoint.
+type Guest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	NetworkId     []byte                 `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	Addr          []byte                 `protobuf:"bytes,3,opt,name=addr,proto3" json:"addr,omitempty"`   // netip.Addr, binary: asked for by its user; empty: any
+	Names         []string               `protobuf:"bytes,4,rep,name=names,proto3" json:"names,omitempty"` // container's name and aliases
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guest) Reset() {
+	*x = Guest{}
+	mi := &file_wire_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guest) ProtoMessage() {}
+
+func (x *Guest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guest.ProtoReflect.Descriptor instead.
+func (*Guest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Guest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Guest) GetNetworkId() []byte {
+	if x != nil {
+		return x.NetworkId
+	}
+	return nil
+}
+
+func (x *Guest) GetAddr() []byte {
+	if x != nil {
+		return x.Addr
+	}
+	return nil
+}
+
+func (x *Guest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 // Saved is what an agent keeps on disk: no secret, no credentials.
 type Saved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1775,7 +2509,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +2521,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +2534,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -1830,7 +2564,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2576,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2589,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -1895,14 +2629,16 @@ const file_wire_proto_rawDesc = "" +
 	"\aManager\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
-	"\x06leader\x18\x03 \x01(\bR\x06leader\"\x92\x02\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\"\x88\x03\n" +
 	"\fAgentMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.skep.wire.v1.HelloH\x00R\x05hello\x127\n" +
 	"\bstatuses\x18\x02 \x01(\v2\x19.skep.wire.v1.StatusBatchH\x00R\bstatuses\x127\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribe\x12%\n" +
-	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03byeB\x06\n" +
-	"\x04kind\"\xf1\x03\n" +
+	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03bye\x12D\n" +
+	"\x0efabric_applied\x18\x06 \x01(\v2\x1b.skep.wire.v1.FabricAppliedH\x00R\rfabricApplied\x12.\n" +
+	"\x06guests\x18\a \x01(\v2\x14.skep.wire.v1.GuestsH\x00R\x06guestsB\x06\n" +
+	"\x04kind\"\xa1\x04\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
 	"\vassignments\x18\x02 \x01(\v2\x19.skep.wire.v1.AssignmentsH\x00R\vassignments\x12%\n" +
@@ -1913,7 +2649,9 @@ const file_wire_proto_rawDesc = "" +
 	"\topen_logs\x18\a \x01(\v2\x16.skep.wire.v1.OpenLogsH\x00R\bopenLogs\x128\n" +
 	"\n" +
 	"close_logs\x18\b \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogs\x127\n" +
-	"\theartbeat\x18\t \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
+	"\theartbeat\x18\t \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x12.\n" +
+	"\x06fabric\x18\n" +
+	" \x01(\v2\x14.skep.wire.v1.FabricH\x00R\x06fabricB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
 	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
@@ -2021,7 +2759,65 @@ const file_wire_proto_rawDesc = "" +
 	"\x03vni\x18\x06 \x01(\rR\x03vni\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"b\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"\xbe\x02\n" +
+	"\x06Fabric\x12\x12\n" +
+	"\x04full\x18\x01 \x01(\bR\x04full\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x04R\aversion\x12.\n" +
+	"\x05nodes\x18\x06 \x03(\v2\x18.skep.wire.v1.FabricNodeR\x05nodes\x12\x1d\n" +
+	"\n" +
+	"gone_nodes\x18\a \x03(\fR\tgoneNodes\x127\n" +
+	"\bnetworks\x18\b \x03(\v2\x1b.skep.wire.v1.FabricNetworkR\bnetworks\x12#\n" +
+	"\rgone_networks\x18\t \x03(\fR\fgoneNetworks\x12\x1b\n" +
+	"\tdata_port\x18\n" +
+	" \x01(\rR\bdataPort\"7\n" +
+	"\rFabricApplied\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"f\n" +
+	"\n" +
+	"FabricNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1a\n" +
+	"\bunderlay\x18\x02 \x01(\fR\bunderlay\x12\x18\n" +
+	"\aingress\x18\x03 \x01(\fR\aingress\x12\x12\n" +
+	"\x04down\x18\x04 \x01(\bR\x04down\"\x9f\x02\n" +
+	"\rFabricNetwork\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04full\x18\x02 \x01(\bR\x04full\x12/\n" +
+	"\anetwork\x18\x03 \x01(\v2\x15.skep.wire.v1.NetworkR\anetwork\x127\n" +
+	"\bservices\x18\x04 \x03(\v2\x1b.skep.wire.v1.FabricServiceR\bservices\x12#\n" +
+	"\rgone_services\x18\x05 \x03(\fR\fgoneServices\x124\n" +
+	"\tendpoints\x18\x06 \x03(\v2\x16.skep.wire.v1.EndpointR\tendpoints\x12%\n" +
+	"\x0egone_endpoints\x18\a \x03(\fR\rgoneEndpoints\"\x89\x01\n" +
+	"\rFabricService\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x03vip\x18\x03 \x01(\fR\x03vip\x12\x18\n" +
+	"\aaliases\x18\x04 \x03(\tR\aaliases\x12(\n" +
+	"\x05ports\x18\x05 \x03(\v2\x12.skep.wire.v1.PortR\x05ports\"X\n" +
+	"\x04Port\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\tR\bprotocol\x12\x1c\n" +
+	"\tpublished\x18\x02 \x01(\rR\tpublished\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\rR\x06target\"\x96\x01\n" +
+	"\bEndpoint\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
+	"\n" +
+	"service_id\x18\x02 \x01(\fR\tserviceId\x12\x17\n" +
+	"\anode_id\x18\x03 \x01(\fR\x06nodeId\x12\x12\n" +
+	"\x04addr\x18\x04 \x01(\fR\x04addr\x12\x18\n" +
+	"\aserving\x18\x05 \x01(\bR\aserving\x12\x14\n" +
+	"\x05names\x18\x06 \x03(\tR\x05names\"]\n" +
+	"\x06Guests\x12\x12\n" +
+	"\x04full\x18\x01 \x01(\bR\x04full\x12+\n" +
+	"\x06guests\x18\x02 \x03(\v2\x13.skep.wire.v1.GuestR\x06guests\x12\x12\n" +
+	"\x04gone\x18\x03 \x03(\fR\x04gone\"`\n" +
+	"\x05Guest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x02 \x01(\fR\tnetworkId\x12\x12\n" +
+	"\x04addr\x18\x03 \x01(\fR\x04addr\x12\x14\n" +
+	"\x05names\x18\x04 \x03(\tR\x05names\"b\n" +
 	"\x05Saved\x12;\n" +
 	"\vassignments\x18\x01 \x01(\v2\x19.skep.wire.v1.AssignmentsR\vassignments\x12\x1c\n" +
 	"\tstrangers\x18\x02 \x03(\fR\tstrangers\"\xf1\x01\n" +
@@ -2053,7 +2849,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*Manager)(nil),        // 1: skep.wire.v1.Manager
@@ -2078,8 +2874,17 @@ var file_wire_proto_goTypes = []any{
 	(*Revision)(nil),       // 20: skep.wire.v1.Revision
 	(*Network)(nil),        // 21: skep.wire.v1.Network
 	(*Blob)(nil),           // 22: skep.wire.v1.Blob
-	(*Saved)(nil),          // 23: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 24: skep.wire.v1.Goodbye
+	(*Fabric)(nil),         // 23: skep.wire.v1.Fabric
+	(*FabricApplied)(nil),  // 24: skep.wire.v1.FabricApplied
+	(*FabricNode)(nil),     // 25: skep.wire.v1.FabricNode
+	(*FabricNetwork)(nil),  // 26: skep.wire.v1.FabricNetwork
+	(*FabricService)(nil),  // 27: skep.wire.v1.FabricService
+	(*Port)(nil),           // 28: skep.wire.v1.Port
+	(*Endpoint)(nil),       // 29: skep.wire.v1.Endpoint
+	(*Guests)(nil),         // 30: skep.wire.v1.Guests
+	(*Guest)(nil),          // 31: skep.wire.v1.Guest
+	(*Saved)(nil),          // 32: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 33: skep.wire.v1.Goodbye
 }
 var file_wire_proto_depIdxs = []int32{
 	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
@@ -2087,35 +2892,45 @@ var file_wire_proto_depIdxs = []int32{
 	7,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
 	12, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
 	8,  // 4: skep.wire.v1.AgentMessage.bye:type_name -> skep.wire.v1.Bye
-	6,  // 5: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	16, // 6: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	15, // 7: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	24, // 8: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
-	4,  // 9: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
-	9,  // 10: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
-	10, // 11: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
-	11, // 12: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
-	7,  // 13: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	1,  // 14: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	1,  // 15: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
-	14, // 16: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	18, // 17: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	20, // 18: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	21, // 19: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	22, // 20: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	22, // 21: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	17, // 22: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	19, // 23: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	16, // 24: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 25: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 26: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 27: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 28: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	28, // [28:29] is the sub-list for method output_type
-	27, // [27:28] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	24, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
+	30, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
+	6,  // 7: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
+	16, // 8: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	15, // 9: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	33, // 10: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	4,  // 11: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
+	9,  // 12: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
+	10, // 13: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
+	11, // 14: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
+	7,  // 15: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
+	23, // 16: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
+	1,  // 17: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 18: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	14, // 19: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	18, // 20: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	20, // 21: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	21, // 22: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	22, // 23: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	22, // 24: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	17, // 25: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	19, // 26: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	25, // 27: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
+	26, // 28: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
+	21, // 29: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
+	27, // 30: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
+	29, // 31: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
+	28, // 32: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
+	31, // 33: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
+	16, // 34: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 35: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 36: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 37: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 38: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	38, // [38:39] is the sub-list for method output_type
+	37, // [37:38] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2129,6 +2944,8 @@ func file_wire_proto_init() {
 		(*AgentMessage_Heartbeat)(nil),
 		(*AgentMessage_Describe)(nil),
 		(*AgentMessage_Bye)(nil),
+		(*AgentMessage_FabricApplied)(nil),
+		(*AgentMessage_Guests)(nil),
 	}
 	file_wire_proto_msgTypes[2].OneofWrappers = []any{
 		(*ManagerMessage_Welcome)(nil),
@@ -2140,6 +2957,7 @@ func file_wire_proto_init() {
 		(*ManagerMessage_OpenLogs)(nil),
 		(*ManagerMessage_CloseLogs)(nil),
 		(*ManagerMessage_Heartbeat)(nil),
+		(*ManagerMessage_Fabric)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2147,7 +2965,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
