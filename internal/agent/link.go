@@ -25,6 +25,7 @@ type link struct {
 	reports   []model.ID // tasks with something to report, each once
 	isNoted   map[model.ID]bool
 	hangup    bool
+	fabric    fabricLink
 }
 
 const (
@@ -88,6 +89,8 @@ func (m *Machine) Receive(now time.Time, msg *wire.ManagerMessage) {
 		m.receiveGoodbye(k.Goodbye)
 	case *wire.ManagerMessage_Peers:
 		m.receivePeers(k.Peers)
+	case *wire.ManagerMessage_Fabric:
+		m.receiveFabric(k.Fabric)
 	case *wire.ManagerMessage_OpenLogs:
 		if m.link.welcomed {
 			m.openLogs = append(m.openLogs, k.OpenLogs)
@@ -184,6 +187,7 @@ func (m *Machine) talk(now time.Time, out *Output) {
 			out.Send = append(out.Send, wire.FromStatuses(&wire.StatusBatch{Seq: l.seq, Statuses: batch}))
 		}
 	}
+	m.talkFabric(out)
 	if !l.beat.After(now) {
 		l.beat = now.Add(l.period)
 		out.Send = append(out.Send, wire.FromHeartbeat(&wire.Heartbeat{}))

@@ -61,6 +61,7 @@ type Machine struct {
 	closeLogs []model.ID
 
 	networksDue bool // the networks that are needed are to be handed out
+	fabric      fabric
 
 	saveAt time.Time // when the assignments are to be saved; zero: they are as saved
 	saved  time.Time
@@ -79,6 +80,7 @@ type Output struct {
 	OpenLogs  []*wire.OpenLogs // output that a manager wants sent to it
 	CloseLogs []model.ID       // streams of output that nobody reads any more
 	Networks  *[]model.ID      // the networks of assigned tasks, after some were dropped; nil: nothing new
+	Fabric    []*wire.Fabric   // what the managers say of the networks, in order; each is whole
 }
 
 // New makes the agent of a node. saved is what an earlier one last gave out in Output.Save, or nil.
@@ -141,6 +143,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	out.Removed, out.Peers, out.OpenLogs, out.CloseLogs = m.expelled, m.peers, m.openLogs, m.closeLogs
 	m.peers, m.openLogs, m.closeLogs = nil, nil, nil
 	out.Networks = m.networks()
+	out.Fabric, m.fabric.out = m.fabric.out, nil
 	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.saveAt)
 }
 

@@ -30,7 +30,6 @@ var ErrRemoved = errors.New("this node was removed from its cluster")
 var ErrLeaving = errors.New("this node leaves its cluster")
 
 // Config is what an agent's shell needs. Its functions are called by Run's goroutine: they hand on and return.
-
 type Config struct {
 	Options
 	Env      env.Env
@@ -43,6 +42,10 @@ type Config struct {
 	OpenLogs  func(*wire.OpenLogs)  // a manager wants output of this node's tasks; nil: it gets none
 	CloseLogs func(stream model.ID) // a manager wants no more of it
 	Networks  func(keep []model.ID) // no task needs other networks any more; nil: nobody wants to know
+
+	// Fabric takes what the managers say of the networks, in order; each message is whole, however it travelled. It is
+	// answered with FabricApplied, or FabricRefused. nil: the node has no data plane.
+	Fabric func(*wire.Fabric)
 }
 
 // Agent runs a Machine: it owns the goroutines that wait for the engine, the manager and the disk.
@@ -184,6 +187,11 @@ func (a *Agent) handOn(out Output) {
 	if out.Networks != nil && a.cfg.Networks != nil {
 		a.cfg.Networks(*out.Networks)
 	}
+	for _, f := range out.Fabric {
+		if a.cfg.Fabric != nil {
+			a.cfg.Fabric(f)
+		}
+	}
 	for _, stream := range out.CloseLogs {
 		if a.cfg.CloseLogs != nil {
 			a.cfg.CloseLogs(stream)
@@ -207,6 +215,24 @@ func (a *Agent) operate(ctx context.Context, g *errgroup.Group, op Op) {
 		})
 		return nil
 	})
+}
+
+// FabricApplied says that the node's data plane is as of a message that [Config.Fabric] was given, and of all before it.
+// Like FabricRefused and SetGuests it may be called from any goroutine, and at any time.
+func (a *Agent) FabricApplied(nonce, seq uint64) {
+	a.tell(func(time.Time) { a.machine.FabricApplied(nonce, seq) })
+}
+
+// FabricRefused says that the data plane cannot make sense of a message: the session that brought it ends, the next one
+// brings everything anew.
+func (a *Agent) FabricRefused(nonce uint64) {
+	a.tell(func(time.Time) { a.machine.FabricRefused(nonce) })
+}
+
+// SetGuests says which containers that no task runs are on the cluster's networks: always all of them. The message must
+// not be changed afterwards. Until it is called the managers keep to what they knew of this node.
+func (a *Agent) SetGuests(g *wire.Guests) {
+	a.tell(func(time.Time) { a.machine.SetGuests(g) })
 }
 
 // tell has Run's goroutine call f.

@@ -1826,6 +1826,7 @@ type Fabric struct {
 	Networks      []*FabricNetwork       `protobuf:"bytes,8,rep,name=networks,proto3" json:"networks,omitempty"`
 	GoneNetworks  [][]byte               `protobuf:"bytes,9,rep,name=gone_networks,json=goneNetworks,proto3" json:"gone_networks,omitempty"` // nothing on this node is on them any more
 	DataPort      uint32                 `protobuf:"varint,10,opt,name=data_port,json=dataPort,proto3" json:"data_port,omitempty"`           // UDP port of the overlays; 0: 4789
+	More          bool                   `protobuf:"varint,11,opt,name=more,proto3" json:"more,omitempty"`                                   // too large for one message: the next one goes on with it, and nothing is applied before the last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1928,6 +1929,13 @@ func (x *Fabric) GetDataPort() uint32 {
 		return x.DataPort
 	}
 	return 0
+}
+
+func (x *Fabric) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // FabricApplied says that load balancing, forwarding and names of this node are as of seq, and of all before it.
@@ -2759,7 +2767,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x03vni\x18\x06 \x01(\rR\x03vni\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"\xbe\x02\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"\xd2\x02\n" +
 	"\x06Fabric\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -2772,7 +2780,8 @@ const file_wire_proto_rawDesc = "" +
 	"\bnetworks\x18\b \x03(\v2\x1b.skep.wire.v1.FabricNetworkR\bnetworks\x12#\n" +
 	"\rgone_networks\x18\t \x03(\fR\fgoneNetworks\x12\x1b\n" +
 	"\tdata_port\x18\n" +
-	" \x01(\rR\bdataPort\"7\n" +
+	" \x01(\rR\bdataPort\x12\x12\n" +
+	"\x04more\x18\v \x01(\bR\x04more\"7\n" +
 	"\rFabricApplied\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"f\n" +
