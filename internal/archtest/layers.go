@@ -38,8 +38,9 @@ func layers() [][]group {
 		{{path: "internal/node/remote"}},
 		{{path: "internal/node"}},
 		{{path: "internal/client"}},
-		// The example's web server imports nothing of ours. It has a place below the lab because skep is that server, too,
-		// on hosts of a lab where only skep is installed.
+		// The example's web server and its client import nothing of ours. They have a place below the lab because skep is
+		// that server, too, on hosts of a lab where only skep is installed.
+		{{path: "examples/whoami/load"}},
 		{{path: "examples/whoami/web"}},
 		// Of the lab the command has skep lab: the hosts and nothing of the tests around them.
 		{{path: "internal/lab"}},

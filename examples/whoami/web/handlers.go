@@ -17,9 +17,11 @@ import (
 )
 
 type server struct {
-	log  io.Writer
-	sick atomic.Bool
-	exit chan int // what /exit was asked for
+	log       io.Writer
+	sick      atomic.Bool
+	exit      chan int // what /exit was asked for
+	next      string   // the URL of the server that has a part in the answer
+	connected atomic.Int64
 }
 
 func newServer(log io.Writer) *server { return &server{log: log, exit: make(chan int, 1)} }
@@ -27,7 +29,14 @@ func newServer(log io.Writer) *server { return &server{log: log, exit: make(chan
 // routes are the pages; ctx ends when the server is told to end.
 func (s *server) routes(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", whoami)
+	if s.next == "" {
+		mux.HandleFunc("GET /{$}", whoami)
+	} else {
+		mux.HandleFunc("GET /{$}", s.chain)
+	}
+	mux.HandleFunc("GET /who", who)
+	mux.HandleFunc("GET /chain", s.chain)
+	mux.HandleFunc("GET /bytes", manyBytes)
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, _ *http.Request) {
 		env := os.Environ()
 		slices.Sort(env)

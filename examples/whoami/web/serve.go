@@ -3,47 +3,34 @@ package web
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"time"
 )
 
-// endWithin bounds how long requests in progress may take after SIGTERM; Docker's own grace is ten seconds.
-const endWithin = 5 * time.Second
+const (
+	// endWithin bounds how long connections may stay after SIGTERM; Docker's own grace is ten seconds.
+	endWithin = 6 * time.Second
+	// quietFor is how long nobody may have been connected before the server ends: who was sent here in the moment
+	// before SIGTERM is still coming.
+	quietFor = 150 * time.Millisecond
+	lookEach = 10 * time.Millisecond
+)
 
-// Run is the program with its arguments, until the context ends.
-func Run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("whoami", flag.ContinueOnError)
-	port := flags.Int("port", 8080, "the port to listen on")
-	delay := flags.Duration("start-delay", 0, "wait this long before listening")
-	healthcheck := flags.Bool("healthcheck", false, "ask the server on -port whether it is healthy, and exit 0 or 1: for HEALTHCHECK")
-	loop := flags.String("url-loop", "", "be a client instead: ask this URL each second and log the first line of the answer")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
+// serve answers until the context ends and, while anyone is connected, a while longer: see [server.finish].
+func (s *server) serve(ctx context.Context, port int) error {
+	echo, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+	if err != nil {
 		return err
 	}
-	switch {
-	case *healthcheck:
-		return checkHealth(ctx, fmt.Sprintf("http://127.0.0.1:%d/health", *port))
-	case *loop != "":
-		return askForever(ctx, *loop, time.Second, os.Stdout)
-	}
-	select {
-	case <-time.After(*delay):
-	case <-ctx.Done():
-		return nil
-	}
-	return serve(ctx, *port)
-}
-
-// serve answers until the context ends, then lets requests in progress finish.
-func serve(ctx context.Context, port int) error {
-	s := newServer(os.Stdout)
+	defer func() { _ = echo.Close() }()
+	go s.echo(echo)
 	// Handlers get the context, so that a long /sleep ends when the server is told to.
-	server := &http.Server{Addr: fmt.Sprintf(":%d", port), Handler: s.routes(ctx), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Addr: fmt.Sprintf(":%d", port), Handler: s.closing(ctx, s.routes(ctx)), ReadHeaderTimeout: 10 * time.Second, ConnState: s.count,
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.ListenAndServe() }()
 	printf(os.Stdout, "listening on port %d\n", port)
@@ -56,13 +43,80 @@ func serve(ctx context.Context, port int) error {
 	case <-ctx.Done():
 	}
 	printf(os.Stdout, "finishing the requests in progress\n")
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	if err := server.Shutdown(end); err != nil {
-		return fmt.Errorf("some requests did not finish: %w", err)
+	s.finish()
+	if err := server.Close(); err != nil {
+		return fmt.Errorf("closing the last connections: %w", err)
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// closing has every answer given after the server was told to end be the last one of its connection. net/http's own
+// Shutdown closes idle connections at once, also those on which a request is under way: that request would be lost.
+func (s *server) closing(ctx context.Context, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.ServeHTTP(&lastWriter{ResponseWriter: w, ending: ctx}, r)
+	})
+}
+
+// lastWriter says that the connection ends with this answer once its context has ended.
+type lastWriter struct {
+	http.ResponseWriter
+	ending context.Context
+	begun  bool
+}
+
+func (w *lastWriter) WriteHeader(code int) {
+	if !w.begun && w.ending.Err() != nil {
+		w.Header().Set("Connection", "close")
+	}
+	w.begun = true
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *lastWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// count keeps the number of connections.
+func (s *server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.connected.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.connected.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// finish waits until nobody has been connected for a moment: clients that keep their connections hear with their next
+// answer that it is the last. Who does not ask again in time is cut off.
+func (s *server) finish() {
+	limit, quiet := time.Now().Add(endWithin), time.Now().Add(quietFor)
+	for now := time.Now(); now.Before(limit) && now.Before(quiet); now = time.Now() {
+		if s.connected.Load() > 0 {
+			quiet = now.Add(quietFor)
+		}
+		time.Sleep(lookEach)
+	}
+}
+
+// echo sends each datagram back, with who answers and who asked before it.
+func (s *server) echo(c net.PacketConn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // an error that a datagram sent earlier brought about
+		}
+		_, _ = c.WriteTo(append([]byte(self()+" "+from.String()+"\n"), buf[:n]...), from)
+	}
 }
