@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
 )
 
-// TestApply: "apply writer=W" applies one entry made of its lines (put TABLE ID [name=] [uses=], delete TABLE ID, and
-// the conditions absent, present, unused TABLE ID and at TABLE ID VERSION) and prints the outcome with the events;
+// TestApply: "apply writer=W" applies one entry made of its lines (put TABLE ID [name=] [uses=] [ports=], delete TABLE ID, and
+// the conditions absent, present, unused, ports-free TABLE ID and at TABLE ID VERSION) and prints the outcome with the events;
 // "rows" prints the tables; "restore" replaces the store by its snapshot.
 func TestApply(t *testing.T) {
 	datadriven.Walk(t, "testdata/apply", func(t *testing.T, path string) {
@@ -80,6 +81,8 @@ func parseLine(t *testing.T, b *Batch, f []string) {
 		b.Conditions = append(b.Conditions, Condition{Table: num, Key: key, Exists: true})
 	case "unused":
 		b.Conditions = append(b.Conditions, Condition{Table: num, Key: key, NoUse: true})
+	case "ports-free":
+		b.Conditions = append(b.Conditions, Condition{Table: num, Key: key, Ports: true})
 	case "at":
 		c := Condition{Table: num, Key: key}
 		fmt.Sscan(f[3], &c.Version)
@@ -89,8 +92,20 @@ func parseLine(t *testing.T, b *Batch, f []string) {
 	}
 }
 
+// parsePorts reads 80,53/udp,22/tcp/host.
+func parsePorts(text string) (out []swarm.PortConfig) {
+	for one := range strings.SplitSeq(text, ",") {
+		f := append(strings.Split(one, "/"), "", "")
+		p := swarm.PortConfig{Protocol: network.IPProtocol(f[1]), PublishMode: swarm.PortConfigPublishMode(f[2])}
+		fmt.Sscan(f[0], &p.PublishedPort)
+		out = append(out, p)
+	}
+	return out
+}
+
 func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 	name, other, desired := "", model.ID{}, model.StateRunning
+	var ports []swarm.PortConfig
 	for _, a := range args {
 		k, v, _ := strings.Cut(a, "=")
 		switch k {
@@ -100,6 +115,8 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 			var n uint64
 			fmt.Sscan(v, &n)
 			other = model.NumID(n)
+		case "ports":
+			ports = parsePorts(v)
 		case "desired":
 			desired = model.StateShutdown
 		default:
@@ -115,7 +132,7 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 	case NodeIdentities.id:
 		return NodeIdentities.Put(&model.NodeIdentity{ID: id, KeyDigest: []byte(name)})
 	case Networks.id:
-		return Networks.Put(&model.Network{ID: id, Name: name})
+		return Networks.Put(&model.Network{ID: id, Name: name, Spec: model.DocOf(swarm.NetworkSpec{Ingress: strings.HasPrefix(name, "ingress")})})
 	case Secrets.id:
 		return Secrets.Put(&model.Secret{ID: id, Name: name})
 	case Configs.id:
@@ -126,6 +143,8 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 		return Tasks.Put(&model.Task{ID: id, ServiceID: other, Desired: desired})
 	case Placements.id:
 		return Placements.Put(&model.Placement{TaskID: id, NodeID: other})
+	case Allocations.id:
+		return Allocations.Put(&model.Allocation{Owner: id, Kind: model.AllocService, Ports: ports})
 	case Rollouts.id:
 		return Rollouts.Put(&model.Rollout{ServiceID: id, Active: other, Message: name})
 	case Revisions.id:
@@ -134,6 +153,9 @@ func putLine(t *testing.T, num TableID, key model.Key, args []string) Change {
 		spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{
 			Secrets: []*swarm.SecretReference{nil, {SecretID: other.String()}},
 			Configs: []*swarm.ConfigReference{nil, {ConfigID: other.String()}},
+		}
+		if len(ports) > 0 {
+			spec.EndpointSpec = &swarm.EndpointSpec{Ports: ports}
 		}
 		return Revisions.Put(&model.ServiceRevision{ID: id, Spec: model.DocOf(spec)})
 	}

@@ -30,6 +30,7 @@ type Condition struct {
 	Version uint64 // the row's version; 0 means there is no such row
 	Exists  bool   // instead of Version: the row exists, whatever its version
 	NoUse   bool   // instead: no service's wanted or active revision refers to the object Key names
+	Ports   bool   // instead: no other service has the ports of the service, or of the allocation, that the batch writes at Key
 }
 
 // At is the condition that row is still as it was read.
@@ -48,6 +49,12 @@ func (t *Table[R]) Present(key model.Key) Condition {
 // Unused is the condition that no service refers to the network, secret or config at key.
 func (t *Table[R]) Unused(key model.Key) Condition {
 	return Condition{Table: t.id, Key: key, NoUse: true}
+}
+
+// PortsFree is the condition that no other service has one of the published ports of the service, or allocation, that
+// the batch writes at key.
+func (t *Table[R]) PortsFree(key model.Key) Condition {
+	return Condition{Table: t.id, Key: key, Ports: true}
 }
 
 // Batch is a set of row writes that are applied together or not at all.

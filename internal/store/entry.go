@@ -20,7 +20,7 @@ const (
 
 	changeTable, changeKey, changeRow, changeDelete = 1, 2, 3, 4
 
-	condTable, condKey, condVersion, condExists, condNoUse = 1, 2, 3, 4, 5
+	condTable, condKey, condVersion, condExists, condNoUse, condPorts = 1, 2, 3, 4, 5, 6
 )
 
 // EncodeEntry gives an entry the form it has in the log. A batch that does not fit one entry is refused.
@@ -34,6 +34,7 @@ func EncodeEntry(e Entry) ([]byte, error) {
 		m = appendNum(m, condVersion, c.Version)
 		m = appendNum(m, condExists, bit(c.Exists))
 		m = appendNum(m, condNoUse, bit(c.NoUse))
+		m = appendNum(m, condPorts, bit(c.Ports))
 		b = appendBytes(b, entryCondition, m)
 	}
 	for _, c := range e.Batch.Changes {
@@ -133,6 +134,8 @@ func decodeCondition(b []byte) (c Condition, err error) {
 			c.Exists = f.n != 0
 		case condNoUse:
 			c.NoUse = f.n != 0
+		case condPorts:
+			c.Ports = f.n != 0
 		}
 		return nil
 	})

@@ -183,13 +183,15 @@ func drawBatch(t *rapid.T) *Batch {
 	for range rapid.IntRange(0, 1).Draw(t, "conditions") {
 		def := all[rapid.IntRange(0, len(all)-1).Draw(t, "table")]
 		c := Condition{Table: def.ID(), Key: drawRow(t, def, someIDs()).Key()}
-		switch rapid.IntRange(0, 3).Draw(t, "condition") {
+		switch rapid.IntRange(0, 4).Draw(t, "condition") {
 		case 0:
 			c.Exists = true
 		case 1:
 			c.NoUse = true
 		case 2:
 			c.Version = rapid.Uint64Range(1, 20).Draw(t, "version")
+		case 3:
+			c.Ports = true
 		}
 		b.Conditions = append(b.Conditions, c)
 	}

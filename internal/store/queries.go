@@ -160,16 +160,23 @@ func GuestsOf(v View, node model.ID) iter.Seq[*model.Attachment] {
 	return attachmentsByNode.while(v, &model.Attachment{NodeID: node}, func(a *model.Attachment) bool { return a.NodeID == node })
 }
 
-// inUse reports whether a service's wanted or active revision refers to a network, secret or config. Tasks of a
-// service that is gone do not count: they are on their way out.
+// inUse reports whether a service's wanted or active revision refers to a network, secret or config; to the routing
+// mesh's network it does by publishing a port there. Tasks of a service that is gone do not count: they are on their
+// way out.
 func inUse(v View, table TableID, object model.ID) bool {
+	mesh := false
+	if table == Networks.id {
+		n := IngressNetwork(v)
+		mesh = n != nil && n.ID == object
+	}
 	for svc := range Services.All(v) {
 		wanted := []model.ID{svc.Revision}
 		if ro := Rollouts.ByID(v, svc.ID); ro != nil && ro.Active != svc.Revision {
 			wanted = append(wanted, ro.Active)
 		}
 		for _, id := range wanted {
-			if rev := Revisions.ByID(v, id); rev != nil && refersTo(rev, table, object) {
+			rev := Revisions.ByID(v, id)
+			if rev != nil && (refersTo(rev, table, object) || mesh && len(MeshPorts(rev.Spec.Get())) > 0) {
 				return true
 			}
 		}

@@ -63,7 +63,7 @@ var (
 		id(1, func(r *model.Network) *model.ID { return &r.ID }),
 		text(2, func(r *model.Network) *string { return &r.Name }),
 		document(3, func(r *model.Network) *model.Doc[swarm.NetworkSpec] { return &r.Spec }),
-	).with(networksByName)
+	).with(networksByName, ingressNetwork)
 	Secrets = define(8, "secret", WriterAPI, func(k model.Key) *model.Secret { return &model.Secret{ID: k.A} },
 		id(1, func(r *model.Secret) *model.ID { return &r.ID }),
 		text(2, func(r *model.Secret) *string { return &r.Name }),
@@ -98,7 +98,9 @@ var (
 
 // The indexes of the tables above.
 var (
-	networksByName  = &Index[model.Network]{name: "name", uniq: true, cmp: func(a, b *model.Network) int { return compareNames(a.Name, b.Name) }}
+	networksByName = &Index[model.Network]{name: "name", uniq: true, cmp: func(a, b *model.Network) int { return compareNames(a.Name, b.Name) }}
+	ingressNetwork = &Index[model.Network]{name: "ingress", uniq: true, cmp: func(_, _ *model.Network) int { return 0 },
+		where: func(r *model.Network) bool { return r.Spec.Get().Ingress }}
 	secretsByName   = &Index[model.Secret]{name: "name", uniq: true, cmp: func(a, b *model.Secret) int { return compareNames(a.Name, b.Name) }}
 	configsByName   = &Index[model.Config]{name: "name", uniq: true, cmp: func(a, b *model.Config) int { return compareNames(a.Name, b.Name) }}
 	servicesByName  = &Index[model.Service]{name: "name", uniq: true, cmp: func(a, b *model.Service) int { return compareNames(a.Name, b.Name) }}

@@ -192,7 +192,7 @@ func (tx *tx) check(b *Batch) error {
 		}
 	}
 	for _, c := range b.Conditions {
-		if err := holds(v, c); err != nil {
+		if err := holds(v, b, c); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func mayWrite(v View, w Writer, c Change, def tableDescriptor) bool {
 	return def.tableWriter() == w
 }
 
-func holds(v View, c Condition) error {
+func holds(v View, b *Batch, c Condition) error {
 	if tableDef(c.Table) == nil {
 		return nil
 	}
@@ -220,6 +220,10 @@ func holds(v View, c Condition) error {
 	case c.NoUse:
 		if inUse(v, c.Table, c.Key.A) {
 			return fmt.Errorf("%s: %w", tableName(c.Table), ErrInUse)
+		}
+	case c.Ports:
+		if err := portsFree(v, b, c); err != nil {
+			return fmt.Errorf("%s: %w", tableName(c.Table), err)
 		}
 	case c.Exists && version == 0:
 		return fmt.Errorf("%s: %w", tableName(c.Table), ErrNotFound)
