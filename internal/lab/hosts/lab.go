@@ -99,6 +99,7 @@ func (l *Lab) spec(m machine) guest.Spec {
 		s.Gateway = l.machines[0].Address
 	}
 	if m.host() {
+		s.Strict = m.strict()
 		s.Programs = l.programs(m)
 	}
 	return s

@@ -16,6 +16,11 @@ const (
 	BridgeName = "br0"
 )
 
+// reversePaths are the settings of Spec.Strict: for what there is, and for what comes.
+func reversePaths() []string {
+	return []string{"net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter", "net/ipv4/conf/" + Link + "/rp_filter"}
+}
+
 // configure gives the host its addresses and a firewall like a real machine's beside an engine: it forwards, but not
 // everything.
 func (s Spec) configure(ctx context.Context) error {
@@ -35,6 +40,13 @@ func (s Spec) configure(ctx context.Context) error {
 	// The switch forwards too: to nowhere, so that what leaves the lab is refused at once rather than lost.
 	if err := sysctl("net/ipv4/ip_forward", "1"); err != nil {
 		return err
+	}
+	if s.Strict {
+		for _, name := range reversePaths() {
+			if err := sysctl(name, "1"); err != nil {
+				return err
+			}
+		}
 	}
 	if !s.Bridge {
 		return run(ctx, "", "iptables", "--wait", "--policy", "FORWARD", "DROP")

@@ -16,6 +16,8 @@ type Spec struct {
 	Address netip.Prefix
 	Gateway netip.Addr
 	Bridge  bool
+	// Strict refuses packets whose answers would leave through another device, as many distributions set it.
+	Strict bool `json:",omitempty"`
 	// Cgroup is the parent of the host's control groups, e.g. /skep-lab-1a2b3c4d/m1.
 	Cgroup   string
 	Programs []Program
