@@ -139,6 +139,16 @@ type Allocation struct {
 	Kind     AllocKind
 	Done     bool   // false: Err says what it waits for
 	Err      string // one sentence; empty when Done
+	Warning  string // of a network: its addresses run out; one sentence, empty while there are enough
+	Repaired string // what a leader found wrong with the row and put right, or could not; one sentence
+}
+
+// Cursor is where the search for a free address on a network goes on, so that the address of a container that has ended
+// is not another's at once, while somewhere it is still taken for the old one. Writer: allocator.
+type Cursor struct {
+	Meta
+	NetworkID ID
+	Next      netip.Addr
 }
 
 // NetworkAddr is an address on a network.
@@ -205,6 +215,7 @@ func (r *Service) Key() Key         { return KeyOf(r.ID) }
 func (r *ServiceRevision) Key() Key { return KeyOf(r.ID) }
 func (r *Rollout) Key() Key         { return KeyOf(r.ServiceID) }
 func (r *Task) Key() Key            { return KeyOf(r.ID) }
+func (r *Cursor) Key() Key          { return KeyOf(r.NetworkID) }
 func (r *Placement) Key() Key       { return KeyOf(r.TaskID) }
 func (r *Attachment) Key() Key      { return KeyOf(r.ID) }
 func (r *TaskStatus) Key() Key      { return KeyOf(r.TaskID) }

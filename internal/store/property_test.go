@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"net/netip"
 	"reflect"
 	"testing"
 
@@ -121,6 +122,49 @@ func checkIndexes(t *rapid.T, v View) {
 	}
 	if placed != want {
 		t.Fatalf("%d of %d placements are in the index", placed, want)
+	}
+	checkAllocations(t, v)
+}
+
+// checkAllocations: who has an address is found by it, and who waits is found waiting.
+func checkAllocations(t *rapid.T, v View) {
+	type at struct {
+		network model.ID
+		addr    netip.Addr
+		owner   model.ID
+	}
+	has, waits := map[at]bool{}, 0
+	networks := map[model.ID]bool{{}: true}
+	for a := range Allocations.All(v) {
+		if !a.Done {
+			waits++
+		}
+		for _, n := range a.Networks {
+			if networks[n.NetworkID] = true; a.Kind != model.AllocNetwork {
+				has[at{n.NetworkID, n.Addr.Addr(), a.Owner}] = true
+			}
+		}
+	}
+	for id := range networks {
+		var last netip.Addr
+		for addr, a := range AddressesFrom(v, id, netip.Addr{}) {
+			if !has[at{id, addr, a.Owner}] || addr.Less(last) || a != Allocations.ByID(v, a.Owner) {
+				t.Fatalf("%s of %s stands in the index at the wrong place", addr, a.Owner)
+			}
+			delete(has, at{id, addr, a.Owner})
+			last = addr
+		}
+	}
+	if len(has) > 0 {
+		t.Fatalf("%d addresses are not in the index", len(has))
+	}
+	for a := range Waiting(v) {
+		if waits--; a.Done {
+			t.Fatalf("%s does not wait", a.Owner)
+		}
+	}
+	if waits != 0 {
+		t.Fatalf("%d that wait are not in the index", waits)
 	}
 }
 

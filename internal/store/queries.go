@@ -47,6 +47,8 @@ func tableDef(num TableID) tableDescriptor {
 		return Statuses
 	case Revocations.id:
 		return Revocations
+	case Cursors.id:
+		return Cursors
 	}
 	return nil
 }

@@ -38,6 +38,12 @@ var (
 		number(5, func(r *model.Allocation) *uint32 { return &r.VNI }),
 		list(6, func(r *model.Allocation) *[]model.NetworkAddr { return &r.Networks }, networkAddrFields()),
 		asJSON(7, func(r *model.Allocation) *[]swarm.PortConfig { return &r.Ports }, func(r *model.Allocation) bool { return len(r.Ports) == 0 }),
+		text(8, func(r *model.Allocation) *string { return &r.Warning }),
+		text(9, func(r *model.Allocation) *string { return &r.Repaired }),
+	).with(allocationsWaiting).withPostings(addresses)
+	Cursors = define(20, "address cursor", WriterAllocator, func(k model.Key) *model.Cursor { return &model.Cursor{NetworkID: k.A} },
+		id(1, func(r *model.Cursor) *model.ID { return &r.NetworkID }),
+		addr(2, func(r *model.Cursor) *netip.Addr { return &r.Next }),
 	)
 	Attachments = define(19, "attachment", WriterDispatcher, func(k model.Key) *model.Attachment { return &model.Attachment{ID: k.A} },
 		id(1, func(r *model.Attachment) *model.ID { return &r.ID }),

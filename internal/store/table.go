@@ -48,17 +48,18 @@ type rowPtr[R any] interface {
 
 // Table describes the rows of type R: their number, writer, indexes and fields. It holds no data.
 type Table[R any] struct {
-	id      TableID
-	name    string
-	writer  Writer
-	key     func(*R) model.Key
-	meta    func(*R) *model.Meta
-	fields  []field[R]
-	indexes []*Index[R]
-	onWrite func(old, new *R, index uint64) // stamps what only apply knows; old may be nil
-	admits  func(View, *R) bool             // false: the row came too late and is not written; nil: all come in time
-	version func(*R) uint64                 // what a condition on the row compares; default Meta.Index
-	pivot   func(model.Key) *R              // a row that stands at the key
+	id       TableID
+	name     string
+	writer   Writer
+	key      func(*R) model.Key
+	meta     func(*R) *model.Meta
+	fields   []field[R]
+	indexes  []*Index[R]
+	postings []*Postings[R]
+	onWrite  func(old, new *R, index uint64) // stamps what only apply knows; old may be nil
+	admits   func(View, *R) bool             // false: the row came too late and is not written; nil: all come in time
+	version  func(*R) uint64                 // what a condition on the row compares; default Meta.Index
+	pivot    func(model.Key) *R              // a row that stands at the key
 }
 
 // Index is a second order over a table's rows.
@@ -76,6 +77,7 @@ type tree[R any] struct {
 	t       *Table[R]
 	primary *btree.BTreeG[*R]
 	idx     []*btree.BTreeG[*R]
+	posted  []*btree.BTreeG[posting[R]]
 }
 
 func newTree[R any](t *Table[R]) *tree[R] {
@@ -83,6 +85,9 @@ func newTree[R any](t *Table[R]) *tree[R] {
 	tr := &tree[R]{t: t, primary: btree.NewBTreeGOptions(func(a, b *R) bool { return t.key(a).Compare(t.key(b)) < 0 }, opts)}
 	for _, ix := range t.indexes {
 		tr.idx = append(tr.idx, btree.NewBTreeGOptions(ix.less, opts))
+	}
+	for _, ix := range t.postings {
+		tr.posted = append(tr.posted, ix.newTree())
 	}
 	return tr
 }
@@ -99,6 +104,9 @@ func (tr *tree[R]) fork() anyTree {
 	n := &tree[R]{t: tr.t, primary: tr.primary.Copy(), idx: make([]*btree.BTreeG[*R], len(tr.idx))}
 	for i, ix := range tr.idx {
 		n.idx[i] = ix.Copy()
+	}
+	for _, ix := range tr.posted {
+		n.posted = append(n.posted, ix.Copy())
 	}
 	return n
 }

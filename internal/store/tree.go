@@ -95,6 +95,7 @@ func (tr *tree[R]) set(old *R, had bool, n *R) {
 			tr.idx[i].Set(n)
 		}
 	}
+	tr.post(old, n)
 	tr.primary.Set(n)
 }
 
@@ -108,6 +109,7 @@ func (tr *tree[R]) del(k model.Key) (Row, bool) {
 			tr.idx[i].Delete(old)
 		}
 	}
+	tr.post(old, nil)
 	return any(old).(Row), true
 }
 
