@@ -9,9 +9,13 @@ dir=$1
 mount --make-rslave /
 mount -t proc proc /proc
 
-mkdir -p /etc/docker /run/containerd
+mkdir -p /etc/docker
 mount --bind "$dir/etc-docker" /etc/docker
-mount -t tmpfs tmpfs /run/containerd
+# Each engine finds the network plugin of the daemon beside it, and that daemon its own state.
+for own in /run/containerd /run/docker /run/skep /run/netns; do
+	mkdir -p $own
+	mount -t tmpfs -o mode=755 tmpfs $own
+done
 
 if [ "$3" = refuse ]; then mount --bind "$dir/resolv.conf" /etc/resolv.conf; fi
 if [ "$2" = private ]; then ip link set lo up; fi

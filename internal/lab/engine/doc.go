@@ -9,8 +9,9 @@
 //     number ends the engine, containerd, the shims and the containers at once, and with the last of them goes the mount
 //     namespace with all its overlay and network-namespace mounts. Nothing is looked up or killed by name.
 //   - An attached engine holds a pipe to the process that started it: a test that panics takes its engine with it.
-//   - The machine's /etc/docker, /run/containerd and /etc/resolv.conf are hidden behind private mounts, so that several
-//     engines have different ids, none uses the system's containerd, and no file of the machine changes.
+//   - The machine's /etc/docker, /run/containerd, /run/docker, /run/skep, /run/netns and /etc/resolv.conf are hidden behind
+//     private mounts, so that several engines have different ids and plugins, none uses the system's containerd, and no
+//     file of the machine changes.
 //   - With the refusing resolver, an image no registry was asked for fails in milliseconds rather than after the ten
 //     seconds a silent DNS server costs.
 //

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/moby/moby/client"
@@ -97,6 +99,34 @@ func (e *Engine) Client() *client.Client { return e.api }
 
 // NetNS is the path of the network namespace the engine lives in; with HostNetwork that of the machine.
 func (e *Engine) NetNS() string { return "/proc/" + strconv.Itoa(e.state.FirstPID) + "/ns/net" }
+
+// Plugins is where the engine finds the sockets of its plugins, as seen from outside.
+func (e *Engine) Plugins() string {
+	return "/proc/" + strconv.Itoa(e.state.FirstPID) + "/root/run/docker/plugins"
+}
+
+// Beside is a command that runs in all of the engine's namespaces, as a daemon on the same host does. Its process is a
+// child of the command's, which ends with it and with its exit code; see [Child].
+func (e *Engine) Beside(ctx context.Context, name string, args ...string) *exec.Cmd {
+	ns := filepath.Dir(e.NetNS())
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + ns + "/net", "--mount=" + ns + "/mnt", "--pid=" + ns + "/pid", "--", name}, args...)...)
+}
+
+// Child is the process that a command made by [Engine.Beside] has put into the engine's namespaces; false: there is none
+// yet, or any more.
+func Child(cmd *exec.Cmd) (*os.Process, bool) {
+	pid := strconv.Itoa(cmd.Process.Pid)
+	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	if err != nil {
+		return nil, false
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err != nil {
+		return nil, false
+	}
+	p, err := os.FindProcess(n)
+	return p, err == nil
+}
 
 // Command is a command that runs in the engine's network (and only that: files and processes are the caller's).
 func (e *Engine) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
