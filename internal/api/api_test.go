@@ -89,12 +89,14 @@ func (c *fakeCluster) Init(_ context.Context, _ swarm.InitRequest) (string, erro
 	limit := int64(5)
 	spec := swarm.Spec{Orchestration: swarm.OrchestrationConfig{TaskHistoryRetentionLimit: &limit}}
 	spec.Name = "default"
+	ingress := swarm.NetworkSpec{Annotations: swarm.Annotations{Name: "ingress"}, DriverConfiguration: &swarm.Driver{Name: "overlay"}, Ingress: true}
 	state := model.NodeState{ID: node, State: model.ReachReady, Addr: "10.0.0.1", Description: model.DocOf(swarm.NodeDescription{Hostname: "one"})}
 	_, err := c.manager.Direct.Commit(&store.Batch{Writer: store.WriterInit, Changes: []store.Change{
 		store.Clusters.Put(&model.Cluster{ID: c.env.NewID(), Spec: model.DocOf(spec), WorkerToken: "w", ManagerToken: "m", InitialNodeID: node}),
 		store.Roots.Put(&model.Root{ClusterID: c.env.NewID(), Digest: "digest", Cert: []byte("PEM")}),
 		store.NodeSpecs.Put(&model.NodeSpec{ID: node, Spec: model.DocOf(swarm.NodeSpec{Role: "manager", Availability: "active"})}),
 		store.NodeStates.Put(&state),
+		store.Networks.Put(&model.Network{ID: c.env.NewID(), Name: "ingress", Spec: model.DocOf(ingress)}),
 		store.Members.Put(&model.Member{RaftID: 1, NodeID: node, Addr: "10.0.0.1:2377"}),
 	}}).Wait(context.Background())
 	c.state = State{Local: swarm.LocalNodeStateActive, NodeID: node, Addr: "10.0.0.1", Leader: node}
@@ -248,6 +250,17 @@ func (w *world) rows(d *datadriven.TestData) string {
 		w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(&model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true})}})
 		status := &model.TaskStatus{TaskID: t.ID, State: model.StateRunning, Container: [32]byte{1}, PID: 7, At: 1e18}
 		b = store.Batch{Writer: store.WriterDispatcher, Changes: []store.Change{store.Statuses.Put(status)}}
+	case d.HasArg("ports"): // what the allocator chose for those left open
+		a := &model.Allocation{Owner: s.ID, Kind: model.AllocService, Done: true}
+		var next uint32
+		d.ScanArgs(w.t, "ports", &next)
+		for _, p := range current(v, s).Spec.Get().EndpointSpec.Ports {
+			if p.PublishedPort == 0 && p.PublishMode == swarm.PortConfigPublishModeIngress {
+				p.PublishedPort, next = next, next+1
+			}
+			a.Ports = append(a.Ports, p)
+		}
+		b = store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(a)}}
 	case d.HasArg("vip"):
 		a := &model.Allocation{Owner: s.ID, Kind: model.AllocService, Done: true}
 		for n := range store.Networks.All(v) {

@@ -77,7 +77,7 @@ func (s *Server) nodeUpdate(r *request) error {
 	}
 	for try := 1; ; try++ {
 		err := s.tryNodeUpdate(r, &spec, raw, version)
-		if !errors.Is(err, errRaced) || try == updateTries {
+		if !errors.Is(err, errRaced) || try == raceTries {
 			return err
 		}
 	}

@@ -177,6 +177,8 @@ func (r *request) commit(m Manager, kind, name string, b store.Batch) error {
 		return httperr.Conflict("%s %s already exists", kind, name)
 	case errors.Is(err, store.ErrNotFound):
 		return httperr.NotFound("%s %s was removed, or something it refers to was, while the request was under way: %s", kind, name, err)
+	case errors.Is(err, store.ErrInUse) && kind == "service":
+		return errRaced // another service took one of its ports: the next look says which
 	case errors.Is(err, store.ErrInUse):
 		return httperr.BadRequest("%s %s is in use by a service", kind, name)
 	case errors.Is(err, store.ErrTooLarge):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -15,6 +16,15 @@ func (s *Server) serviceCreate(r *request) error {
 	if err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err := s.tryCreate(r, asked)
+		if !errors.Is(err, errRaced) || try == raceTries {
+			return err
+		}
+	}
+}
+
+func (s *Server) tryCreate(r *request, asked *askedSpec) error {
 	v, m, err := r.view()
 	if err != nil {
 		return err
@@ -34,6 +44,11 @@ func (s *Server) serviceCreate(r *request) error {
 		return err
 	}
 	service := &model.Service{ID: s.Env.NewID(), Name: asked.spec.Name}
+	ports, err := checkPorts(v, service, &asked.spec)
+	if err != nil {
+		return err
+	}
+	conditions = append(conditions, ports...)
 	revision, warnings, err := s.revision(r, asked, service.ID, r.Header.Get(registryAuth))
 	if err != nil {
 		return err

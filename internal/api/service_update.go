@@ -28,15 +28,16 @@ func (s *Server) serviceUpdate(r *request) error {
 	}
 	for try := 1; ; try++ {
 		err := s.tryUpdate(r, asked, version, rollback != "")
-		if !errors.Is(err, errRaced) || try == updateTries {
+		if !errors.Is(err, errRaced) || try == raceTries {
 			return err
 		}
 	}
 }
 
-// updateTries bounds how often an update starts over because the service's rollout went a step on meanwhile. If it is
-// the service itself that changed, the next look at its version says so.
-const updateTries = 10
+// raceTries bounds how often a request starts over because something else was written meanwhile: the service's rollout
+// went a step on, another service took a port. If it is the service itself that changed, or the port is still taken, the
+// next look says so.
+const raceTries = 10
 
 func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollback bool) error {
 	v, m, err := r.view()
@@ -65,12 +66,14 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 		batch.Conditions = append(batch.Conditions, store.Rollouts.At(rollout))
 	}
 	var warnings []string
+	wanted := &asked.spec
 	if next.Rollback {
 		if before == nil {
 			return httperr.BadRequest("service %s does not have a previous spec", old.ID)
 		}
 		next.Revision = before.ID
 		batch.Conditions = append(batch.Conditions, store.Revisions.Present(before.Key()))
+		wanted = before.Spec.Get()
 	} else {
 		if err := validate.Unsupported(&asked.spec); err != nil {
 			return err
@@ -82,6 +85,13 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 		warnings = said
 		next.Revision = revision.ID
 		batch.Changes = append(batch.Changes, store.Revisions.Put(revision))
+	}
+	if !samePorts(wanted, now.Spec.Get()) {
+		ports, err := checkPorts(v, old, wanted)
+		if err != nil {
+			return err
+		}
+		batch.Conditions = append(batch.Conditions, ports...)
 	}
 	batch.Changes = append(batch.Changes, store.Services.Put(next))
 	if err := r.commit(m, "service", old.Name, batch); err != nil {

@@ -73,14 +73,5 @@ func Unsupported(spec *swarm.ServiceSpec) error {
 			return httperr.NotImplemented("cluster volumes are not supported by this version of skep: the mount at %s needs another type", m.Target)
 		}
 	}
-	if spec.EndpointSpec == nil {
-		return nil
-	}
-	for _, p := range spec.EndpointSpec.Ports {
-		if p.PublishMode == swarm.PortConfigPublishModeIngress {
-			return httperr.NotImplemented("port %d is to be published through the routing mesh, which this version of skep does not have: "+
-				"publish it with mode=host", p.TargetPort)
-		}
-	}
 	return nil
 }

@@ -172,11 +172,27 @@ func ports(spec *swarm.ServiceSpec) error {
 		if e.Mode == swarm.ResolutionModeDNSRR && p.PublishMode == swarm.PortConfigPublishModeIngress {
 			return httperr.BadRequest("EndpointSpec: port published with ingress mode can't be used with dnsrr mode")
 		}
+		if err := portNumbers(p); err != nil {
+			return err
+		}
 		key := published{p.PublishedPort, string(p.Protocol)}
 		if p.PublishedPort != 0 && seen[key] {
 			return httperr.BadRequest("EndpointSpec: duplicate published ports provided")
 		}
 		seen[key] = true
+	}
+	return nil
+}
+
+const maxPort = 65535
+
+// portNumbers is stricter than swarm, which lets such a service wait for ever.
+func portNumbers(p swarm.PortConfig) error {
+	switch {
+	case p.PublishedPort > maxPort:
+		return httperr.BadRequest("EndpointSpec: published port %d is no port: they end at %d", p.PublishedPort, maxPort)
+	case p.TargetPort > maxPort || p.TargetPort == 0:
+		return httperr.BadRequest("EndpointSpec: target port %d is no port: they are 1 to %d", p.TargetPort, maxPort)
 	}
 	return nil
 }
