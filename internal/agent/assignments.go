@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/wire"
+	"google.golang.org/protobuf/proto"
 )
 
 // assignments is what the manager has sent.
@@ -54,7 +55,7 @@ func (m *Machine) assign(now time.Time, a *wire.Assignments) error {
 			return fmt.Errorf("assigned task: %w", err)
 		}
 		named[id] = true
-		m.assignTask(now, id, wt, a.SentAt)
+		m.assignTask(now, id, wt, a.SentAt, newEpoch)
 	}
 	for _, raw := range a.Removed {
 		if id, err := wire.ID(raw); err == nil {
@@ -75,11 +76,18 @@ func (m *Machine) assign(now time.Time, a *wire.Assignments) error {
 	return nil
 }
 
-func (m *Machine) assignTask(now time.Time, id model.ID, wt *wire.Task, sentAt int64) {
+// assignTask takes over what is wanted of a task. That only rises in an epoch: a manager that leads anew may not say at
+// once what the one before it had said.
+func (m *Machine) assignTask(now time.Time, id model.ID, wt *wire.Task, sentAt int64, newEpoch bool) {
 	t := m.tasks[id]
 	if t == nil {
 		t = &task{id: id}
 		m.tasks[id] = t
+	}
+	if t.assigned != nil && wt.Desired < t.assigned.Desired && !newEpoch {
+		told := proto.CloneOf(wt)
+		told.Desired = t.assigned.Desired
+		wt = told
 	}
 	t.assigned, t.stranger = wt, false
 	t.startAt = time.Time{}

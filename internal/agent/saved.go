@@ -53,7 +53,7 @@ func (m *Machine) restore(b []byte) error {
 	m.set.epoch, m.set.version = s.Assignments.Epoch, s.Assignments.Version
 	for _, wt := range s.Assignments.Tasks {
 		if id, err := wire.ID(wt.Id); err == nil {
-			m.assignTask(time.Time{}, id, wt, 0)
+			m.assignTask(time.Time{}, id, wt, 0, false)
 		}
 	}
 	for _, raw := range s.Strangers {
