@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -94,14 +95,9 @@ func room(q *dns.Msg, tcp bool) int {
 	return min(size, mostUDP)
 }
 
-// shuffled are the addresses of one family, in an order that pick decides. The list stays as it is.
+// shuffled are the addresses of one family, in an order that pick decides.
 func shuffled(addrs []netip.Addr, family func(netip.Addr) bool, pick uint64) []netip.Addr {
-	out := make([]netip.Addr, 0, len(addrs))
-	for _, a := range addrs {
-		if family(a) {
-			out = append(out, a)
-		}
-	}
+	out := slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !family(a) })
 	for i := len(out) - 1; i > 0; i-- {
 		pick = mix(pick)
 		j := int(pick % uint64(i+1))

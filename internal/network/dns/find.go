@@ -16,7 +16,7 @@ func (a *asker) find(name string) (addrs []netip.Addr, known bool) {
 		got, has := z.find(name)
 		known = known || has
 		if len(got) > 0 {
-			return got, true
+			return distinctAddrs(got), true
 		}
 	}
 	for end := strings.LastIndexByte(name, '.'); end > 0; end = strings.LastIndexByte(name[:end], '.') {
@@ -27,11 +27,17 @@ func (a *asker) find(name string) (addrs []netip.Addr, known bool) {
 			got, has := z.find(name[:end])
 			known = known || has
 			if len(got) > 0 {
-				return got, true
+				return distinctAddrs(got), true
 			}
 		}
 	}
 	return nil, known
+}
+
+// distinctAddrs are each address once: services and containers that share a name may share an address as well.
+func distinctAddrs(addrs []netip.Addr) []netip.Addr {
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
 }
 
 // names are what an address is called on the asker's networks, each with its network's name behind it.
@@ -40,7 +46,7 @@ func (a *asker) names(addr netip.Addr) []string {
 	for _, z := range a.zones {
 		names, _ := z.reverse.get(addrKey(addr))
 		for _, n := range names {
-			all = append(all, n+"."+z.of.Name)
+			all = append(all, n.name+"."+z.of.Name)
 		}
 	}
 	slices.Sort(all)

@@ -2,7 +2,6 @@ package dns
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -80,15 +79,15 @@ func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn,
 	if !ok {
 		return fmt.Errorf("serve names of network %s: %T is no UDP socket", network, pc)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(serving, func() {
 		pc.Close()
 		ln.Close()
 	})
 	defer stop()
 	var slow sync.WaitGroup
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(serving)
 	for range min(mostReaders, runtime.GOMAXPROCS(0)) {
 		g.Go(func() error { return s.serveUDP(gctx, network, udp, &slow) })
 	}
@@ -101,8 +100,8 @@ func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn,
 	})
 	err := g.Wait()
 	slow.Wait()
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) {
-		return context.Cause(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return fmt.Errorf("serve names of network %s: %w", network, err)
 }

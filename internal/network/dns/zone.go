@@ -19,8 +19,14 @@ type zone struct {
 	name      string                 // the network's, in lower case
 	services  bag[*network.Service]  // by name and alias, in lower case
 	endpoints bag[*network.Endpoint] // by their own names, in lower case; those that do not serve, too
-	serving   bag[netip.Addr]        // of endpoints that serve, by service
-	reverse   bag[string]            // names by address
+	serving   bag[*network.Endpoint] // those that serve, by service
+	reverse   bag[called]            // by address
+}
+
+// called is a name of an address, and whose it is: for a moment two may have the same.
+type called struct {
+	owner model.ID
+	name  string
 }
 
 // next is the zone of a network as it has become; z may be nil.
@@ -31,7 +37,7 @@ func (z *zone) next(n *network.Network) *zone {
 	if z.of == n {
 		return z
 	}
-	e := edit{newChange[*network.Service](), newChange[*network.Endpoint](), newChange[netip.Addr](), newChange[string]()}
+	e := edit{newChange[*network.Service](), newChange[*network.Endpoint](), newChange[*network.Endpoint](), newChange[called]()}
 	for id, old := range z.of.Services {
 		if n.Services[id] != old {
 			e.service(old, goes)
@@ -63,8 +69,8 @@ func (z *zone) next(n *network.Network) *zone {
 type edit struct {
 	services  change[*network.Service]
 	endpoints change[*network.Endpoint]
-	serving   change[netip.Addr]
-	reverse   change[string]
+	serving   change[*network.Endpoint]
+	reverse   change[called]
 }
 
 func (e edit) service(s *network.Service, w way) {
@@ -72,7 +78,7 @@ func (e edit) service(s *network.Service, w way) {
 		e.services.put(w, name, s)
 	}
 	if s.VIP.IsValid() {
-		e.reverse.put(w, addrKey(s.VIP), s.Name)
+		e.reverse.put(w, addrKey(s.VIP), called{s.ID, s.Name})
 	}
 }
 
@@ -81,10 +87,10 @@ func (e edit) endpoint(p *network.Endpoint, w way) {
 		e.endpoints.put(w, name, p)
 	}
 	if p.Serving && !p.Service.IsZero() {
-		e.serving.put(w, serviceKey(p.Service), p.Addr)
+		e.serving.put(w, serviceKey(p.Service), p)
 	}
 	if len(p.Names) > 0 {
-		e.reverse.put(w, addrKey(p.Addr), p.Names[0])
+		e.reverse.put(w, addrKey(p.Addr), called{p.ID, p.Names[0]})
 	}
 }
 
@@ -107,48 +113,39 @@ func addrKey(a netip.Addr) string {
 }
 
 // find is what a name in lower case leads to; known: it is a name of this network, even if it leads nowhere just now.
-// What it returns stays the zone's.
 func (z *zone) find(name string) (addrs []netip.Addr, known bool) {
 	if service, ok := strings.CutPrefix(name, tasksOf); ok {
-		if services, found := z.services.get(service); found {
-			known = true
-			for _, s := range services {
-				addrs = union(addrs, z.tasks(s))
-			}
+		services, found := z.services.get(service)
+		known = found
+		for _, s := range services {
+			addrs = z.tasks(addrs, s)
 		}
 	}
 	services, found := z.services.get(name)
 	known = known || found
 	for _, s := range services {
 		if s.VIP.IsValid() {
-			addrs = union(addrs, []netip.Addr{s.VIP})
+			addrs = append(addrs, s.VIP)
 		} else {
-			addrs = union(addrs, z.tasks(s))
+			addrs = z.tasks(addrs, s)
 		}
 	}
 	endpoints, found := z.endpoints.get(name)
+	known = known || found
 	for _, p := range endpoints {
 		if p.Serving {
-			addrs = union(addrs, []netip.Addr{p.Addr})
+			addrs = append(addrs, p.Addr)
 		}
 	}
-	return addrs, known || found
+	return addrs, known
 }
 
-func (z *zone) tasks(s *network.Service) []netip.Addr {
-	addrs, _ := z.serving.get(serviceKey(s.ID))
-	return addrs
-}
-
-// union leaves both of them as they are.
-func union(a, b []netip.Addr) []netip.Addr {
-	switch {
-	case len(a) == 0:
-		return b
-	case len(b) == 0:
-		return a
+// tasks appends the addresses of a service's tasks that serve.
+func (z *zone) tasks(addrs []netip.Addr, s *network.Service) []netip.Addr {
+	tasks, _ := z.serving.get(serviceKey(s.ID))
+	addrs = slices.Grow(addrs, len(tasks))
+	for _, p := range tasks {
+		addrs = append(addrs, p.Addr)
 	}
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, netip.Addr.Compare)
-	return slices.Compact(all)
+	return addrs
 }
