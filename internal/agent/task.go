@@ -137,6 +137,8 @@ func (t *task) want(now time.Time, synced bool) (kind Kind, later time.Time) {
 		return t.wantStop()
 	case t.state.Terminal() || t.running():
 		return none, later
+	case t.desired() >= model.StateShutdown && t.mayStart():
+		return Stop, later
 	case t.desired() >= model.StateShutdown:
 		t.move(model.StateShutdown, "", "")
 		return none, later
@@ -150,6 +152,12 @@ func (t *task) want(now time.Time, synced bool) (kind Kind, later time.Time) {
 		return none, t.startAt
 	}
 	return Start, later
+}
+
+// mayStart reports whether the engine may be about to start the container by an order of an earlier process. The stop
+// comes after it: only then does nothing of the task run, and another one may.
+func (t *task) mayStart() bool {
+	return t.has && t.container.Phase == executor.Created && !t.prepared && t.stopped.IsZero()
 }
 
 // wantStop stops once; then the container's exit is waited for.
