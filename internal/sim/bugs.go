@@ -27,6 +27,8 @@ const (
 	bugOldReport    bug = "an old report is written again"
 	bugMisdirected  bug = "a node's tasks are given to another node, too"
 	bugLostChange   bug = "a change of assignments is not sent"
+	bugForgotVote   bug = "a member forgets whom it voted for"
+	bugDeposed      bug = "the agent takes a deposed leader's assignments"
 )
 
 // has reports whether a bug is planted; it shows once the cluster is founded.
@@ -106,5 +108,26 @@ func (w *world) misdirect(s *session, msg *wire.ManagerMessage) {
 			other.toAgent(dispatcher.Envelope{Msg: copied})
 			return
 		}
+	}
+}
+
+// remembered is what a member finds on its disk when it starts.
+func (w *world) remembered(l raft.Loaded) raft.Loaded {
+	if w.has(bugForgotVote) && l.Hard != nil {
+		l.Hard = proto.CloneOf(l.Hard)
+		l.Hard.Vote = new(uint64(0))
+	}
+	return l
+}
+
+// pretend makes assignments as new as the newest that reached the node, so that it does not know them for old.
+func (w *world) pretend(n *node, msg *wire.ManagerMessage) {
+	a := msg.GetAssignments()
+	if a == nil {
+		return
+	}
+	n.newest = max(n.newest, a.Version)
+	if w.has(bugDeposed) {
+		a.Version = n.newest
 	}
 }

@@ -34,6 +34,8 @@ func faults() []fault {
 		{6, func(w *world) { w.anyNode().freeze() }},
 		{3, func(w *world) { w.leader().node.freeze() }},
 		{8, (*world).changeLeader},
+		{4, (*world).contest},
+		{4, (*world).depose},
 		{5, (*world).allDown},
 		{6, func(w *world) {
 			if s := w.anyNode().session; s != nil {

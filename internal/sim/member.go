@@ -57,6 +57,7 @@ func (m *member) boot() {
 		w.fail("m%d: load the log: %w", m.id, err)
 		return
 	}
+	loaded = w.remembered(loaded)
 	var body io.Reader
 	if loaded.Snapshot != nil {
 		if body, err = m.disk.OpenSnapshot(loaded.Snapshot); err != nil {

@@ -35,6 +35,8 @@ type node struct {
 	session *session
 	leader  *member // as it was last told; nil: not known
 	tries   int     // to find the leader, in vain
+
+	newest uint64 // of the versions of assignments delivered, for a planted bug
 }
 
 func newNode(w *world, id model.ID, host int) *node {
@@ -139,7 +141,7 @@ func (n *node) step() {
 		if out.Hangup {
 			n.w.trace("%s: the agent hangs up", n.name)
 			s.agentClosed()
-			s.closed()
+			s.lost()
 		}
 	}
 	n.act.wake(next)

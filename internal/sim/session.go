@@ -113,7 +113,7 @@ func (s *session) toManager(msg *wire.AgentMessage) {
 }
 
 // reset tells the agent that there is nobody at the other end.
-func (s *session) reset() { s.down.send(s.agent(s.closed)) }
+func (s *session) reset() { s.down.send(s.agent(s.lost)) }
 
 func (s *session) toAgent(e dispatcher.Envelope) {
 	if s.n.w.loses(e) {
@@ -129,6 +129,7 @@ func (s *session) toAgent(e dispatcher.Envelope) {
 		if !s.agentOpen {
 			return
 		}
+		s.n.w.pretend(s.n, msg)
 		s.n.agent.Receive(s.n.proc.clock.Now(), msg)
 		s.n.act.poke()
 		if e.End {
@@ -181,5 +182,13 @@ func (s *session) closed() {
 // broke is a connection that breaks on both ends at once.
 func (s *session) broke() {
 	s.m.proc.do(s.managerClosed)()
-	s.agent(s.closed)()
+	s.agent(s.lost)()
+}
+
+// lost is the agent's end noticing that the session is over though nobody said so: whom it was with is not asked first.
+func (s *session) lost() {
+	if s.n.session == s {
+		s.n.leader = nil
+	}
+	s.closed()
 }

@@ -31,13 +31,7 @@ func (w *world) settle() {
 	for _, m := range w.members {
 		m.slow, m.full = false, false
 	}
-	w.whenLeading(func(m *member) {
-		b := &store.Batch{Writer: store.WriterAPI}
-		for _, n := range w.nodes {
-			b.Changes = append(b.Changes, setAvailability(m.store.View(), n, swarm.NodeAvailabilityActive))
-		}
-		m.rep.Commit(b)
-	})
+	w.activateAll()
 	w.runUntil(w.now().Add(calmDown))
 	var why error
 	for begin := w.now(); w.err == nil; w.runUntil(w.now().Add(time.Second)) {
@@ -58,6 +52,22 @@ func (w *world) settle() {
 	if len(w.ref.history) != index {
 		w.fail("nothing happens and %d entries were written in a minute", len(w.ref.history)-index)
 	}
+}
+
+// activateAll takes back the nodes that users drained, and looks until it is so: who leads may be deposed at this moment.
+func (w *world) activateAll() {
+	w.whenLeading(func(m *member) {
+		b := &store.Batch{Writer: store.WriterAPI}
+		for _, n := range w.nodes {
+			if store.NodeSpecs.ByID(w.view(), n.id).Spec.Get().Availability != swarm.NodeAvailabilityActive {
+				b.Changes = append(b.Changes, setAvailability(m.store.View(), n, swarm.NodeAvailabilityActive))
+			}
+		}
+		if len(b.Changes) > 0 {
+			m.rep.Commit(b)
+			w.after(time.Second, w.activateAll)
+		}
+	})
 }
 
 // whenLeading waits for a leader that nothing will take the lead from.
