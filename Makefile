@@ -38,9 +38,10 @@ test-peer: setup ## Run what compares skep with Docker's own swarm mode, both li
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/differential -side=both
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/compat -peer
 
-bench: setup build ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
+bench: setup build demo-programs ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
 	@$(GO) run ./internal/lab/bench/cmd
 	@$(GO) run ./internal/lab/bench/cmd -failover
+	@$(GO) run ./internal/lab/bench/cmd -network
 
 lint: ## Check style and likely mistakes
 	@$(GO) vet ./...

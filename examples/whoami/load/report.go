@@ -28,8 +28,9 @@ type Report struct {
 type Target struct {
 	URL                        string
 	Requests, Failures, Reused int
-	Who                        map[string]int // who answered how often
-	Remotes                    map[string]int // whom the servers took the asker for
+	Who                        map[string]int       // who answered how often
+	First                      map[string]time.Time // when each answered first
+	Remotes                    map[string]int       // whom the servers took the asker for
 }
 
 // Failure is a request that was not answered, or not well.
@@ -78,7 +79,7 @@ func newRecorder(targets []*target) *recorder {
 	r := &recorder{began: time.Now(), at: map[*target]int{}}
 	for i, t := range targets {
 		r.at[t] = i
-		r.sum.Targets = append(r.sum.Targets, Target{URL: t.url, Who: map[string]int{}, Remotes: map[string]int{}})
+		r.sum.Targets = append(r.sum.Targets, Target{URL: t.url, Who: map[string]int{}, First: map[string]time.Time{}, Remotes: map[string]int{}})
 	}
 	return r
 }
@@ -96,7 +97,9 @@ func (r *recorder) add(t *target, keep bool, began time.Time, a answer, err erro
 	}
 	if err == nil {
 		r.took = append(r.took, took)
-		one.Who[a.who]++
+		if one.Who[a.who]++; one.Who[a.who] == 1 {
+			one.First[a.who] = began.Add(took)
+		}
 		one.Remotes[a.remote]++
 		return
 	}

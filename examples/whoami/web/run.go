@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -24,6 +25,7 @@ func Run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("whoami", flag.ContinueOnError)
 	port := flags.Int("port", 8080, "the port to listen on")
 	delay := flags.Duration("start-delay", 0, "wait this long before listening")
+	end := flags.Duration("end-after", 0, "end, as if told to, after about this long; 0: do not")
 	next := flags.String("next", "", "the server that this one has its work done by: its answer to this URL is part of this one's")
 	healthcheck := flags.Bool("healthcheck", false, "ask the server on -port whether it is healthy, and exit 0 or 1: for HEALTHCHECK")
 	loop := flags.String("url-loop", "", "be a client instead: ask this URL each second and log the first line of the answer")
@@ -42,6 +44,12 @@ func Run(ctx context.Context, args []string) error {
 	case <-time.After(*delay):
 	case <-ctx.Done():
 		return nil
+	}
+	if *end > 0 {
+		// Not all at the same moment: servers that were started together do not end together.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *end/2+rand.N(*end))
+		defer cancel()
 	}
 	s := newServer(os.Stdout)
 	s.next = *next

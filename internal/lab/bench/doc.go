@@ -10,6 +10,9 @@
 // Failover measures the loss of hosts in the same spirit: labs of five hosts, with
 // skep and with Docker's swarm mode, take turns; what users see is what counts.
 //
+// Networks measures ways to a server on such hosts: by its service's virtual address, through another node's published
+// port, and over an overlay of Docker's swarm mode, second by second in turns.
+//
 // It reads and writes no tables. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within

@@ -65,7 +65,11 @@ func WriteJSON(path string, results []Result) error {
 	for _, r := range results {
 		rounded = append(rounded, Result{r.Work, round(r.Skep), round(r.Peer), round(r.Limit)})
 	}
-	data, err := json.MarshalIndent(rounded, "", "  ")
+	return writeJSON(path, rounded)
+}
+
+func writeJSON(path string, results any) error {
+	data, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -83,6 +87,9 @@ func OneNode() Section { return Section{"one node", "One node, against Docker's 
 
 // ManyNodes is the section of Failover.
 func ManyNodes() Section { return Section{"failover", "Losing hosts, against Docker's swarm mode"} }
+
+// Paths is the section of Networks.
+func Paths() Section { return Section{"network", "Ways through the network"} }
 
 // Write puts the table in the section's place in a document, which is begun when it is not there yet.
 func (s Section) Write(path, about, table string) error {

@@ -28,7 +28,9 @@ func run(ctx context.Context) error {
 	skep := flag.String("skep", "bin/skep", "the skep binary; empty measures Docker's swarm mode and the engine alone")
 	rounds := flag.Int("rounds", 5, "rounds; a figure is the median over them")
 	failover := flag.Bool("failover", false, "measure the loss of hosts instead, on labs of five; a leader is lost twice as often as there are rounds")
-	out := flag.String("json", "", "where to write the results for machines; bench-results.json, or failover-results.json")
+	network := flag.Bool("network", false, "measure ways through the network instead, three times as many pairs as there are rounds")
+	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks")
+	out := flag.String("json", "", "where to write the results for machines; bench-results.json, failover-results.json or network-results.json")
 	doc := flag.String("doc", "docs/benchmarks.md", "the document whose section to write; empty: none")
 	flag.Parse()
 	if *skep != "" {
@@ -43,6 +45,9 @@ func run(ctx context.Context) error {
 	}
 	if *failover {
 		return measureLosses(ctx, *skep, *rounds, cmp.Or(*out, "failover-results.json"), *doc)
+	}
+	if *network {
+		return measurePaths(ctx, bench.NetworkConfig{Skep: *skep, Whoami: *whoami, Pairs: 3 * *rounds, Log: os.Stderr}, cmp.Or(*out, "network-results.json"), *doc)
 	}
 	results, err := bench.Run(ctx, bench.Config{Skep: *skep, Rounds: *rounds, Log: os.Stderr})
 	if err != nil {
@@ -67,6 +72,31 @@ func measureLosses(ctx context.Context, skep string, rounds int, out, doc string
 		"power fails under a service of %d tasks: what counts is the time until as many containers run on the other hosts, by their engines' word.",
 		cfg.Leaders, cfg.Workers, machine(), cfg.Replicas, cfg.Scale, cfg.Replicas)
 	return write(results, out, doc, bench.ManyNodes(), about, bench.LossTable(results))
+}
+
+func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string) error {
+	path, err := filepath.Abs(cfg.Whoami)
+	if err != nil {
+		return fmt.Errorf("finding the server %q: %w", cfg.Whoami, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no server to ask, build it first: %w", err)
+	}
+	cfg.Whoami = path
+	paths, err := bench.Networks(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	table := bench.PathTable(paths)
+	fmt.Print(table)
+	if err := bench.WritePaths(out, paths); err != nil || doc == "" {
+		return err
+	}
+	about := fmt.Sprintf("Medians of %d pairs in one run, second by second in turns, on %s, on hosts made by skep lab: one manager and two workers "+
+		"with skep, and as many in Docker's swarm mode. The server and who asks are on different hosts. Connections are made anew for each request, by eight "+
+		"askers at a time; requests go over eight connections that are kept; throughput is that of two connections. The ratio is the median of the "+
+		"pairs' own ratios. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
+	return bench.Paths().Write(doc, about, table)
 }
 
 func machine() string {

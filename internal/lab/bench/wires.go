@@ -1,0 +1,165 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/skep-org/skep/examples/whoami/load"
+	"github.com/skep-org/skep/internal/lab/hosts"
+)
+
+// kind is what is measured of a way: connections or requests a second, or megabytes.
+type kind struct {
+	name, unit string
+	page       string
+	args       []string
+	rate       func(*load.Report) float64
+}
+
+func kinds() []kind {
+	answered := func(r *load.Report) float64 { return float64(r.Requests-r.Failures) / r.Seconds }
+	return []kind{
+		{"connections", "connections/s", "/who", []string{"-connections", "new", "-workers", "8"}, answered},
+		{"requests", "requests/s", "/who", []string{"-connections", "keep", "-workers", "8", "-idle", "8"}, answered},
+		{"throughput", "MB/s", "/bytes?n=8388608", []string{"-connections", "keep", "-workers", "2", "-idle", "2"},
+			func(r *load.Report) float64 { return float64(r.Bytes) / 1e6 / r.Seconds }},
+	}
+}
+
+// measureFor is one measurement.
+const measureFor = time.Second
+
+// serviceName is that of the server; its task runs on a host other than the asker's.
+const serviceName = "web"
+
+const benchPort = "8080"
+
+// wires is a lab with a server on one host and an asker in a task on another.
+type wires struct {
+	lab    *hosts.Lab
+	whoami string
+	asker  string // the asker's container, on m1
+	vip    string
+	task   string // the server's address on the overlay
+	entry  string // a host without the server
+	far    string // the server's host
+}
+
+// newWires makes a lab. Where an error comes with a lab, it is to be taken down.
+func newWires(ctx context.Context, cfg NetworkConfig, dir, side string) (*wires, error) {
+	subnet := netip.MustParsePrefix("10.77.0.0/24")
+	lab, err := hosts.Up(ctx, hosts.Config{
+		Dir: dir, Managers: 1, Workers: 2, Subnet: subnet, Program: cfg.Skep, Whoami: cfg.Whoami, DockerSwarm: side == Swarm,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w := &wires{lab: lab, whoami: cfg.Whoami, entry: lab.Host("w2").Address.String(), far: lab.Host("w1").Address.String()}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	mode := []string{"--publish", "published=8080,target=8080"}
+	if side == Swarm {
+		mode = []string{"--endpoint-mode", "dnsrr"} // its virtual addresses need a kernel with ipvs
+	}
+	for _, line := range [][]string{
+		{"network", "create", "--driver", "overlay", "wire"},
+		append(append([]string{"service", "create", "--detach", "--no-resolve-image", "--name", serviceName, "--network", "wire", "--constraint", "node.hostname==w1"}, mode...), hosts.WhoamiImage),
+		{"service", "create", "--detach", "--no-resolve-image", "--name", "asker", "--network", "wire", "--constraint", "node.hostname==m1", "--endpoint-mode", "dnsrr", hosts.WhoamiImage},
+	} {
+		if _, err := lab.Host("m1").Exec(ctx, append([]string{"docker"}, line...)...); err != nil {
+			return w, err
+		}
+	}
+	return w, w.find(ctx, side)
+}
+
+// find waits for both tasks and learns their addresses.
+func (w *wires) find(ctx context.Context, side string) error {
+	const where = `{{with index .NetworkSettings.Networks "wire"}}{{.IPAddress}}{{end}}`
+	err := until(ctx, func() string {
+		var err error
+		if w.asker, err = w.container(ctx, "m1", "asker"); err != nil {
+			return err.Error()
+		}
+		server, err := w.container(ctx, "w1", serviceName)
+		if err != nil {
+			return err.Error()
+		}
+		if w.task, err = w.engine(ctx, "w1", "inspect", "--format", where, server); err != nil || w.task == "" {
+			return fmt.Sprintf("the server has no address: %v", err)
+		}
+		return ""
+	})
+	if err != nil || side == Swarm {
+		return err
+	}
+	w.vip, err = w.lab.Host("m1").Exec(ctx, "docker", "service", "inspect", "--format",
+		`{{range .Endpoint.VirtualIPs}}{{.NetworkID}} {{.Addr}}{{"\n"}}{{end}}`, serviceName)
+	if err != nil {
+		return err
+	}
+	id, err := w.lab.Host("m1").Exec(ctx, "docker", "network", "inspect", "--format", "{{.Id}}", "wire")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(w.vip) {
+		if rest, ok := strings.CutPrefix(line, id+" "); ok {
+			w.vip, _, _ = strings.Cut(strings.TrimSpace(rest), "/")
+			return nil
+		}
+	}
+	return errors.New("the service has no virtual address: " + w.vip)
+}
+
+func (w *wires) container(ctx context.Context, host, service string) (string, error) {
+	id, err := w.engine(ctx, host, "ps", "-q", "--no-trunc", "--filter", "label=com.docker.swarm.service.name="+service)
+	if err == nil && (id == "" || strings.Contains(id, "\n")) {
+		err = fmt.Errorf("%s does not run on %s yet", service, host)
+	}
+	return id, err
+}
+
+func (w *wires) engine(ctx context.Context, host string, args ...string) (string, error) {
+	return w.lab.Host(host).Exec(ctx, append([]string{"docker", "-H", "unix:///run/docker.sock"}, args...)...)
+}
+
+// route is one way to the server: who asks, and what.
+type route struct {
+	w       *wires
+	outside bool
+	to      string
+}
+
+func (w *wires) fromTask(to string) route    { return route{w, false, to} }
+func (w *wires) fromOutside(to string) route { return route{w, true, to} }
+
+// measure asks for a second.
+func (r route) measure(ctx context.Context, k kind) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	args := append([]string{"load", "-for", measureFor.String(), "-timeout", "20s"}, k.args...)
+	args = append(args, "http://"+r.to+":"+benchPort+k.page)
+	from := r.w.lab.Client()
+	argv := append([]string{r.w.whoami}, args...)
+	if !r.outside {
+		from = r.w.lab.Host("m1")
+		argv = append([]string{"docker", "-H", "unix:///run/docker.sock", "exec", r.w.asker, "/whoami"}, args...)
+	}
+	said, err := from.Exec(ctx, argv...)
+	if err != nil {
+		return 0, err
+	}
+	var report load.Report
+	if err := json.Unmarshal([]byte(said), &report); err != nil {
+		return 0, fmt.Errorf("reading %q: %w", said, err)
+	}
+	if report.Failures > 0 {
+		return 0, fmt.Errorf("requests failed: %v", &report)
+	}
+	return k.rate(&report), nil
+}
