@@ -28,7 +28,7 @@ func layers() [][]group {
 		{
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
-			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"},
+			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"}, {path: "internal/network/check"},
 			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
 		},
 		// What drives one node's data plane.

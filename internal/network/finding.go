@@ -1,6 +1,10 @@
 package network
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/skep-org/skep/internal/model"
+)
 
 // Area is the part of a node's network that a finding is about.
 type Area string
@@ -16,10 +20,11 @@ const (
 
 // Finding is one thing that is not as it should be. Where all is well there is none.
 type Finding struct {
-	Area   Area   `json:"area"`
-	Object string `json:"object"` // what it is about: network "web", node "n2"
-	Wrong  string `json:"wrong"`  // what is so and should not be
-	Remedy string `json:"remedy"` // one sentence: what to do, or that skep does it by itself
+	Area   Area     `json:"area"`
+	Object string   `json:"object"`        // what it is about: network web, node 192.0.2.7
+	Peer   model.ID `json:"peer,omitzero"` // the other node that it is about, if it is
+	Wrong  string   `json:"wrong"`         // what is so and should not be
+	Remedy string   `json:"remedy"`        // one sentence: what to do, or that skep does it by itself
 }
 
 // String is the finding on one line.

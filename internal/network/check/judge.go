@@ -1,0 +1,141 @@
+package check
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/network"
+)
+
+// peer is what became of one node's probes.
+type peer struct {
+	id      model.ID
+	results []Result
+}
+
+// byPeer groups results, which are sorted by their node.
+func byPeer(results []Result) []peer {
+	var all []peer
+	at := map[model.ID]int{}
+	for _, r := range results {
+		i, ok := at[r.Peer]
+		if !ok {
+			i = len(all)
+			at[r.Peer] = i
+			all = append(all, peer{id: r.Peer})
+		}
+		all[i].results = append(all[i].results, r)
+	}
+	return all
+}
+
+func (p peer) at(way Way, size int) (found Result) {
+	for _, r := range p.results {
+		if r.Way == way && r.Size == size {
+			return r
+		}
+	}
+	return Result{Fate: Unsent}
+}
+
+func (p peer) fate(way Way, size int) Fate { return p.at(way, size).Fate }
+
+// underlay is where the node is reached without the overlay.
+func (p peer) underlay() netip.Addr { return p.at(Direct, small).To.Addr() }
+
+// largest is the largest packet that came through the overlay.
+func (p peer) largest() (size int) {
+	for _, r := range p.results {
+		if (r.Way == Overlay || r.Way == UDP) && r.Fate == Answered {
+			size = max(size, r.Size)
+		}
+	}
+	return size
+}
+
+// Judge says what probes of packets up to mtu have found, one finding a node at most: the first thing to mend; and what
+// could not be tried. port is the overlays'.
+func Judge(results []Result, mtu int, port uint16) (found []network.Finding, left []Left) {
+	for _, p := range byPeer(results) {
+		unechoed := p.fate(UDP, small) == Refused // which itself is an answer through the overlay
+		if unechoed && p.fate(Overlay, small) != Answered {
+			left = append(left, Left{p.id, "it is there, but pings are not answered and skep there does not echo UDP packets just now"})
+			continue
+		}
+		if f, bad := p.judge(mtu, port); bad {
+			f.Area, f.Object, f.Peer = network.AreaReach, "node "+p.underlay().String(), p.id
+			found = append(found, f)
+		} else if unechoed {
+			left = append(left, Left{p.id, "skep there does not echo UDP packets just now: only pings were tried"})
+		}
+	}
+	return found, left
+}
+
+func (p peer) judge(mtu int, port uint16) (f network.Finding, bad bool) {
+	answers := func(way Way, size int) bool { return p.fate(way, size) == Answered }
+	direct, pinged, heard := answers(Direct, small), answers(Overlay, small), answers(UDP, small)
+	switch {
+	case !pinged && !heard:
+		return p.silent(direct, port), true
+	case !answers(Overlay, mtu) && !answers(UDP, mtu):
+		return p.narrow(mtu), true
+	case p.fate(UDP, small) == Lost, p.fate(UDP, mtu) == Lost:
+		which := "UDP packets"
+		if heard {
+			which = fmt.Sprintf("UDP packets of %d bytes", mtu)
+		}
+		return network.Finding{
+			Wrong: "pings reach it through the overlay, " + which + " do not",
+			Remedy: "Most often a network card gets the checksums inside overlay packets wrong: try ethtool -K INTERFACE tx-checksum-ip-generic off on both nodes; " +
+				"otherwise a firewall of that node drops UDP port " + fmt.Sprint(Port) + " that comes in by " + network.IngressLink + ".",
+		}, true
+	case direct && !answers(Direct, mtu+network.Overhead):
+		return network.Finding{
+			Wrong: fmt.Sprintf("packets of %d bytes reach it in pieces only, and the overlay needs as many for its full packets", mtu+network.Overhead),
+			Remedy: fmt.Sprintf("Raise the MTU of what is between the nodes to %d, or give networks a smaller one (--opt %s=%d): pieces cost throughput, and many firewalls drop them.",
+				mtu+network.Overhead, network.OptionMTU, lowered(mtu)),
+		}, true
+	}
+	return f, false
+}
+
+// silent is for a node that nothing comes back from through the overlay.
+func (p peer) silent(direct bool, port uint16) network.Finding {
+	switch {
+	case !direct && p.fate(Direct, small) == Unsent:
+		return network.Finding{
+			Wrong:  "this node has no route to it",
+			Remedy: "Give this node a route to that address, or have the other one join with an --advertise-addr that this node reaches.",
+		}
+	case !direct:
+		return network.Finding{
+			Wrong: "it does not answer, neither straight nor through the overlay",
+			Remedy: fmt.Sprintf("See whether the node and the network between are up; if they are and pings are filtered, open UDP port %d between the nodes, both ways.",
+				port),
+		}
+	case p.fate(Knock, small) == Refused:
+		return network.Finding{
+			Wrong:  fmt.Sprintf("it answers straight, but its UDP port %d, which carries the overlays, is refused", port),
+			Remedy: fmt.Sprintf("Open UDP port %d on that node and on firewalls between; if it is open, see whether skep runs there.", port),
+		}
+	}
+	return network.Finding{
+		Wrong:  "it answers straight, but not through the overlay",
+		Remedy: fmt.Sprintf("Open UDP port %d between the nodes, both ways; if it is open, run skep net check on that node.", port),
+	}
+}
+
+// narrow is for a node that small packets reach and full ones do not.
+func (p peer) narrow(mtu int) network.Finding {
+	most := p.largest()
+	return network.Finding{
+		Wrong: fmt.Sprintf("packets of %d bytes do not reach it through the overlay, those of %d do", mtu, most),
+		Remedy: fmt.Sprintf("Raise the MTU of what is between the nodes to %d, or give networks a smaller one: docker network create --opt %s=%d.",
+			mtu+network.Overhead, network.OptionMTU, most),
+	}
+}
+
+// lowered is a size that leaves room where a full packet did not fit.
+func lowered(mtu int) int { return max(mtu-network.Overhead, 576) }
