@@ -1,0 +1,108 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// comments are the comments of the table's rules, by chain and in order; a chain without rules has none. All of them are
+// read by two questions, however many chains there are. nil: there is no such table.
+func (r *ruleConn) comments() (map[string][]string, error) {
+	chains, err := r.dump(unix.NFT_MSG_GETCHAIN, unix.NFTA_CHAIN_TABLE)
+	if err != nil {
+		return nil, err
+	}
+	if len(chains) == 0 {
+		return nil, nil
+	}
+	all := map[string][]string{}
+	for _, m := range chains {
+		var table, chain string
+		err := attributes(m, func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_CHAIN_TABLE:
+				table = ad.String()
+			case unix.NFTA_CHAIN_NAME:
+				chain = ad.String()
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if table == tableName {
+			all[chain] = nil
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	rules, err := r.dump(unix.NFT_MSG_GETRULE, unix.NFTA_RULE_TABLE)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rules {
+		var table, chain, comment string
+		err := attributes(m, func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_RULE_TABLE:
+				table = ad.String()
+			case unix.NFTA_RULE_CHAIN:
+				chain = ad.String()
+			case unix.NFTA_RULE_USERDATA:
+				comment, _ = userdata.GetString(ad.Bytes(), userdata.TypeComment)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if table == tableName {
+			all[chain] = append(all[chain], comment)
+		}
+	}
+	return all, nil
+}
+
+// dump asks for all things of a kind in the table.
+func (r *ruleConn) dump(message int, table uint16) ([]netlink.Message, error) {
+	data, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: table, Data: []byte(tableName + "\x00")}})
+	if err != nil {
+		return nil, err
+	}
+	if r.raw == nil {
+		if r.raw, err = netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: r.ns}); err != nil {
+			return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
+		}
+	}
+	for range 10 {
+		list, err := r.raw.Execute(netlink.Message{
+			Header: netlink.Header{
+				Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
+				Flags: netlink.Request | netlink.Dump,
+			},
+			Data: append([]byte{unix.NFPROTO_IPV4, unix.NFNETLINK_V0, 0, 0}, data...),
+		})
+		if errors.Is(err, unix.EINTR) { // somebody changed rules meanwhile
+			continue
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("reading the rules of a namespace: %w", err)
+		}
+		return list, nil
+	}
+	return nil, errors.New("reading the rules of a namespace: they change all the time")
+}
+
+func attributes(m netlink.Message, f func(*netlink.AttributeDecoder)) error {
+	ad, err := netlink.NewAttributeDecoder(m.Data[4:])
+	if err != nil {
+		return fmt.Errorf("reading the rules of a namespace: %w", err)
+	}
+	for ad.Next() {
+		f(ad)
+	}
+	return ad.Err()
+}

@@ -1,0 +1,225 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/skep-org/skep/internal/network"
+	"golang.org/x/sys/unix"
+)
+
+// frame is what the host's table is made for: everything that is in rules and not in sets. It is the comment of each of
+// them, so that it can be read back.
+type frame struct {
+	port     uint16
+	subnet   netip.Prefix // invalid: no ingress network
+	own      netip.Addr
+	unmarked bool
+}
+
+func frameOf(h *network.Host) frame {
+	f := frame{port: h.Port}
+	if in := h.Ingress; in != nil {
+		f.subnet, f.own, f.unmarked = in.Subnet, in.Own, in.Unmarked
+	}
+	return f
+}
+
+func (f frame) String() string {
+	return fmt.Sprintf("skep 1 port %d subnet %s own %s unmarked %t", f.port, f.subnet, f.own, f.unmarked)
+}
+
+func parseFrame(s string) (f frame, ok bool) {
+	w := strings.Fields(strings.ReplaceAll(s, "invalid ", "")) // an absent prefix prints as "invalid Prefix"
+	if len(w) != 10 {
+		return f, false
+	}
+	port, err := strconv.ParseUint(w[3], 10, 16)
+	f.port, f.unmarked = uint16(port), w[9] == "true"
+	f.subnet, _ = netip.ParsePrefix(w[5])
+	f.own, _ = netip.ParseAddr(w[7])
+	return f, err == nil && f.String() == s
+}
+
+// Sets of the host's table.
+func members() *nftables.Set {
+	return &nftables.Set{Name: "members", KeyType: nftables.TypeIPAddr}
+}
+
+func clients() *nftables.Set {
+	return &nftables.Set{Name: "nodes", KeyType: nftables.TypeIPAddr}
+}
+
+func marks() *nftables.Set {
+	return &nftables.Set{Name: "marks", IsMap: true, KeyType: nftables.TypeEtherAddr, DataType: nftables.TypeMark}
+}
+
+func published() *nftables.Set {
+	return &nftables.Set{Name: "published", IsMap: true, KeyType: protocolAndPort(), DataType: nftables.TypeVerdict}
+}
+
+// closed are published ports with nothing behind them.
+func closed() *nftables.Set {
+	return &nftables.Set{Name: "closed", KeyType: protocolAndPort()}
+}
+
+// hostBase makes the host's table anew, with empty sets.
+func (r *ruleConn) hostBase(f frame) {
+	r.renew()
+	is := f.String()
+	from := r.set(members())
+	raw := r.base("guard", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -310)
+	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), source(), among(from, false), drop())
+	if !f.subnet.IsValid() {
+		return
+	}
+	r.rule(raw, is, incoming("", true), destination(), within(netip.MustParsePrefix("127.0.0.0/8")), drop())
+	r.meshMarks(is, r.set(marks()))
+	r.meshEntries(is, r.set(published()))
+	r.meshRefusals(is, r.set(closed()))
+	r.meshSources(is, f, r.set(clients()))
+	r.meshForward(is)
+}
+
+// incoming and outgoing compare an interface with one of the ingress network's; an empty name stands for all of these.
+func incoming(link string, is bool) []expr.Any { return ingressName(expr.MetaKeyIIFNAME, link, is) }
+func outgoing(link string, is bool) []expr.Any { return ingressName(expr.MetaKeyOIFNAME, link, is) }
+
+func ingressName(key expr.MetaKey, link string, is bool) []expr.Any {
+	op := expr.CmpOpEq
+	if !is {
+		op = expr.CmpOpNeq
+	}
+	if link == "" {
+		return name(key, op, network.LinkPrefix, false)
+	}
+	return name(key, op, link, true)
+}
+
+func destinationPort(port uint16) []expr.Any {
+	return append(header(expr.PayloadBaseTransportHeader, 2, 2),
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{byte(port >> 8), byte(port)}})
+}
+
+// meshMarks has connections remember at which node they entered, and their answers bear its mark.
+func (r *ruleConn) meshMarks(is string, marks *nftables.Set) {
+	mangle := r.base("marking", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -150)
+	r.rule(mangle, is, incoming(network.IngressLink, true), tracked(expr.CtKeySTATE, expr.CtStateBitNEW, true), etherSource(), []expr.Any{
+		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetName: marks.Name, SetID: marks.ID},
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
+	})
+	r.rule(mangle, is, incoming("", true), incoming(network.IngressLink, false), reply(), []expr.Any{
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: native(network.MarkMask), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: native(network.MarkBase)},
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1},
+		&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
+	})
+}
+
+// reply says that a packet goes against the direction its connection was opened in.
+func reply() []expr.Any {
+	return []expr.Any{&expr.Ct{Key: expr.CtKeyDIRECTION, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{1}}}
+}
+
+// meshEntries leads what is sent to a published port of any of this host's addresses to a backend.
+func (r *ruleConn) meshEntries(is string, ports *nftables.Set) {
+	entry := r.chain("entry")
+	r.rule(entry, is, protocolWithPort(), []expr.Any{
+		&expr.Lookup{SourceRegister: 1, DestRegister: 0, IsDestRegSet: true, SetName: ports.Name, SetID: ports.ID},
+	})
+	for name, hook := range map[string]*nftables.ChainHook{"prerouting": nftables.ChainHookPrerouting, "output": nftables.ChainHookOutput} {
+		c := r.base(name, nftables.ChainTypeNAT, hook, -110)
+		r.rule(c, is, local(false), verdict(expr.VerdictJump, entry.Name))
+	}
+}
+
+// meshRefusals refuses what is sent to a published port with nothing behind it, whatever else may listen there.
+func (r *ruleConn) meshRefusals(is string, ports *nftables.Set) {
+	c := r.base("refuse", nftables.ChainTypeFilter, nftables.ChainHookInput, -10)
+	r.rule(c, is, protocolWithPort(), among(ports, true), protocol(unix.IPPROTO_TCP), resetTCP())
+	r.rule(c, is, protocolWithPort(), among(ports, true), unreachable())
+}
+
+// protocolWithPort loads the packet's protocol and destination port.
+func protocolWithPort() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Payload{DestRegister: secondWord, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+	}
+}
+
+// meshSources gives connections the node's own address where answers would not find back otherwise: from this host, from
+// other nodes, from containers; and to everything that leaves the ingress network.
+func (r *ruleConn) meshSources(is string, f frame, nodes *nftables.Set) {
+	post := r.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, 90)
+	entered := func(parts ...[]expr.Any) {
+		all := append([][]expr.Any{outgoing("", true), balanced(true)}, parts...)
+		r.rule(post, is, append(all, masquerade())...)
+	}
+	if f.unmarked {
+		entered()
+	}
+	entered(local(true))
+	entered(source(), among(nodes, true))
+	entered(source(), within(f.subnet))
+	r.rule(post, is, outgoing("", false), source(), within(f.subnet), masquerade())
+}
+
+// meshForward keeps containers apart: between them, and to them from outside, goes what the mesh sends there and nothing
+// else. From other nodes comes only what those have let through.
+func (r *ruleConn) meshForward(is string) {
+	c := r.base("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, -10)
+	known := uint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
+	r.rule(c, is, tracked(expr.CtKeySTATE, known, true), accept())
+	r.rule(c, is, incoming(network.IngressLink, true), outgoing("", false), drop())
+	r.rule(c, is, incoming(network.IngressLink, true), outgoing(network.IngressLink, true), drop())
+	r.rule(c, is, outgoing("", true), incoming(network.IngressLink, false), balanced(false), drop())
+}
+
+// entryChain is the chain of one published port.
+func entryChain(p network.PortKey) string { return fmt.Sprintf("%s_%d", p.Protocol, p.Port) }
+
+func portKey(p network.PortKey) []byte {
+	number := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "sctp": unix.IPPROTO_SCTP}[p.Protocol]
+	return []byte{number, 0, 0, 0, byte(p.Port >> 8), byte(p.Port), 0, 0}
+}
+
+func portOf(key []byte) (p network.PortKey) {
+	if len(key) < 6 {
+		return p
+	}
+	p.Protocol = map[byte]string{unix.IPPROTO_TCP: "tcp", unix.IPPROTO_UDP: "udp", unix.IPPROTO_SCTP: "sctp"}[key[0]]
+	p.Port = uint16(key[4])<<8 | uint16(key[5])
+	return p
+}
+
+// publish makes, changes or removes one published port.
+func (r *ruleConn) publish(op network.Op) {
+	name := entryChain(op.Port)
+	element := nftables.SetElement{Key: portKey(op.Port), VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: name}}
+	c, bare := &nftables.Chain{Name: name, Table: r.table}, nftables.SetElement{Key: portKey(op.Port)}
+	r.put(closed(), bare)
+	if op.Act == network.Remove {
+		r.take(closed(), bare)
+		r.take(published(), element)
+		r.conn.FlushChain(c)
+		r.conn.DelChain(c)
+		return
+	}
+	r.chain(name)
+	r.conn.FlushChain(c)
+	if len(op.Backends.List) > 0 {
+		r.spread(c, op.Backends, true)
+		r.take(closed(), bare)
+	} else { // refused where it arrives: not every kernel can do so before it is routed
+		r.rule(c, op.Backends.Sum, verdict(expr.VerdictReturn, ""))
+	}
+	if op.Act == network.Add {
+		r.put(published(), element)
+	}
+}

@@ -1,0 +1,160 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
+	"github.com/skep-org/skep/internal/network"
+	"golang.org/x/sys/unix"
+)
+
+// tableName is the one table that skep has in a namespace.
+const tableName = "skep"
+
+// socketBuffer holds a large transaction and all its acknowledgements.
+const socketBuffer = 8 << 20
+
+// batchSize is how many changes go into a transaction where it need not be one.
+const batchSize = 400
+
+// ruleConn changes the table of one namespace. What it is told is done by [ruleConn.commit], all of it or nothing.
+type ruleConn struct {
+	ns    int
+	conn  *nftables.Conn
+	raw   *netlink.Conn // for reading, opened when first needed
+	table *nftables.Table
+	sets  uint32 // numbers of sets in the transaction
+	err   error  // the first one that the transaction cannot be built for
+	size  int
+}
+
+// openRules is the connection to the namespace's table, kept open.
+func (s *space) openRules() (*ruleConn, error) {
+	if s.rules != nil {
+		return s.rules, nil
+	}
+	buffers := func(c *netlink.Conn) error {
+		return errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
+	}
+	conn, err := nftables.New(nftables.WithNetNSFd(int(s.ns)), nftables.AsLasting(), nftables.WithSockOptions(buffers))
+	if err != nil {
+		return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
+	}
+	s.rules = &ruleConn{ns: int(s.ns), conn: conn, table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}}
+	return s.rules, nil
+}
+
+func (r *ruleConn) close() {
+	_ = r.conn.CloseLasting()
+	if r.raw != nil {
+		_ = r.raw.Close()
+	}
+}
+
+// commit has the kernel take the whole transaction, or nothing of it.
+func (r *ruleConn) commit() error {
+	err := r.err
+	r.err, r.size = nil, 0
+	return errors.Join(err, r.conn.Flush())
+}
+
+func (r *ruleConn) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// full says that it is time for a commit, where several will do.
+func (r *ruleConn) full() bool { return r.size >= batchSize }
+
+// renew makes the table anew and empty, in the transaction: whatever was in it is gone when the new content is there.
+func (r *ruleConn) renew() {
+	r.conn.AddTable(r.table)
+	r.conn.DelTable(r.table)
+	r.conn.AddTable(r.table)
+}
+
+// drop removes the table with all that is in it. One that is not there is as good.
+func (r *ruleConn) drop() {
+	r.conn.AddTable(r.table)
+	r.conn.DelTable(r.table)
+}
+
+func (r *ruleConn) chain(name string) *nftables.Chain {
+	r.size++
+	return r.conn.AddChain(&nftables.Chain{Name: name, Table: r.table})
+}
+
+func (r *ruleConn) base(name string, t nftables.ChainType, hook *nftables.ChainHook, priority int) *nftables.Chain {
+	p := nftables.ChainPriority(priority)
+	return r.conn.AddChain(&nftables.Chain{Name: name, Table: r.table, Type: t, Hooknum: hook, Priority: &p})
+}
+
+// rule adds a rule to the end of a chain. The comment is how it is known again: its expressions are read by nobody.
+func (r *ruleConn) rule(c *nftables.Chain, comment string, parts ...[]expr.Any) {
+	rule := &nftables.Rule{Table: r.table, Chain: c, UserData: userdata.AppendString(nil, userdata.TypeComment, comment)}
+	for _, p := range parts {
+		rule.Exprs = append(rule.Exprs, p...)
+	}
+	r.size++
+	r.conn.AddRule(rule)
+}
+
+func (r *ruleConn) set(s *nftables.Set, elements ...nftables.SetElement) *nftables.Set {
+	r.sets++
+	s.Table, s.ID = r.table, r.sets
+	if s.Anonymous {
+		s.Name, s.Constant = "__map%d", true
+	}
+	r.size++
+	if err := r.conn.AddSet(s, elements); err != nil {
+		r.fail(fmt.Errorf("making set %s: %w", s.Name, err))
+	}
+	return s
+}
+
+// put and take change the elements of a set that is there.
+func (r *ruleConn) put(s *nftables.Set, elements ...nftables.SetElement) {
+	s.Table = r.table
+	r.size += 1 + len(elements)/8
+	if err := r.conn.SetAddElements(s, elements); err != nil {
+		r.fail(fmt.Errorf("adding to set %s: %w", s.Name, err))
+	}
+}
+
+func (r *ruleConn) take(s *nftables.Set, elements ...nftables.SetElement) {
+	s.Table = r.table
+	r.size++
+	if err := r.conn.SetDeleteElements(s, elements); err != nil {
+		r.fail(fmt.Errorf("taking from set %s: %w", s.Name, err))
+	}
+}
+
+// spread fills a chain with what sends new connections to backends in turn.
+func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
+	backends := &nftables.Set{Anonymous: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: nftables.TypeIPAddr}
+	if ports {
+		backends.DataType = addrAndPort()
+	}
+	elements := make([]nftables.SetElement, len(b.List))
+	for i, at := range b.List {
+		elements[i] = nftables.SetElement{Key: native(uint32(i)), Val: at.Addr().AsSlice()}
+		if ports {
+			elements[i].Val = append(elements[i].Val, byte(at.Port()>>8), byte(at.Port()), 0, 0)
+		}
+	}
+	r.set(backends, elements...)
+	to := &expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1}
+	if ports {
+		to.RegProtoMin, to.Specified = secondWord, true
+	}
+	r.rule(c, b.Sum, []expr.Any{
+		&expr.Numgen{Register: 1, Modulus: uint32(len(b.List)), Type: unix.NFT_NG_INCREMENTAL},
+		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetID: backends.ID, SetName: backends.Name},
+		to,
+	})
+}

@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/network"
+)
+
+// Sync makes the kernel hold what is wanted. It goes by what it applied before; by what it reads, the first time and after
+// a failure or an [Kernel.Audit]. Containers whose namespaces do not exist yet are an [ErrNotYet], and all else is done.
+func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if k.have == nil {
+		have, err := k.read(want)
+		if err != nil {
+			return fmt.Errorf("reading what the kernel holds: %w", err)
+		}
+		k.have = have
+	}
+	return k.apply(want)
+}
+
+// Waiting says that all that kept a Sync from being done are containers whose namespaces the engine has yet to make.
+func Waiting(err error) bool {
+	if all, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		return !slices.ContainsFunc(all.Unwrap(), func(e error) bool { return !errors.Is(e, ErrNotYet) })
+	}
+	return errors.Is(err, ErrNotYet)
+}
+
+// apply does what makes the difference, and notes what then is there.
+func (k *Kernel) apply(want *network.Desired) error {
+	t := &tally{lost: map[place]struct{}{}}
+	ops := network.Diff(want, k.have)
+	for i := 0; i < len(ops); {
+		n := sameRun(ops[i:])
+		at := placeOf(ops[i])
+		if _, lost := t.lost[at]; !lost {
+			t.note(at, k.run(ops[i:i+n]))
+		}
+		i += n
+	}
+	for _, op := range ops {
+		if op.Kind != network.KindFlows {
+			k.changed++
+		}
+	}
+	k.have = t.applied(want, k.have)
+	k.settle(want, t)
+	return errors.Join(t.errs...)
+}
+
+// place is a namespace in which things are done: a network's, a container's, or the host's.
+type place struct {
+	network model.ID
+	box     string
+}
+
+func placeOf(op network.Op) place {
+	switch {
+	case op.Box != "":
+		return place{box: op.Box}
+	case op.Ingress:
+		return place{}
+	}
+	return place{network: op.Network}
+}
+
+// tally is how it went.
+type tally struct {
+	lost map[place]struct{} // where something failed: it is to be read anew
+	errs []error
+}
+
+func (t *tally) note(at place, err error) {
+	if err != nil {
+		t.lost[at] = struct{}{}
+		t.errs = append(t.errs, err)
+	}
+}
+
+// applied is what is there after all: what was wanted, but for places where something failed. Those are unknown, and a
+// container's is taken for empty.
+func (t *tally) applied(want, have *network.Desired) *network.Desired {
+	if len(t.lost) == 0 {
+		return want
+	}
+	boxesOnly := !slices.ContainsFunc(slices.Collect(maps.Keys(t.lost)), func(p place) bool { return p.box == "" })
+	if !boxesOnly {
+		return nil
+	}
+	next := *want
+	next.Boxes = map[string]*network.Box{}
+	for key, b := range want.Boxes {
+		if _, lost := t.lost[place{box: key}]; !lost {
+			next.Boxes[key] = b
+		}
+	}
+	return &next
+}
+
+// settle notes which containers are ready and which links are spoken for.
+func (k *Kernel) settle(want *network.Desired, t *tally) {
+	clear(k.ready)
+	for key := range want.Boxes {
+		if _, lost := t.lost[place{box: key}]; !lost && isNamespace(key) {
+			k.ready[key] = struct{}{}
+		} else if !lost {
+			t.errs = append(t.errs, fmt.Errorf("container %s: %w", key, ErrNotYet))
+		}
+	}
+	for _, s := range want.Segments {
+		for name := range s.Ports {
+			delete(k.attached, name)
+		}
+	}
+}
+
+// sameRun is how many operations from the first on are for one place and go together.
+func sameRun(ops []network.Op) int {
+	n, at := 1, placeOf(ops[0])
+	for n < len(ops) && placeOf(ops[n]) == at && (ops[n].Kind == network.KindFlows) == (ops[0].Kind == network.KindFlows) {
+		n++
+	}
+	return n
+}
+
+// run does operations in one place.
+func (k *Kernel) run(ops []network.Op) error {
+	op := ops[0]
+	switch {
+	case op.Kind == network.KindFlows:
+		return k.forget(ops)
+	case op.Box != "":
+		if op.Act == network.Remove && op.Kind == network.KindBox {
+			return k.leaveBox(op.Box)
+		}
+		return k.boxOps(op.Box, ops)
+	case !op.Network.IsZero():
+		return k.segmentOps(ops)
+	}
+	return k.hostOps(ops)
+}
+
+// leaveBox removes the rules of a container that is in no plan any more, should it still be there.
+func (k *Kernel) leaveBox(key string) error {
+	s, err := openForRules(key)
+	if err != nil {
+		return nil //nolint:nilerr // it went with the container
+	}
+	defer s.close()
+	r, err := s.openRules()
+	if err != nil {
+		return err
+	}
+	r.drop()
+	if err := r.commit(); err != nil {
+		return fmt.Errorf("removing the load balancers of container %s: %w", key, err)
+	}
+	return nil
+}
