@@ -71,7 +71,24 @@ func (f Founding) batch(e env.Env, spec swarm.Spec, root identity.Root, cert ide
 		store.Roots.Put(&model.Root{ClusterID: f.Cluster, Cert: root.Cert, Private: root.Key, Digest: identity.Digest(root.Cert)}),
 		store.NodeIdentities.Put(&model.NodeIdentity{ID: f.Node, Role: model.RoleManager, Cert: cert.Cert, NotAfter: cert.NotAfter.UnixNano()}),
 		store.NodeSpecs.Put(&model.NodeSpec{ID: f.Node, Spec: model.DocOf(node)}),
+		store.Networks.Put(f.ingress(e.NewID())),
 	}}
+}
+
+// ingress is the network of the routing mesh. Where the user gave address pools its subnet is the allocator's to cut
+// from them; else it is one that leaves the default pool's beginning to users' networks.
+func (f Founding) ingress(id model.ID) *model.Network {
+	const name = "ingress"
+	spec := swarm.NetworkSpec{
+		Annotations:         swarm.Annotations{Name: name, Labels: map[string]string{}},
+		DriverConfiguration: &swarm.Driver{Name: "overlay"}, Ingress: true, Scope: "swarm",
+		IPAMOptions: &swarm.IPAMOptions{Driver: swarm.Driver{Name: "default"}},
+	}
+	if len(f.Request.DefaultAddrPool) == 0 {
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 255}), 16)
+		spec.IPAMOptions.Configs = []swarm.IPAMConfig{{Subnet: subnet}}
+	}
+	return &model.Network{ID: id, Name: name, Spec: model.DocOf(spec)}
 }
 
 // withDefaults fills in what swarm's own init fills in.

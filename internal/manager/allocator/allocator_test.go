@@ -119,7 +119,23 @@ func (w *world) do(f []string) {
 			}
 			spec.IPAMOptions.Configs[0].Gateway = netip.MustParseAddr(g)
 		}
+		if r := args["range"]; r != "" {
+			spec.IPAMOptions.Configs[0].Range = netip.MustParsePrefix(r)
+		}
+		_, spec.Ingress = args["ingress"]
+		_, spec.Attachable = args["attachable"]
+		if _, ok := args["predefined"]; ok {
+			spec.Labels = map[string]string{labelPredefined: "true"}
+		}
 		w.write(store.WriterAPI, store.Networks.Put(&model.Network{ID: id, Name: f[1], Spec: model.DocOf(spec)}))
+	case "guest":
+		g := &model.Attachment{ID: id, NodeID: w.id("n1"), NetworkID: w.id(args["net"])}
+		if a := args["addr"]; a != "" {
+			g.Addr = netip.MustParseAddr(a)
+		}
+		w.write(store.WriterDispatcher, store.Attachments.Put(g))
+	case "member":
+		w.write(store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id}))
 	case "remove":
 		w.remove(id)
 	case "service":
@@ -135,16 +151,26 @@ func (w *world) do(f []string) {
 			port := swarm.PortConfig{PublishMode: swarm.PortConfigPublishModeHost}
 			if p, ingress := strings.CutPrefix(p, "ingress:"); ingress {
 				port.PublishMode = swarm.PortConfigPublishModeIngress
-				fmt.Sscanf(p, "%d", &port.TargetPort)
+				if n, _ := fmt.Sscanf(p, "%d:%d", &port.PublishedPort, &port.TargetPort); n == 1 {
+					port.PublishedPort, port.TargetPort = 0, port.PublishedPort
+				}
+				if strings.HasSuffix(p, "/udp") {
+					port.Protocol = "udp"
+				}
 			} else {
 				fmt.Sscanf(p, "%d:%d", &port.PublishedPort, &port.TargetPort)
 			}
 			spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
 		}
+		spec.EndpointSpec.Mode = swarm.ResolutionMode(args["mode"])
 		rev := &model.ServiceRevision{ID: w.id(f[1] + "@" + args["rev"]), ServiceID: id, Spec: model.DocOf(spec)}
 		w.write(store.WriterAPI, store.Revisions.Put(rev), store.Services.Put(&model.Service{ID: id, Name: f[1], Revision: rev.ID}))
 	case "rollout":
-		w.write(store.WriterOrchestrator, store.Rollouts.Put(&model.Rollout{ServiceID: id, Active: w.id(f[1] + "@" + args["rev"])}))
+		svc := store.Services.ByID(w.s.View(), id)
+		states := map[string]model.RolloutState{"updating": model.RolloutUpdating, "completed": model.RolloutCompleted, "rolled-back": model.RolloutRollbackCompleted}
+		w.write(store.WriterOrchestrator, store.Rollouts.Put(&model.Rollout{
+			ServiceID: id, Asked: svc.Revision, AskedIndex: svc.Index, Active: w.id(f[1] + "@" + args["rev"]), State: states[args["is"]],
+		}))
 	case "task":
 		svc := store.Services.ByID(w.s.View(), w.id(args["of"]))
 		desired := model.StateRunning
@@ -173,6 +199,10 @@ func (w *world) remove(id model.ID) {
 		w.write(store.WriterAPI, store.Networks.Delete(key))
 	case store.Services.ByID(v, id) != nil:
 		w.write(store.WriterAPI, store.Services.Delete(key))
+	case store.Attachments.ByID(v, id) != nil:
+		w.write(store.WriterDispatcher, store.Attachments.Delete(key))
+	case store.NodeSpecs.ByID(v, id) != nil:
+		w.write(store.WriterAPI, store.NodeSpecs.Delete(key))
 	case store.Tasks.ByID(v, id) != nil:
 		w.write(store.WriterOrchestrator, store.Tasks.Delete(key))
 	case store.NodeStates.ByID(v, id) != nil:
@@ -215,13 +245,24 @@ func (w *world) changes(after uint64) string {
 		}
 		for _, p := range a.Ports {
 			fmt.Fprintf(&out, " %d->%d", p.PublishedPort, p.TargetPort)
+			if p.Protocol != "" {
+				fmt.Fprintf(&out, "/%s", p.Protocol)
+			}
+		}
+		if a.VNI != 0 {
+			fmt.Fprintf(&out, " vni %d", a.VNI)
 		}
 		if a.Done {
 			out.WriteString(" done")
 		}
-		fmt.Fprintf(&out, " %s\n", a.Err)
+		for _, s := range []string{a.Err, a.Warning, a.Repaired} {
+			if s != "" {
+				fmt.Fprintf(&out, " %s", s)
+			}
+		}
+		out.WriteString("\n")
 	}
-	return strings.ReplaceAll(out.String(), " \n", "\n")
+	return out.String()
 }
 
 // TestSubnetsNeverOverlap: whatever is created and removed, no two networks share an address, a network's subnet

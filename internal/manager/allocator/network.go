@@ -10,59 +10,102 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// networks plans the given networks and every one that waits, and returns the tasks that may now go on.
-func (p *plan) networks(ids []model.ID) []model.ID {
+// labelPredefined marks the cluster's rows for networks that every engine has by itself.
+const labelPredefined = "com.docker.swarm.predefined"
+
+// networks plans the given networks and every one that waits.
+func (p *plan) networks(ids []model.ID) {
 	due := map[model.ID]bool{}
 	for _, id := range ids {
 		due[id] = true
 		if store.Networks.ByID(p.v, id) == nil {
-			p.drop(id)
+			p.networkGone(id)
 		}
 	}
 	var todo []*model.Network
-	taken := subnets{}
+	taken, numbers := subnets{}, vnis{}
 	for n := range store.Networks.All(p.v) {
 		a := p.get(n.ID)
 		switch {
-		case a != nil && a.Done:
+		case a != nil && a.Done && (!needsVNI(n) || numbers.keep(a.VNI)):
 			taken.add(n.Name, a)
 		case a != nil || due[n.ID]:
 			todo = append(todo, n)
 		}
 	}
 	// Subnets users ask for come before those skep chooses: only the latter can move elsewhere.
-	slices.SortFunc(todo, older)
-	ready := map[model.ID]bool{}
+	slices.SortFunc(todo, func(a, b *model.Network) int { return older(&a.Meta, &b.Meta, a.ID, b.ID) })
 	for _, asked := range []bool{true, false} {
 		for _, n := range todo {
 			if givesSubnet(n) != asked {
 				continue
 			}
-			a := p.network(n, taken)
-			p.set(a)
-			if a.Done {
+			a := p.network(n, taken, numbers)
+			if p.set(a); a.Done {
 				taken.add(n.Name, a)
-				ready[n.ID] = true
+				p.networkReady(n)
 			}
 		}
 	}
-	return p.waitingFor(ready)
 }
 
-// network allocates one network that has nothing yet.
-func (p *plan) network(n *model.Network, taken subnets) *model.Allocation {
+// network allocates one network that has nothing yet, or the number of one that has all but that.
+func (p *plan) network(n *model.Network, taken subnets, numbers vnis) *model.Allocation {
 	a := &model.Allocation{Owner: n.ID, Kind: model.AllocNetwork}
-	spec := n.Spec.Get()
-	if d := spec.DriverConfiguration; d != nil && d.Name != "" && d.Name != "overlay" {
-		a.Done = true // another driver addresses its networks itself
+	if !needsVNI(n) {
+		a.Done = true
 		return a
 	}
-	if err := p.subnets(n, a, taken); err != nil {
+	if old := p.get(n.ID); old != nil && old.Done {
+		a.Networks, a.Warning = old.Networks, old.Warning
+		if old.VNI != 0 {
+			a.Repaired = fmt.Sprintf("the network had the VXLAN number %d of another network and was given one of its own", old.VNI)
+		}
+	} else if err := p.subnets(n, a, taken); err != nil {
 		a.Networks, a.Err = nil, err.Error()
 		return a
 	}
-	a.Done = true
+	vni, err := numbers.free()
+	if err != nil {
+		a.Networks, a.Err = nil, err.Error()
+		return a
+	}
+	a.VNI, a.Done = vni, true
 	return a
+}
+
+// needsVNI says whether a network is an overlay. Others are addressed by their drivers, those that every engine has by
+// the engines, those of a configuration by the nodes that have it.
+func needsVNI(n *model.Network) bool {
+	spec := n.Spec.Get()
+	if _, engines := spec.Labels[labelPredefined]; engines || spec.ConfigFrom != nil && spec.ConfigFrom.Network != "" {
+		return false
+	}
+	d := spec.DriverConfiguration
+	return d == nil || d.Name == "" || d.Name == "overlay"
+}
+
+// networkReady makes due what could not be planned before there was a routing mesh; whoever waits is asked anyway.
+func (p *plan) networkReady(n *model.Network) {
+	if !n.Spec.Get().Ingress {
+		return
+	}
+	for s := range store.NodeSpecs.All(p.v) {
+		p.also[model.AllocNode] = append(p.also[model.AllocNode], s.ID)
+	}
+}
+
+// networkGone frees what a network had. Who has an address on it that is none any more is planned anew, but for tasks:
+// they keep what they were given until they end.
+func (p *plan) networkGone(id model.ID) {
+	p.drop(id)
+	if store.Cursors.ByID(p.v, id) != nil {
+		p.res.Changes = append(p.res.Changes, store.Cursors.Delete(model.KeyOf(id)))
+	}
+	for _, a := range store.AddressesFrom(p.v, id, netip.Addr{}) {
+		p.also[a.Kind] = append(p.also[a.Kind], a.Owner)
+	}
+	delete(p.also, model.AllocTask)
 }
 
 // subnets takes the subnets the user gave, and chooses one unless there is an IPv4 subnet among them.
@@ -80,15 +123,37 @@ func (p *plan) subnets(n *model.Network, a *model.Allocation, taken subnets) err
 		if err := give(a, subnet, c.Gateway); err != nil {
 			return err
 		}
+		if err := checkRange(c, subnet, a.Networks[len(a.Networks)-1].Gateway); err != nil {
+			return err
+		}
 	}
-	if slices.ContainsFunc(a.Networks, func(n model.NetworkAddr) bool { return n.Addr.Addr().Is4() }) {
+	if slices.ContainsFunc(a.Networks, isIPv4) {
+		// Nodes are told of one subnet, and it is this one that addresses come from.
+		slices.SortStableFunc(a.Networks, func(a, b model.NetworkAddr) int { return cmpBool(isIPv4(b), isIPv4(a)) })
 		return nil
 	}
 	subnet, err := taken.free(poolsOf(store.TheCluster(p.v)), a.Networks)
 	if err != nil {
 		return err
 	}
-	return give(a, subnet, gateway)
+	if err := give(a, subnet, gateway); err != nil {
+		return err
+	}
+	last := len(a.Networks) - 1
+	a.Networks = slices.Insert(a.Networks[:last:last], 0, a.Networks[last])
+	return nil
+}
+
+func isIPv4(n model.NetworkAddr) bool { return n.Addr.Addr().Is4() }
+
+func cmpBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // give adds a subnet to a network, with the gateway asked for or the first address.
@@ -106,6 +171,21 @@ func give(a *model.Allocation, subnet netip.Prefix, gateway netip.Addr) error {
 	return nil
 }
 
+// checkRange refuses a range that has nothing to give.
+func checkRange(c swarm.IPAMConfig, subnet netip.Prefix, gateway netip.Addr) error {
+	if !c.Range.IsValid() {
+		return nil
+	}
+	switch r := c.Range.Masked(); {
+	case r.Bits() < subnet.Bits() || !subnet.Contains(r.Addr()):
+		return fmt.Errorf("the range %s is not in the subnet %s; choose one that is", r, subnet)
+	case r.IsSingleIP() && (r.Addr() == gateway || r.Addr() == subnet.Addr() || r.Addr() == lastOf(subnet)),
+		r.Bits() == r.Addr().BitLen()-1 && r.Contains(gateway) && (r.Contains(subnet.Addr()) || r.Contains(lastOf(subnet))):
+		return fmt.Errorf("the range %s has no address for a container; choose a wider one", r)
+	}
+	return nil
+}
+
 func configs(n *model.Network) []swarm.IPAMConfig {
 	if o := n.Spec.Get().IPAMOptions; o != nil {
 		return o.Configs
@@ -115,32 +195,4 @@ func configs(n *model.Network) []swarm.IPAMConfig {
 
 func givesSubnet(n *model.Network) bool {
 	return slices.ContainsFunc(configs(n), func(c swarm.IPAMConfig) bool { return c.Subnet.IsValid() })
-}
-
-// waitingFor lists the tasks whose revision names one of the networks.
-func (p *plan) waitingFor(networks map[model.ID]bool) []model.ID {
-	if len(networks) == 0 {
-		return nil
-	}
-	var tasks []model.ID
-	for rev := range store.Revisions.All(p.v) {
-		if !slices.ContainsFunc(targets(rev), func(t string) bool { id, err := model.ParseID(t); return err == nil && networks[id] }) {
-			continue
-		}
-		for t := range store.TasksOf(p.v, rev.ServiceID) {
-			if a := p.get(t.ID); t.Revision == rev.ID && (a == nil || !a.Done) {
-				tasks = append(tasks, t.ID)
-			}
-		}
-	}
-	return tasks
-}
-
-// targets are the networks a revision's tasks join, as the API left them: ids of cluster networks, names of others.
-func targets(rev *model.ServiceRevision) []string {
-	var out []string
-	for _, n := range rev.Spec.Get().TaskTemplate.Networks {
-		out = append(out, n.Target)
-	}
-	return out
 }

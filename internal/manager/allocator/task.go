@@ -1,7 +1,10 @@
 package allocator
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
@@ -9,30 +12,17 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// task lets a task go on once every network it joins is there.
-func (p *plan) task(id model.ID) {
-	t := store.Tasks.ByID(p.v, id)
-	if t == nil || p.ended(t) {
-		p.drop(id)
-		return
-	}
-	if a := p.get(id); a != nil && a.Done {
-		return // what a task was given it keeps: its state never moves backwards
-	}
-	a := &model.Allocation{Owner: id, Kind: model.AllocTask, Done: true}
-	rev := store.Revisions.ByID(p.v, t.Revision)
-	if rev == nil {
-		a.Done, a.Err = false, "the revision of the service that the task is of does not exist"
-		p.set(a)
-		return
-	}
-	for _, target := range targets(rev) {
-		if err := p.joins(target); err != nil {
-			a.Done, a.Err = false, err.Error()
-			break
+// left drops what tasks had that are gone or have ended, and returns the others.
+func (p *plan) left(ids []model.ID) []model.ID {
+	var rest []model.ID
+	for _, id := range ids {
+		if t := store.Tasks.ByID(p.v, id); t == nil || p.ended(t) {
+			p.drop(id)
+		} else {
+			rest = append(rest, id)
 		}
 	}
-	p.set(a)
+	return rest
 }
 
 // ended reports whether the task holds nothing any more.
@@ -45,35 +35,130 @@ func (p *plan) ended(t *model.Task) bool {
 	return model.Observe(t, p.get(t.ID), pl, store.Statuses.ByID(p.v, t.ID), node, p.now).State.Terminal()
 }
 
-// joins says what a task that joins a network waits for. A network the cluster does not know is the engine's own.
-func (p *plan) joins(target string) error {
-	id, err := model.ParseID(target)
-	if err != nil || id.IsZero() {
-		return nil //nolint:nilerr // it is a name, and so the engine's own network
+// task lets a task go on once it has an address on every network it joins.
+func (p *plan) task(id model.ID) {
+	t := store.Tasks.ByID(p.v, id)
+	if a := p.get(id); a != nil && a.Done {
+		p.audit(t, a)
+		return // what a task was given it keeps: its state never moves backwards
 	}
-	n := store.Networks.ByID(p.v, id)
-	if n == nil {
-		return fmt.Errorf("network %s was removed", target)
+	a := &model.Allocation{Owner: id, Kind: model.AllocTask, Done: true}
+	networks, err := p.joins(t)
+	if err == nil {
+		err = p.addresses(a, networks)
 	}
-	a := p.get(id)
-	switch {
-	case a == nil:
-		return fmt.Errorf("network %s has no subnet yet", n.Name)
-	case !a.Done:
-		return fmt.Errorf("network %s: %s", n.Name, a.Err)
+	if err != nil {
+		a.Done, a.Networks, a.Err = false, nil, err.Error()
+	}
+	p.set(a)
+}
+
+// addresses gives an owner an address on each network, or nothing at all: two that each wait with half of what they
+// need could wait for each other.
+func (p *plan) addresses(a *model.Allocation, networks []*model.Network) error {
+	chosen := make([]netip.Addr, len(networks))
+	for i, n := range networks {
+		var err error
+		if chosen[i], err = p.space(n).find(); err != nil {
+			return err
+		}
+	}
+	for i, n := range networks {
+		a.Networks = append(a.Networks, p.space(n).takeNext(chosen[i], a.Owner))
 	}
 	return nil
 }
 
-// node lists the tasks of a node whose agent was lost, or is to be given up later.
-func (p *plan) node(id model.ID) []model.ID {
+// joins lists the networks a task needs an address on: the routing mesh's, when its own revision publishes ports there
+// or the one its service is at, and those its revision names. It says what the task waits for.
+func (p *plan) joins(t *model.Task) ([]*model.Network, error) {
+	rev := store.Revisions.ByID(p.v, t.Revision)
+	if rev == nil {
+		return nil, errors.New("the revision of the service that the task is of does not exist")
+	}
+	networks, err := p.overlays(rev)
+	if err != nil {
+		return nil, err
+	}
+	mesh := publishes(rev)
+	if svc := store.Services.ByID(p.v, t.ServiceID); svc != nil {
+		active := store.Revisions.ByID(p.v, store.ActiveRevision(p.v, svc))
+		mesh = mesh || active != nil && publishes(active)
+		if err := p.waitsWith(svc); err != nil {
+			return nil, err
+		}
+	}
+	if mesh {
+		n, err := p.ingress()
+		if err != nil {
+			return nil, err
+		}
+		networks = slices.Insert(networks, 0, n)
+	}
+	return networks, nil
+}
+
+// waitsWith says what a service waits for, and its tasks with it.
+func (p *plan) waitsWith(svc *model.Service) error {
+	if p.get(svc.ID) == nil {
+		p.service(svc)
+	}
+	if a := p.get(svc.ID); !a.Done {
+		return fmt.Errorf("service %s: %s", svc.Name, a.Err)
+	}
+	return nil
+}
+
+// audit looks whether a task's addresses are its own. There is no way to two owners of one but a state that was written
+// by something else than this planner; a container that runs keeps its address all the same, until it is replaced.
+func (p *plan) audit(t *model.Task, a *model.Allocation) {
+	for i, n := range a.Networks {
+		row := store.Networks.ByID(p.v, n.NetworkID)
+		if row == nil || p.space(row) == nil {
+			continue
+		}
+		other := p.space(row).holder(n.Addr.Addr(), a.Owner)
+		if other.IsZero() || p.precedes(a, p.get(other)) {
+			continue
+		}
+		next := *a
+		next.Networks = slices.Clone(a.Networks)
+		addr, err := p.space(row).find()
+		if p.handedOut(t.ID) || err != nil {
+			next.Repaired = fmt.Sprintf("the address %s is that of %s, too; replace the task with docker service update --force", n.Addr.Addr(), other)
+		} else {
+			next.Networks[i] = p.space(row).takeNext(addr, a.Owner)
+			next.Repaired = fmt.Sprintf("the address %s was that of %s, too; the task was given %s", n.Addr.Addr(), other, addr)
+		}
+		p.set(&next)
+		a = &next
+	}
+}
+
+// handedOut reports whether a node may have made a task's container.
+func (p *plan) handedOut(task model.ID) bool {
+	pl := store.Placements.ByID(p.v, task)
+	return store.Statuses.ByID(p.v, task) != nil || pl != nil && !pl.NodeID.IsZero()
+}
+
+// precedes says who of two that have the same address keeps it: a task that may run, since its container cannot be given
+// another one, then the older.
+func (p *plan) precedes(a, b *model.Allocation) bool {
+	if ra, rb := p.handedOut(a.Owner), p.handedOut(b.Owner); ra != rb {
+		return ra
+	}
+	return older(&a.Meta, &b.Meta, a.Owner, b.Owner) < 0
+}
+
+// lostWith lists the tasks of a node whose agent was lost, or is to be given up later.
+func (p *plan) lostWith(id model.ID) []model.ID {
 	n := store.NodeStates.ByID(p.v, id)
 	if n != nil && n.State != model.ReachDown {
 		return nil
 	}
 	if n != nil {
 		if giveUp := time.Unix(0, n.Since).Add(model.OrphanAfter); p.now.Before(giveUp) {
-			p.res.Wakes(control.Key{Kind: kindNode, Key: model.KeyOf(id)}, giveUp)
+			p.res.Wakes(control.Key{Kind: kindReach, Key: model.KeyOf(id)}, giveUp)
 			return nil
 		}
 	}

@@ -1,0 +1,39 @@
+package allocator
+
+import (
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// node gives a member of the cluster its address on the ingress network, once there is one.
+func (p *plan) node(id model.ID) {
+	n, err := p.ingress()
+	if store.NodeSpecs.ByID(p.v, id) == nil || err != nil {
+		p.drop(id) // every node is asked again when the network is ready
+		return
+	}
+	a := &model.Allocation{Owner: id, Kind: model.AllocNode, Done: true}
+	if err := p.keepOrGive(a, n); err != nil {
+		a.Done, a.Err = false, err.Error()
+	}
+	p.set(a)
+}
+
+// keepOrGive leaves an owner other than a task the address it has on a network, or gives it one.
+func (p *plan) keepOrGive(a *model.Allocation, n *model.Network) error {
+	old, s := p.get(a.Owner), p.space(n)
+	if had := addressOf(old, n.ID); had != nil && s.subnet.Contains(had.Addr.Addr()) {
+		other := s.holder(had.Addr.Addr(), a.Owner)
+		if other.IsZero() || p.precedes(old, p.get(other)) {
+			a.Networks = append(a.Networks, *had)
+			return nil
+		}
+		a.Repaired = "the address " + had.Addr.Addr().String() + " was that of " + other.String() + ", too; another one was given"
+	}
+	addr, err := s.find()
+	if err != nil {
+		return err
+	}
+	a.Networks = append(a.Networks, s.takeNext(addr, a.Owner))
+	return nil
+}
