@@ -83,6 +83,13 @@ func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string)
 		return fmt.Errorf("there is no server to ask, build it first: %w", err)
 	}
 	cfg.Whoami = path
+	full, change, err := bench.Programming(ctx)
+	if err != nil {
+		return fmt.Errorf("programming a node: %w", err)
+	}
+	programmed := fmt.Sprintf("A node's kernel held a network of 1,000 services with ten tasks each, all of them published, for ten containers "+
+		"after %.2f s, and followed a task that stopped serving within %.1f ms (median).", full.Seconds(), 1000*change.Seconds())
+	fmt.Println(programmed)
 	paths, err := bench.Networks(ctx, cfg)
 	if err != nil {
 		return err
@@ -96,7 +103,7 @@ func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string)
 		"with skep, and as many in Docker's swarm mode. The server and who asks are on different hosts. Connections are made anew for each request, by eight "+
 		"askers at a time; requests go over eight connections that are kept; throughput is that of two connections. The ratio is the median of the "+
 		"pairs' own ratios. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
-	return bench.Paths().Write(doc, about, table)
+	return bench.Paths().Write(doc, about+"\n\n"+programmed, table)
 }
 
 func machine() string {
