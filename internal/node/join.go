@@ -62,22 +62,25 @@ func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []by
 	ask := &wire.JoinRequest{Token: req.JoinToken, Csr: csr, Availability: string(req.Availability), Clock: c.env.Now().UnixNano()}
 	var errs []error
 	for range joinTries {
-		unreachable := 0
+		hopeless := 0
 		errs = nil
 		for _, addr := range req.RemoteAddrs {
 			reply, err := remote.Join(ctx, c.env, address.WithPort(addr), ask)
 			if err == nil {
 				return reply, nil
 			}
+			if isWorker(err) {
+				err = fmt.Errorf("%s is the address of a worker: join through a manager's, which docker swarm join-token prints: %w", addr, err)
+			}
 			errs = append(errs, err)
 			if errors.Is(err, authority.ErrRefused) || errors.Is(err, remote.ErrTokenDigest) || errors.Is(err, identity.ErrBadToken) {
 				return nil, err
 			}
-			if errors.Is(err, remote.ErrUnreachable) {
-				unreachable++
+			if errors.Is(err, remote.ErrUnreachable) || isWorker(err) {
+				hopeless++
 			}
 		}
-		if unreachable == len(req.RemoteAddrs) {
+		if hopeless == len(req.RemoteAddrs) {
 			break
 		}
 		timer, stop := c.env.NewTimer(joinRetry)
@@ -89,6 +92,11 @@ func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []by
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+// isWorker says that whoever was asked is no manager, nor about to be one.
+func isWorker(err error) bool {
+	return errors.Is(err, remote.ErrNotManager) && !errors.Is(err, remote.ErrStarting)
 }
 
 // draftJoin writes what the managers answered, and makes it the node's membership when all of it is there.

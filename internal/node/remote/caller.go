@@ -70,10 +70,23 @@ func (s *Server) check(c *caller) error {
 			return err
 		}
 	}
-	if !c.rule.served(c.handlers) {
-		return fault(codes.Unavailable, "this node does not do that: it is not a manager of the cluster", wire.Refusal_NONE)
+	switch {
+	case c.rule.served(c.handlers):
+		return nil
+	case s.isManager():
+		return fault(codes.Unavailable, "this node's manager is just starting; try again shortly", wire.Refusal_BUSY)
 	}
-	return nil
+	return fault(codes.Unavailable, "this node does not do that: it is not a manager of the cluster", wire.Refusal_NONE)
+}
+
+// isManager tells by the node's certificate whether it is one, whether or not it answers as one yet.
+func (s *Server) isManager() bool {
+	cert, err := identity.ParseCert(s.cfg.Keys().Cert)
+	if err != nil {
+		return false
+	}
+	self, err := identity.PeerOf(cert)
+	return err == nil && self.Role == model.RoleManager
 }
 
 func (s *Server) checkPeer(c *caller) error {

@@ -5,14 +5,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
@@ -183,5 +186,14 @@ func (d *Dialer) meaning(to Manager, err error) error {
 	if e, ok := answer(err); ok {
 		return e
 	}
+	if neverSent(err) {
+		return unreachable(to, nil, d.cfg.Env.Now(), err)
+	}
 	return broken(to, err)
+}
+
+// neverSent tells by gRPC's words that a call, found without its connection, got no further than to dial another one.
+func neverSent(err error) bool {
+	st, ok := status.FromError(err)
+	return ok && st.Code() == codes.Unavailable && strings.Contains(st.Message(), "Error while dialing")
 }

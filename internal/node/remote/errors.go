@@ -1,6 +1,9 @@
 package remote
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What a call can meet beside the answer of whoever was called.
 var (
@@ -10,6 +13,8 @@ var (
 	ErrForbidden = errors.New("the manager refused the call")
 	// ErrNotManager: the node that was asked does not do that now.
 	ErrNotManager = errors.New("the node is not a manager")
+	// ErrStarting: it is a manager and does not do that yet. It is an ErrNotManager.
+	ErrStarting = fmt.Errorf("%w just yet", ErrNotManager)
 	// ErrTooMany: a limit was reached; trying again later helps.
 	ErrTooMany = errors.New("too many requests")
 	// ErrTokenDigest: whoever answered is not the cluster that made the token.

@@ -135,6 +135,9 @@ func answer(err error) (e *answered, ok bool) {
 			e.is = errors.Join(ErrForbidden, e.is)
 		case codes.Unavailable:
 			e.is = ErrNotManager
+			if f.Refusal == wire.Refusal_BUSY {
+				e.is = ErrStarting
+			}
 		case codes.ResourceExhausted:
 			e.is = ErrTooMany
 		case codes.DeadlineExceeded:
