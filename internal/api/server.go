@@ -77,6 +77,7 @@ func handlers() map[string]handler {
 		"POST /configs/{id}/update":      (*Server).configUpdate,
 		"GET /skep/backup":               (*Server).backup,
 		"POST /skep/restore":             (*Server).restore,
+		"GET /skep/net/check":            (*Server).netCheck,
 		"GET /_ping":                     (*Server).ping,
 		"HEAD /_ping":                    (*Server).ping,
 		"GET /version":                   (*Server).version,

@@ -36,6 +36,7 @@ func Table() []Route {
 		{Ours, "POST", "/configs/{id}/update"},
 		{Ours, "GET", "/skep/backup"}, // skep's own
 		{Ours, "POST", "/skep/restore"},
+		{Ours, "GET", "/skep/net/check"},
 
 		// The engine's answer and the cluster's, together.
 		{Merged, "GET", "/_ping"},
