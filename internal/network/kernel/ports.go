@@ -95,18 +95,20 @@ func (k *Kernel) setIngressPort(l netlink.Link, p network.LocalPort) error {
 }
 
 // ingressSysctls are the settings of the host's interfaces of the ingress network: a container cannot send from another's
-// address, answers come from other nodes by the way the connection came, and localhost may enter the mesh.
+// address and finds the whole subnet behind its host, answers come from other nodes by the way the connection came, and
+// localhost may enter the mesh.
 func ingressSysctls(name string) [][2]string {
-	filter := "1"
-	if name == network.IngressLink {
-		filter = "2"
-	}
 	conf := "net/ipv4/conf/" + name + "/"
-	return [][2]string{
-		{conf + "rp_filter", filter}, {conf + "route_localnet", "1"}, {conf + "send_redirects", "0"},
-		{conf + "forwarding", "1"}, {conf + "accept_redirects", "0"},
-		{"net/ipv6/conf/" + name + "/disable_ipv6", "1"},
+	list := [][2]string{
+		{conf + "route_localnet", "1"}, {conf + "send_redirects", "0"}, {conf + "forwarding", "1"},
+		{conf + "accept_redirects", "0"}, {"net/ipv6/conf/" + name + "/disable_ipv6", "1"},
 	}
+	if name == network.IngressLink {
+		return append(list, [2]string{conf + "rp_filter", "2"})
+	}
+	return append(list, [][2]string{
+		{conf + "rp_filter", "1"}, {conf + "proxy_arp", "1"}, {"net/ipv4/neigh/" + name + "/proxy_delay", "0"},
+	}...)
 }
 
 // ingressOwn is this node's address on the ingress network, as far as it is known.

@@ -88,7 +88,7 @@ func (s *space) readVXLAN(seg *network.Segment, l netlink.Link, bridge int) erro
 	v := network.VXLAN{VNI: uint32(is.VxlanId), Port: uint16(is.Port), MTU: is.MTU}
 	v.Local, _ = netip.AddrFromSlice(is.SrcAddr.To4())
 	if !seg.Ingress {
-		if is.MasterIndex != bridge {
+		if bridge == 0 || is.MasterIndex != bridge {
 			v.MTU = 0
 		}
 		seg.VXLAN = v

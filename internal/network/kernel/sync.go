@@ -130,8 +130,9 @@ func (k *Kernel) settle(want *network.Desired, t *tally) {
 
 // sameRun is how many operations from the first on are for one place and go together.
 func sameRun(ops []network.Op) int {
-	n, at := 1, placeOf(ops[0])
-	for n < len(ops) && placeOf(ops[n]) == at && (ops[n].Kind == network.KindFlows) == (ops[0].Kind == network.KindFlows) {
+	n, first := 1, ops[0]
+	for n < len(ops) && ops[n].Network.IsZero() == first.Network.IsZero() && placeOf(ops[n]) == placeOf(first) &&
+		(ops[n].Kind == network.KindFlows) == (first.Kind == network.KindFlows) {
 		n++
 	}
 	return n
