@@ -67,7 +67,7 @@ func (d *differ) dropSegment(have *Segment) {
 
 func (d *differ) segment(want, have *Segment) {
 	base := Op{Network: want.Network, Ingress: want.Ingress, Segment: want}
-	if want.Namespace != have.Namespace {
+	if want.Namespace != have.Namespace && !want.Ingress { // whose own is the host's
 		d.ways = append(d.ways, base.of(Add, KindNamespace))
 	}
 	if want.Bridge != have.Bridge {
