@@ -12,7 +12,8 @@ import (
 )
 
 // Sync makes the kernel hold what is wanted. It goes by what it applied before; by what it reads, the first time and after
-// a failure or an [Kernel.Audit]. Containers whose namespaces do not exist yet are an [ErrNotYet], and all else is done.
+// a failure or an [Kernel.Audit]. If its error is [ErrNotYet], all is done but what belongs into containers whose
+// namespaces do not exist yet.
 func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -27,17 +28,6 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 		k.have = have
 	}
 	return k.apply(want)
-}
-
-// Waiting says that all that kept a Sync from being done are containers whose namespaces the engine has yet to make.
-func Waiting(err error) bool {
-	if all, ok := errors.AsType[interface {
-		error
-		Unwrap() []error
-	}](err); ok {
-		return !slices.ContainsFunc(all.Unwrap(), func(e error) bool { return !errors.Is(e, ErrNotYet) })
-	}
-	return errors.Is(err, ErrNotYet)
 }
 
 // apply does what makes the difference, and notes what then is there.
@@ -59,6 +49,9 @@ func (k *Kernel) apply(want *network.Desired) error {
 	}
 	k.have = t.applied(want, k.have)
 	k.settle(want, t)
+	if len(t.errs) == 0 && t.waiting != "" {
+		return fmt.Errorf("container %s: %w", t.waiting, ErrNotYet)
+	}
 	return errors.Join(t.errs...)
 }
 
@@ -80,15 +73,21 @@ func placeOf(op network.Op) place {
 
 // tally is how it went.
 type tally struct {
-	lost map[place]struct{} // where something failed: it is to be read anew
-	errs []error
+	lost    map[place]struct{} // where something failed: it is to be read anew
+	errs    []error
+	waiting string // a container that has no namespace yet
 }
 
 func (t *tally) note(at place, err error) {
-	if err != nil {
-		t.lost[at] = struct{}{}
+	switch {
+	case err == nil:
+		return
+	case at.box != "" && errors.Is(err, ErrNotYet):
+		t.waiting = at.box
+	default:
 		t.errs = append(t.errs, err)
 	}
+	t.lost[at] = struct{}{}
 }
 
 // applied is what is there after all: what was wanted, but for places where something failed. Those are unknown, and a
@@ -115,10 +114,10 @@ func (t *tally) applied(want, have *network.Desired) *network.Desired {
 func (k *Kernel) settle(want *network.Desired, t *tally) {
 	clear(k.ready)
 	for key := range want.Boxes {
-		if _, lost := t.lost[place{box: key}]; !lost && isNamespace(key) {
+		if !isNamespace(key) {
+			t.waiting = key
+		} else if _, lost := t.lost[place{box: key}]; !lost {
 			k.ready[key] = struct{}{}
-		} else if !lost {
-			t.errs = append(t.errs, fmt.Errorf("container %s: %w", key, ErrNotYet))
 		}
 	}
 	for _, s := range want.Segments {

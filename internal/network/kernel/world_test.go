@@ -29,6 +29,7 @@ type world struct {
 	nodes  []*node
 	client *space
 	made   int
+	nets   int
 }
 
 // node is one host.
@@ -169,8 +170,9 @@ func (n *node) exec(args ...string) string {
 }
 
 func (w *world) network(name string, subnet netip.Prefix, ingress bool) {
+	w.nets++
 	n := &network.Network{
-		ID: id(1000 + len(w.fabric.Networks)), Name: name, VNI: uint32(4096 + len(w.fabric.Networks)), Subnet: subnet,
+		ID: id(1000 + w.nets), Name: name, VNI: uint32(4096 + w.nets), Subnet: subnet,
 		Gateway: subnet.Masked().Addr().Next(), Ingress: ingress,
 		Services: map[model.ID]*network.Service{}, Endpoints: map[model.ID]*network.Endpoint{},
 	}
