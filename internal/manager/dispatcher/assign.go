@@ -86,6 +86,12 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 	// A placement may go before its task: the node keeps the task until the task's own row is gone.
 	here := t != nil && (p != nil && p.NodeID == n.id || p == nil && old != nil)
 	alloc := store.Allocations.ByID(m.view, id)
+	if m.fabric.held[id] != nil {
+		if old != nil {
+			return nil // other nodes balance to it: what is wanted of it now is told when they do not
+		}
+		t = wantedBefore(t)
+	}
 	switch {
 	case here && old == t:
 	case here && (old != nil || m.ready(t, alloc)):
@@ -100,6 +106,17 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 		a.Removed = append(a.Removed, wire.Bytes(id))
 	}
 	return left
+}
+
+// wantedBefore is a task as its node is told of it in a full set while it is withdrawn: it cannot be left out, and is
+// not to stop yet. An agent that has been told so before keeps to it.
+func wantedBefore(t *model.Task) *model.Task {
+	if t == nil || t.Desired < model.StateShutdown {
+		return t
+	}
+	before := *t
+	before.Desired = model.StateRunning
+	return &before
 }
 
 // ready reports whether a task placed on a node may be handed to it: it has its addresses; or it had been handed out

@@ -30,6 +30,10 @@ type Counters struct {
 	NotPlaced uint64 // reports about tasks that are not on the node they came from
 	Backwards uint64 // reports that would have moved a task backwards
 	Malformed uint64 // reports that made no sense
+
+	Withdrawn     uint64 // tasks that stopped when no node balanced to them any more
+	WithdrawnLate uint64 // tasks that stopped though a node had not said so in time
+	ForeignGuests uint64 // guests on networks that there are none of, or under another's id
 }
 
 // Machine is the dispatcher of one leader term. It belongs to one goroutine.
@@ -52,6 +56,7 @@ type Machine struct {
 	objects  map[model.ID]bool     // networks that changed, for the sessions that know them
 	due      map[model.ID]bool     // nodes whose assignments may have changed
 	peers    peers
+	fabric   fabric
 
 	// What is decided but not yet in the view.
 	statuses map[model.ID]*model.TaskStatus // newest row proposed
@@ -72,7 +77,8 @@ type node struct {
 	spared  bool      // it has fallen silent with many others and is waited for once more
 	unheard bool      // this leader has not heard of it yet
 	session *session
-	dirty   map[model.ID]bool // tasks whose assignment may have changed
+	dirty   map[model.ID]bool              // tasks whose assignment may have changed
+	guests  map[model.ID]*model.Attachment // newest rows stored or proposed; nil: not looked at
 }
 
 // session is one agent's connection.
@@ -88,6 +94,7 @@ type session struct {
 	seq      uint64 // newest batch of reports judged
 	acked    uint64
 	known    known
+	feed     feed
 }
 
 // New makes the dispatcher of a leader term. The store must show everything that was committed before the term.
@@ -95,6 +102,7 @@ func New(s *store.Store, c store.Committer) *Machine {
 	return &Machine{
 		store: s, commit: c, nodes: map[model.ID]*node{}, sessions: map[SessionID]*session{}, talking: map[SessionID]*session{},
 		unplaced: map[model.ID]model.ID{}, objects: map[model.ID]bool{}, due: map[model.ID]bool{}, statuses: map[model.ID]*model.TaskStatus{},
+		fabric: newFabric(),
 	}
 }
 
@@ -116,6 +124,9 @@ func (m *Machine) Deliver(now time.Time, id SessionID, msg *wire.AgentMessage) {
 		if msg.GetHeartbeat() != nil && n.calm() {
 			m.send(s, wire.FromAnswer(&wire.Heartbeat{}))
 			return // most of what a large cluster sends: nothing is to be judged
+		}
+		if a := msg.GetFabricApplied(); a != nil {
+			m.applied(s, a)
 		}
 	}
 	s.inbox = append(s.inbox, msg)
@@ -141,6 +152,7 @@ func (m *Machine) Closed(now time.Time, id SessionID) {
 func (m *Machine) forget(s *session) {
 	delete(m.sessions, s.id)
 	delete(m.talking, s.id)
+	m.away(s)
 }
 
 // Counters returns what was ignored so far.
@@ -168,12 +180,15 @@ func (m *Machine) Step(now time.Time) ([]Envelope, time.Time, error) {
 		}
 	}
 	m.silence(now)
+	m.updateFabric()
+	m.tellFabric()
+	m.withdraw(now)
 	m.assign(now)
 	m.tellPeers(now)
 	m.submit()
 	out := m.out
 	m.out = nil
-	m.wakeAt = earliest(m.deadline.Next(), m.peers.at)
+	m.wakeAt = earliest(earliest(m.deadline.Next(), m.peers.at), m.fabric.nextRelease())
 	return out, m.wakeAt, nil
 }
 

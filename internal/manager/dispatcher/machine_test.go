@@ -55,7 +55,7 @@ func newScript(t *testing.T) *script {
 	s.write(t, store.WriterAPI,
 		store.Secrets.Put(&model.Secret{ID: id("s1"), Name: "s1", Spec: model.DocOf(secret)}),
 		store.Configs.Put(&model.Config{ID: id("c1"), Name: "c1", Spec: model.DocOf(config)}),
-		store.Networks.Put(&model.Network{ID: id("w1"), Name: "front"}),
+		store.Networks.Put(&model.Network{ID: id("w1"), Name: "front", Spec: model.DocOf(swarm.NetworkSpec{})}),
 		store.Revisions.Put(&model.ServiceRevision{ID: id("r1"), Spec: model.DocOf(spec)}),
 		store.Revisions.Put(&model.ServiceRevision{ID: id("r2"), Spec: model.DocOf(spec2)}),
 	)
@@ -175,7 +175,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "rows":
 		return s.dump()
 	case "counters":
-		return fmt.Sprintf("%+v\n", s.m.Counters())
+		c := s.m.Counters()
+		return fmt.Sprintf("not placed %d, backwards %d, malformed %d\n", c.NotPlaced, c.Backwards, c.Malformed)
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 	}

@@ -15,6 +15,9 @@ func needs(v store.View, rev *model.ServiceRevision) []model.ID {
 			ids = append(ids, row.ID)
 		}
 	}
+	if row := store.IngressNetwork(v); row != nil && len(store.MeshPorts(spec)) > 0 {
+		ids = append(ids, row.ID)
+	}
 	c := spec.TaskTemplate.ContainerSpec
 	if c == nil {
 		return ids
@@ -51,14 +54,7 @@ func network(v store.View, target string) *model.Network {
 // object adds a network, secret or config to a message; one that does not exist is the executor's to complain about.
 func object(v store.View, a *wire.Assignments, id model.ID) {
 	if row := store.Networks.ByID(v, id); row != nil {
-		n := &wire.Network{Id: wire.Bytes(id), Name: row.Name, Spec: row.Spec.Raw()}
-		if alloc := store.Allocations.ByID(v, id); alloc != nil {
-			n.Vni = alloc.VNI
-			if len(alloc.Networks) > 0 {
-				n.Subnet, n.Gateway = binaryOf(alloc.Networks[0].Addr), binaryOf(alloc.Networks[0].Gateway)
-			}
-		}
-		a.Networks = append(a.Networks, n)
+		a.Networks = append(a.Networks, describeNetwork(row, store.Allocations.ByID(v, id)))
 	}
 	if row := store.Secrets.ByID(v, id); row != nil {
 		a.Secrets = append(a.Secrets, &wire.Blob{Id: wire.Bytes(id), Data: row.Spec.Get().Data})

@@ -56,6 +56,7 @@ func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	}
 	n.session, s.welcomed, s.nonce = s, true, h.Nonce
 	m.fullSet(n)
+	m.fabric.fresh[n.id] = true
 	m.grant(now, n)
 	m.bury(now, n)
 	n.lease = 0
@@ -112,6 +113,7 @@ func (m *Machine) removeNode(id model.ID) {
 	if store.NodeStates.ByID(m.view, id) != nil {
 		m.pending.add(store.NodeStates.Delete(model.KeyOf(id)))
 	}
+	m.dropGuestsOf(id)
 	n := m.nodes[id]
 	if n == nil {
 		return
@@ -119,6 +121,7 @@ func (m *Machine) removeNode(id model.ID) {
 	if n.session != nil {
 		m.end(n.session, wire.Goodbye_NOT_A_MEMBER, fmt.Sprintf("node %s was removed from the cluster", id))
 	}
+	m.giveUp(id)
 	delete(m.nodes, id)
 }
 

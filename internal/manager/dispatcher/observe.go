@@ -20,6 +20,7 @@ func (m *Machine) observe(now time.Time) {
 	}
 	for _, e := range events {
 		m.event(now, e)
+		m.fabricEvent(e)
 	}
 	m.setPeriod(now)
 }
@@ -44,6 +45,7 @@ func (m *Machine) resync(now time.Time) {
 			m.removeNode(id)
 		}
 	}
+	m.strayGuests()
 	for st := range store.Statuses.All(m.view) {
 		if store.Tasks.ByID(m.view, st.TaskID) == nil {
 			m.dropStatus(st.TaskID)
@@ -55,6 +57,7 @@ func (m *Machine) resync(now time.Time) {
 			m.sendPeers(n.session)
 		}
 	}
+	m.staleFabric()
 }
 
 func (m *Machine) event(now time.Time, e store.Event) {
@@ -83,10 +86,16 @@ func (m *Machine) event(now time.Time, e store.Event) {
 		}
 	case store.Members.ID():
 		m.membersChanged(now)
+	case store.Attachments.ID():
+		if row, ok := e.New.(*model.Attachment); ok {
+			m.strayGuest(row)
+		}
 	case store.Networks.ID():
 		if row, ok := e.New.(*model.Network); ok {
 			m.objects[row.ID] = true
+			return
 		}
+		m.strayGuests()
 	case store.Clusters.ID():
 		m.clusterEvent(e)
 	}

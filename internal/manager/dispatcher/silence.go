@@ -164,6 +164,7 @@ func (m *Machine) down(now time.Time, n *node) {
 
 func (m *Machine) setDown(now time.Time, n *node, message string) {
 	n.until, n.lease, n.spared, n.unheard = time.Time{}, 0, false, false
+	m.giveUp(n.id)
 	m.setNode(now, n, model.ReachDown, message, nil)
 }
 

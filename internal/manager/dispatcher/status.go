@@ -40,6 +40,8 @@ func (m *Machine) judge(now time.Time, s *session) {
 				m.report(now, s, st)
 			}
 			s.seq = max(s.seq, k.Statuses.Seq)
+		case *wire.AgentMessage_Guests:
+			m.guestsReported(m.nodes[s.node], k.Guests)
 		case *wire.AgentMessage_Describe:
 			if desc, err := describe(k.Describe.Description); err == nil {
 				n := m.nodes[s.node]

@@ -1,0 +1,162 @@
+package dispatcher
+
+import (
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// feed is what a session's node has been told of the fabric.
+type feed struct {
+	began bool // all there is
+	seq   uint64
+	acked uint64
+	has   map[model.ID]bool // networks
+	mute  bool              // it did not answer in time, and is not waited for until it answers
+}
+
+// tellFabric sends each session what changed for its node since it was last told, in one go.
+func (m *Machine) tellFabric() {
+	f := &m.fabric
+	if len(f.changed)+len(f.moved)+len(f.fresh)+len(f.renodes) == 0 {
+		return
+	}
+	news := map[model.ID]map[model.ID]bool{} // node → networks to look at
+	look := func(node, network model.ID) {
+		if news[node] == nil {
+			news[node] = map[model.ID]bool{}
+		}
+		if !network.IsZero() {
+			news[node][network] = true
+		}
+	}
+	for id, o := range f.changed {
+		for _, s := range o.sessions {
+			look(s.node, id)
+		}
+		if o.described {
+			m.eachOn(id, func(node model.ID) { look(node, id) })
+		}
+	}
+	for node, networks := range f.moved {
+		for id := range networks {
+			look(node, id)
+		}
+	}
+	for node := range f.fresh {
+		look(node, model.ID{})
+	}
+	if len(f.renodes) > 0 {
+		for id := range m.nodes {
+			look(id, model.ID{})
+		}
+	}
+	for _, id := range inOrder(news) {
+		if n := m.nodes[id]; n != nil && n.session != nil {
+			m.tell(n, news[id])
+		}
+	}
+	for _, o := range f.changed {
+		f.settle(o)
+	}
+	clear(f.changed)
+	clear(f.moved)
+	clear(f.fresh)
+	clear(f.renodes)
+}
+
+// eachOn calls f for the nodes that are on a network, if there is anything to tell of it.
+func (m *Machine) eachOn(network model.ID, f func(node model.ID)) {
+	if m.fabric.ingress[network] {
+		for id := range m.nodes {
+			f(id)
+		}
+		return
+	}
+	for id, networks := range m.fabric.refs {
+		if networks[network] > 0 {
+			f(id)
+		}
+	}
+}
+
+// tell sends one session its news. A network it comes to is told whole, of one that it leaves nothing more is told.
+func (m *Machine) tell(n *node, networks map[model.ID]bool) {
+	f, s := &m.fabric, n.session
+	p := parcel{max: f.partSize}
+	full := !s.feed.began
+	if full {
+		s.feed.has = map[model.ID]bool{}
+		networks = f.networksOf(n.id)
+		for _, id := range inOrder(f.nodes) {
+			p.node(id, f.nodes[id])
+		}
+		p.next(0) // there is a message even if there is nothing to tell
+		p.parts[0].Full = true
+	} else {
+		for _, id := range inOrder(f.renodes) {
+			p.node(id, f.nodes[id])
+		}
+	}
+	for _, id := range inOrder(networks) {
+		o := f.overlays[id]
+		has, on := s.feed.has[id], o != nil && f.on(n.id, o)
+		switch {
+		case on && has:
+			p.network(o.changes(min(f.partSize, pieceSize)))
+		case on:
+			s.feed.has[id], o.sessions[s.id] = true, s
+			p.network(o.all(min(f.partSize, pieceSize)))
+		case has:
+			delete(s.feed.has, id)
+			if o != nil {
+				delete(o.sessions, s.id)
+			}
+			p.gone(id)
+		}
+	}
+	m.post(s, p.parts)
+	if full && len(p.parts) > 0 {
+		s.feed.began = true
+		m.returned(n)
+	}
+}
+
+// networksOf are the networks a node is on.
+func (f *fabric) networksOf(node model.ID) map[model.ID]bool {
+	all := map[model.ID]bool{}
+	for id := range f.refs[node] {
+		all[id] = true
+	}
+	for id := range f.ingress {
+		all[id] = true
+	}
+	return all
+}
+
+// post sends the parts of one change, which the node applies together.
+func (m *Machine) post(s *session, parts []*wire.Fabric) {
+	cluster := store.TheCluster(m.view)
+	for i, msg := range parts {
+		s.feed.seq++
+		msg.Nonce, msg.Seq, msg.Version, msg.More = s.nonce, s.feed.seq, m.view.Index(), i < len(parts)-1
+		if cluster != nil {
+			msg.Epoch, msg.DataPort = cluster.Epoch, cluster.DataPathPort
+		}
+		m.send(s, wire.FromFabric(msg))
+	}
+}
+
+// applied takes a node's word that its data plane is as of a message.
+func (m *Machine) applied(s *session, a *wire.FabricApplied) {
+	n := m.nodes[s.node]
+	if n == nil || n.session != s || a.Nonce != s.nonce || a.Seq > s.feed.seq || a.Seq <= s.feed.acked {
+		return
+	}
+	s.feed.acked, s.feed.mute = a.Seq, false
+	for _, w := range m.fabric.waiting {
+		if seq, ok := w.wait[n.id]; ok && seq > 0 && seq <= a.Seq {
+			delete(w.wait, n.id)
+		}
+	}
+}
