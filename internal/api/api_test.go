@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,10 +20,12 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/events"
+	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/proxy"
 	"github.com/skep-org/skep/internal/api/routes"
 	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -44,6 +47,8 @@ type world struct {
 
 type fakeCluster struct {
 	mu      sync.Mutex
+	world   *world
+	asked   map[string]string // a worker's: the subnets of networks plain containers may join; empty: they may not
 	state   State
 	manager *fakeManager
 	env     env.Env
@@ -65,6 +70,28 @@ func (m *fakeManager) Commit(b *store.Batch) *store.Pending {
 }
 
 func (m *fakeManager) Fresh(context.Context) (store.View, error) { return m.Store.View(), nil }
+
+// AskNetwork implements [Directory].
+func (c *fakeCluster) AskNetwork(_ context.Context, name string) (executor.Network, error) {
+	switch subnet, ok := c.asked[name]; {
+	case !ok:
+		return executor.Network{}, httperr.NotFound("network %s not found", name)
+	case subnet == "":
+		return executor.Network{}, httperr.New(http.StatusForbidden, "network %s not manually attachable", name)
+	default:
+		p := netip.MustParsePrefix(subnet)
+		return executor.Network{ID: model.NumID(77), Name: name, Subnet: subnet, Gateway: p.Addr().Next().String(), Spec: &swarm.NetworkSpec{}}, nil
+	}
+}
+
+// BringNetwork implements [Bringer]: the made-up engine has it from then on.
+func (c *fakeCluster) BringNetwork(_ context.Context, n executor.Network) error {
+	if n.Subnet == "" {
+		return errors.New("it has no subnet")
+	}
+	c.world.engine["GET /networks"] = `200 [{"Id":"carrier-` + n.Name + `","Name":"` + n.Name + `","Labels":{"skep.network.id":"` + n.ID.String() + `"}}]`
+	return nil
+}
 
 func (c *fakeCluster) State() State {
 	c.mu.Lock()
@@ -113,7 +140,7 @@ func (c *fakeCluster) Leave(context.Context, bool) error {
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, clock: env.NewManual(time.Unix(1_700_000_000, 0)), engine: map[string]string{}}
 	e := env.Seeded(1, w.clock)
-	w.cluster = &fakeCluster{state: State{Local: swarm.LocalNodeStateInactive}, env: e}
+	w.cluster = &fakeCluster{world: w, state: State{Local: swarm.LocalNodeStateInactive}, env: e}
 
 	socket := filepath.Join(t.TempDir(), "engine.sock")
 	l, err := net.Listen("unix", socket)
@@ -185,6 +212,12 @@ func TestDataDriven(t *testing.T) {
 				return ""
 			case "rows":
 				return w.rows(d)
+			case "worker":
+				w.cluster.state, w.cluster.asked = State{Local: swarm.LocalNodeStateActive, NodeID: w.server.Env.NewID()}, map[string]string{}
+				for _, a := range d.CmdArgs {
+					w.cluster.asked[a.Key] = strings.Join(a.Vals, "")
+				}
+				return ""
 			case "passed":
 				out := strings.Join(w.passed, "\n")
 				w.passed = nil
@@ -223,6 +256,9 @@ func (w *world) request(input string) string {
 func (w *world) rows(d *datadriven.TestData) string {
 	m := w.cluster.Manager().(*fakeManager)
 	v := m.Store.View()
+	if d.HasArg("network") || d.HasArg("guest") {
+		return w.networkRows(v, d)
+	}
 	var service string
 	d.ScanArgs(w.t, "service", &service)
 	s := store.ServiceByName(v, service)
@@ -247,7 +283,11 @@ func (w *world) rows(d *datadriven.TestData) string {
 		b = store.Batch{Writer: store.WriterOrchestrator, Changes: []store.Change{store.Tasks.Put(t)}}
 		w.commit(&b)
 		w.commit(&store.Batch{Writer: store.WriterScheduler, Changes: []store.Change{store.Placements.Put(&model.Placement{TaskID: t.ID, NodeID: node})}})
-		w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(&model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true})}})
+		a := &model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true}
+		for _, target := range current(v, s).Spec.Get().TaskTemplate.Networks {
+			a.Networks = append(a.Networks, model.NetworkAddr{NetworkID: parseID(target.Target), Addr: netip.MustParsePrefix("10.0.9.3/24")})
+		}
+		w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(a)}})
 		status := &model.TaskStatus{TaskID: t.ID, State: model.StateRunning, Container: [32]byte{1}, PID: 7, At: 1e18}
 		b = store.Batch{Writer: store.WriterDispatcher, Changes: []store.Change{store.Statuses.Put(status)}}
 	case d.HasArg("ports"): // what the allocator chose for those left open
@@ -264,11 +304,37 @@ func (w *world) rows(d *datadriven.TestData) string {
 	case d.HasArg("vip"):
 		a := &model.Allocation{Owner: s.ID, Kind: model.AllocService, Done: true}
 		for n := range store.Networks.All(v) {
-			a.Networks = append(a.Networks, model.NetworkAddr{NetworkID: n.ID, Addr: netip.MustParsePrefix("10.0.1.2/24")})
+			a.Networks = append(a.Networks, model.NetworkAddr{NetworkID: n.ID, Addr: netip.MustParsePrefix("10.0.9.2/24")})
 		}
 		b = store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(a)}}
 	}
 	w.commit(&b)
+	return ""
+}
+
+// networkRows plays allocator and dispatcher for a network: gives it a subnet, or says that it runs out, or puts a
+// container on it.
+func (w *world) networkRows(v store.View, d *datadriven.TestData) string {
+	var name string
+	if d.HasArg("guest") {
+		d.ScanArgs(w.t, "guest", &name)
+		n := store.NetworkByName(v, name)
+		g := &model.Attachment{ID: w.server.Env.NewID(), NodeID: w.cluster.State().NodeID, NetworkID: n.ID, Names: []string{"shell"}}
+		w.commit(&store.Batch{Writer: store.WriterDispatcher, Changes: []store.Change{store.Attachments.Put(g)}})
+		w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(&model.Allocation{Owner: g.ID, Kind: model.AllocAttachment,
+			Done: true, Networks: []model.NetworkAddr{{NetworkID: n.ID, Addr: netip.MustParsePrefix("10.0.9.70/24")}}})}})
+		return ""
+	}
+	d.ScanArgs(w.t, "network", &name)
+	n := store.NetworkByName(v, name)
+	a := &model.Allocation{Owner: n.ID, Kind: model.AllocNetwork, VNI: 4097, Done: true,
+		Networks: []model.NetworkAddr{{NetworkID: n.ID, Addr: netip.MustParsePrefix("10.0.9.0/24"), Gateway: netip.MustParseAddr("10.0.9.1")}}}
+	for _, arg := range d.CmdArgs {
+		if arg.Key == "warning" {
+			a.Warning = strings.Join(arg.Vals, ", ")
+		}
+	}
+	w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(a)}})
 	return ""
 }
 

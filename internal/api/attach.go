@@ -1,93 +1,138 @@
 package api
 
 import (
-	"encoding/json"
-	"maps"
+	"context"
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
 
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/attach"
 	"github.com/skep-org/skep/internal/api/decode"
 	"github.com/skep-org/skep/internal/api/httperr"
-	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/executor"
 )
 
 // containerCreate passes through. A mount of the Docker socket becomes one of skep's; a cluster network has to
-// be one that plain containers may join.
+// be one that plain containers may join, is made on this node's engine, and answers the container's questions for names.
 func (s *Server) containerCreate(r *request) error {
 	body, err := decode.Body(r.Request)
 	if err != nil {
 		return err
 	}
-	for _, ref := range networksOf(body) {
-		if _, err := s.joinable(r, ref); err != nil {
+	places := map[string]attach.Place{}
+	for _, ref := range attach.Networks(body) {
+		net, carrier, err := s.joinable(r, ref)
+		if err != nil {
 			return err
 		}
+		if carrier != "" {
+			places[ref] = attach.PlaceOf(net)
+		}
+	}
+	if body, err = attach.Create(body, places); err != nil {
+		return err
 	}
 	return s.pass(r, s.Sockets.CreateBody(body))
 }
 
-// networksOf are the networks a new container is to join. A body that cannot be read names none: the engine
-// will refuse it in its own words.
-func networksOf(body []byte) []string {
-	var c struct {
-		HostConfig       struct{ NetworkMode string }
-		NetworkingConfig struct{ EndpointsConfig map[string]json.RawMessage }
-	}
-	if json.Unmarshal(body, &c) != nil {
-		return nil
-	}
-	names := slices.Sorted(maps.Keys(c.NetworkingConfig.EndpointsConfig))
-	if c.HostConfig.NetworkMode != "" {
-		names = append(names, c.HostConfig.NetworkMode)
-	}
-	return names
-}
-
-// joinable returns the engine's network that carries the cluster network ref here, "" for one of the engine's
-// own, or why a plain container may not join it.
-func (s *Server) joinable(r *request, ref string) (string, error) {
-	row, err := s.clusterNetwork(r, ref)
-	if err != nil || row == nil {
-		return "", err
-	}
-	if !row.Spec.Get().Attachable {
-		return "", httperr.New(http.StatusForbidden, "Could not attach to network %s: network %s not manually attachable", row.Name, row.Name)
-	}
-	if carrier := s.carrier(r, row.ID); carrier != "" {
-		return carrier, nil
-	}
-	if err := s.bring(r, row); err != nil {
-		return "", err
-	}
-	if carrier := s.carrier(r, row.ID); carrier != "" {
-		return carrier, nil
-	}
-	return "", httperr.New(http.StatusInternalServerError, "Could not attach to network %s: the engine has removed it again", row.Name)
-}
-
-func (s *Server) clusterNetwork(r *request, ref string) (*model.Network, error) {
-	if !s.clustered() {
-		return nil, nil
-	}
-	v, _, err := r.view()
-	if err != nil {
-		return nil, err
-	}
-	return exactNetwork(v, ref), nil
-}
-
-// networkConnect, and disconnect, speak to the engine of the network that carries the cluster's.
+// networkConnect speaks to the engine of the network that carries the cluster's.
 func (s *Server) networkConnect(r *request) error {
-	carrier, err := s.joinable(r, r.id)
+	body, err := decode.Body(r.Request)
+	if err != nil {
+		return err
+	}
+	net, carrier, err := s.joinable(r, r.id)
 	if err != nil {
 		return err
 	}
 	if carrier != "" {
-		out := r.Clone(r.Context())
-		out.URL.Path = strings.Replace(out.URL.Path, "/networks/"+r.id+"/", "/networks/"+carrier+"/", 1)
-		out.URL.RawPath = ""
-		r.Request = out
+		if body, err = attach.Connect(body, attach.PlaceOf(net)); err != nil {
+			return err
+		}
+		r.retarget(carrier)
+	}
+	return s.pass(r, body)
+}
+
+// networkDisconnect asks no manager: a container can be taken off a network that the cluster has no more.
+func (s *Server) networkDisconnect(r *request) error {
+	if local := s.localNetwork(r.Context(), r.id); local == nil && s.active() {
+		if carrier := s.carrierNamed(r, r.id); carrier != "" {
+			r.retarget(carrier)
+		}
 	}
 	return s.forward(r)
+}
+
+// retarget makes the request one for another network of the engine's.
+func (r *request) retarget(network string) {
+	out := r.Clone(r.Context())
+	out.URL.Path = strings.Replace(out.URL.Path, "/networks/"+r.id+"/", "/networks/"+network+"/", 1)
+	out.URL.RawPath = ""
+	r.Request = out
+}
+
+// joinable returns the cluster network ref, and the engine's network that carries it here; neither for one of the
+// engine's own; or why a plain container may not join it.
+func (s *Server) joinable(r *request, ref string) (executor.Network, string, error) {
+	none := executor.Network{}
+	if !s.active() {
+		return none, "", nil
+	}
+	// The engine's own networks are joined whatever has become of the managers.
+	if local := s.localNetwork(r.Context(), ref); local != nil {
+		ref = local.Labels[networkLabel]
+		if ref == "" {
+			return none, "", nil
+		}
+	}
+	net, err := s.attachable(r, ref)
+	switch {
+	case httperr.Status(err) == http.StatusNotFound:
+		return none, "", nil // nor the engine's: it will say so
+	case err != nil:
+		return none, "", httperr.New(httperr.Status(err), "Could not attach to network %s: %s", ref, err)
+	}
+	carrier := s.carrier(r, net.ID)
+	if carrier == "" {
+		if err := s.bring(r.Context(), net); err != nil {
+			return none, "", err
+		}
+		carrier = s.carrier(r, net.ID)
+	}
+	if carrier == "" {
+		return none, "", httperr.New(http.StatusInternalServerError, "Could not attach to network %s: the engine has removed it again", net.Name)
+	}
+	return net, carrier, nil
+}
+
+// attachable asks the managers, of which this node may be one.
+func (s *Server) attachable(r *request, ref string) (executor.Network, error) {
+	if m := s.Cluster.Manager(); m != nil {
+		return Attachable(r.Context(), m, ref)
+	}
+	if d, can := s.Cluster.(Directory); can {
+		return d.AskNetwork(r.Context(), ref)
+	}
+	return executor.Network{}, httperr.NotFound("network %s not found", ref)
+}
+
+// active says whether this node is in a cluster, as manager or worker.
+func (s *Server) active() bool { return s.Cluster.State().Local == swarm.LocalNodeStateActive }
+
+// localNetwork is what the engine has under just that name or id, or nil.
+func (s *Server) localNetwork(ctx context.Context, ref string) *engineNetwork {
+	var found engineNetwork
+	err := s.askEngine(ctx, "/networks/"+url.PathEscape(ref), nil, &found)
+	if err != nil || found.Name != ref && found.ID != ref {
+		return nil
+	}
+	return &found
+}
+
+// engineNetwork is what is read of one of the engine's networks.
+type engineNetwork struct {
+	ID, Name string `json:",omitempty"`
+	Labels   map[string]string
 }

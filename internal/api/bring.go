@@ -18,34 +18,38 @@ const (
 	subnetPoll = 50 * time.Millisecond
 )
 
-// bring makes a cluster network on this node's engine for a plain container.
-func (s *Server) bring(r *request, row *model.Network) error {
-	bringer, can := s.Cluster.(Bringer)
-	if !can {
-		return httperr.NotImplemented("network %s is not on this node yet: run a service on it first", row.Name)
-	}
-	net, err := r.allocated(row)
-	if err == nil {
-		err = bringer.BringNetwork(r.Context(), net)
-	}
+// Attachable describes the network of that name, or id, once it has its subnet; a plain container may join it. Errors
+// are an httperr.Error: 404 there is none, 403 it is for services only.
+func Attachable(ctx context.Context, m Manager, name string) (executor.Network, error) {
+	ctx, cancel := context.WithTimeout(ctx, subnetWait)
+	defer cancel()
+	v, err := m.Fresh(ctx)
 	if err != nil {
-		return httperr.New(http.StatusInternalServerError, "Could not attach to network %s: %s", row.Name, err)
+		return executor.Network{}, unreadable(err)
 	}
-	return nil
+	row := exactNetwork(v, name)
+	switch {
+	case row == nil:
+		return executor.Network{}, httperr.NotFound("network %s not found", name)
+	case !row.Spec.Get().Attachable:
+		return executor.Network{}, httperr.New(http.StatusForbidden, "network %s not manually attachable", row.Name)
+	}
+	return allocated(ctx, m, row)
 }
 
 // allocated describes a network with its subnet, once it has one.
-func (r *request) allocated(row *model.Network) (executor.Network, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), subnetWait)
-	defer cancel()
+func allocated(ctx context.Context, m Manager, row *model.Network) (executor.Network, error) {
 	poll := time.NewTicker(subnetPoll)
 	defer poll.Stop()
 	for {
-		v, _, err := r.view()
-		if err != nil {
-			return executor.Network{}, err
+		v, err := m.Fresh(ctx)
+		if err != nil && ctx.Err() == nil {
+			return executor.Network{}, unreadable(err)
 		}
-		a := store.Allocations.ByID(v, row.ID)
+		var a *model.Allocation
+		if err == nil {
+			a = store.Allocations.ByID(v, row.ID)
+		}
 		if a != nil && a.Done {
 			net := executor.Network{ID: row.ID, Name: row.Name, Spec: row.Spec.Get()}
 			if len(a.Networks) > 0 {
@@ -62,4 +66,16 @@ func (r *request) allocated(row *model.Network) (executor.Network, error) {
 			return executor.Network{}, httperr.Unavailable("the managers have given it no subnet yet: try again in a moment")
 		}
 	}
+}
+
+// bring makes a cluster network on this node's engine for a plain container.
+func (s *Server) bring(ctx context.Context, net executor.Network) error {
+	bringer, can := s.Cluster.(Bringer)
+	if !can {
+		return httperr.NotImplemented("network %s is not on this node yet: run a service on it first", net.Name)
+	}
+	if err := bringer.BringNetwork(ctx, net); err != nil {
+		return httperr.New(http.StatusInternalServerError, "Could not attach to network %s: %s", net.Name, err)
+	}
+	return nil
 }

@@ -38,6 +38,12 @@ type Bringer interface {
 	BringNetwork(ctx context.Context, net executor.Network) error
 }
 
+// Directory is a Cluster that asks a manager for one of its networks, from a node that is none. The errors are those of
+// [Attachable].
+type Directory interface {
+	AskNetwork(ctx context.Context, name string) (executor.Network, error)
+}
+
 // Manager reads and writes the cluster's state.
 type Manager interface {
 	store.Committer

@@ -133,9 +133,10 @@ type checker struct {
 	wrong []string
 }
 
-// tolerated are members that Docker itself sends though the version's definition lacks them.
+// tolerated are members that Docker itself sends though the version's definition lacks them. Of a task's network the
+// definitions name the engine's type, and show the cluster's in their examples.
 func tolerated(path string) bool {
-	return slices.ContainsFunc([]string{".PortStatus", ".ConfigFrom", ".ConfigOnly", ".Init", "/networks.Containers"}, func(part string) bool { return strings.HasSuffix(path, part) })
+	return strings.HasPrefix(path, "/tasks.NetworksAttachments.Network.") || slices.ContainsFunc([]string{".PortStatus", ".ConfigFrom", ".ConfigOnly", ".Init", ".Peers", "/networks.Containers"}, func(part string) bool { return strings.HasSuffix(path, part) })
 }
 
 func (c *checker) check(path string, schema, value any) {

@@ -18,12 +18,15 @@ func (s *Server) networkCreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	if !s.clustered() {
+	if !s.active() {
 		return s.pass(r, body)
 	}
 	var req network.CreateRequest
 	if err := decode.JSON(body, &req); err != nil {
 		return err
+	}
+	if !s.clustered() {
+		return s.createOnWorker(r, &req, body)
 	}
 	v, m, err := r.view()
 	if err != nil {
@@ -33,27 +36,30 @@ func (s *Server) networkCreate(r *request) error {
 	if store.NetworkNamed(v, req.Name) != nil {
 		return taken
 	}
-	if req.ConfigOnly || req.Driver != "overlay" && req.Scope != "swarm" {
+	if !isCluster(&req) {
 		return s.pass(r, body)
 	}
 	if req.Name == "" {
 		return httperr.New(http.StatusInternalServerError, "invalid name: ")
 	}
 	// A network that carried a cluster network now gone is on its way out.
-	var local struct {
-		Name   string
-		Labels map[string]string
-	}
+	var local engineNetwork
 	if s.askEngine(r.Context(), "/networks/"+url.PathEscape(req.Name), nil, &local) == nil && local.Name == req.Name &&
 		local.Labels[networkLabel] == "" {
 		return taken
 	}
-	if err := checkNetwork(v, &req); err != nil {
+	if err := validate.Network(&req); err != nil {
 		return err
+	}
+	if req.Ingress && store.IngressNetwork(v) != nil {
+		return ingressThere(v)
 	}
 	row := &model.Network{ID: s.Env.NewID(), Name: req.Name, Spec: model.DocOf(networkSpec(&req))}
 	err = r.commit(m, "network", req.Name, store.Batch{Changes: []store.Change{store.Networks.Put(row)}})
 	if httperr.Status(err) == http.StatusConflict {
+		if v, _, err = r.view(); err == nil && store.NetworkNamed(v, req.Name) == nil && store.IngressNetwork(v) != nil {
+			return ingressThere(v) // another request for one was faster
+		}
 		return taken
 	}
 	if err != nil {
@@ -62,35 +68,13 @@ func (s *Server) networkCreate(r *request) error {
 	return r.json(http.StatusCreated, network.CreateResponse{ID: row.ID.String()})
 }
 
-func checkNetwork(v store.View, req *network.CreateRequest) error {
-	if req.Driver == "overlay" && req.Scope != "" && req.Scope != "swarm" {
-		return httperr.New(http.StatusForbidden, "cannot downgrade network scope for overlay networks")
-	}
-	if err := validate.Name(req.Name); err != nil {
-		return err
-	}
-	if req.IPAM != nil {
-		for _, c := range req.IPAM.Config {
-			if c.Gateway.IsValid() && c.Subnet.IsValid() && !c.Subnet.Contains(c.Gateway) {
-				return httperr.BadRequest("ipam configuration: subnet %s does not contain gateway %s", c.Subnet, c.Gateway)
-			}
-			if c.IPRange.IsValid() && c.Subnet.IsValid() && (!c.Subnet.Contains(c.IPRange.Addr()) || c.IPRange.Bits() < c.Subnet.Bits()) {
-				return httperr.BadRequest("ipam configuration: subnet %s does not contain range %s", c.Subnet, c.IPRange)
-			}
-		}
-	}
-	switch {
-	case req.Driver != "overlay":
-		return httperr.NotImplemented("networks of the driver %q for the whole cluster are not supported by this version of skep: only overlay networks are", req.Driver)
-	case req.Ingress:
-		for n := range store.Networks.All(v) {
-			if n.Spec.Get().Ingress {
-				return httperr.Conflict("ingress network (%s) is already present", n.ID)
-			}
-		}
-		return httperr.NotImplemented("the routing mesh, and with it an ingress network, is not supported by this version of skep")
-	}
-	return nil
+func ingressThere(v store.View) error {
+	return httperr.Conflict("ingress network (%s) is already present", store.IngressNetwork(v).ID)
+}
+
+// isCluster tells the cluster's networks from the engine's. Those that only hold settings for others are each node's own.
+func isCluster(req *network.CreateRequest) bool {
+	return !req.ConfigOnly && (req.Driver == "overlay" || req.Scope == "swarm")
 }
 
 func networkSpec(req *network.CreateRequest) swarm.NetworkSpec {

@@ -154,9 +154,13 @@ func (r *request) view() (store.View, Manager, error) {
 	defer cancel()
 	v, err := m.Fresh(ctx)
 	if err != nil {
-		return v, nil, httperr.Unavailable("the cluster's state cannot be read, as its managers do not answer: %s", err)
+		return v, nil, unreadable(err)
 	}
 	return v, m, nil
+}
+
+func unreadable(err error) error {
+	return httperr.Unavailable("the cluster's state cannot be read, as its managers do not answer: %s", err)
 }
 
 // errRaced is for a write that somebody else's came before.

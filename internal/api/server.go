@@ -89,7 +89,7 @@ func handlers() map[string]handler {
 		"GET /networks/{id}":             (*Server).networkInspect,
 		"DELETE /networks/{id}":          (*Server).networkRemove,
 		"POST /networks/{id}/connect":    (*Server).networkConnect,
-		"POST /networks/{id}/disconnect": (*Server).networkConnect,
+		"POST /networks/{id}/disconnect": (*Server).networkDisconnect,
 		"POST /containers/create":        (*Server).containerCreate,
 		"POST /volumes/create":           (*Server).volumeCreate,
 		"PUT /volumes/{name}":            (*Server).volumeUpdate,

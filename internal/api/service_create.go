@@ -67,7 +67,7 @@ func (s *Server) tryCreate(r *request, asked *askedSpec) error {
 	return r.json(http.StatusCreated, struct {
 		ID       string
 		Warnings []string `json:"Warnings,omitempty"`
-	}{service.ID.String(), warnings})
+	}{service.ID.String(), append(warnings, networkWarnings(v, &asked.spec)...)})
 }
 
 // registryAuth is the header that carries the credentials for pulls.

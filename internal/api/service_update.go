@@ -97,7 +97,7 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 	if err := r.commit(m, "service", old.Name, batch); err != nil {
 		return err
 	}
-	return r.json(http.StatusOK, swarm.ServiceUpdateResponse{Warnings: warnings})
+	return r.json(http.StatusOK, swarm.ServiceUpdateResponse{Warnings: append(warnings, networkWarnings(v, wanted)...)})
 }
 
 // allowed refuses updates that come too late or ask for what cannot change.

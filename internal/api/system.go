@@ -83,6 +83,9 @@ func (s *Server) info(r *request) error {
 		return err
 	}
 	v["Swarm"] = text
+	if err := s.networkInfo(r, v); err != nil {
+		return err
+	}
 	return r.json(http.StatusOK, v)
 }
 

@@ -73,9 +73,15 @@ func refersToConfig(id model.ID) func(*swarm.ServiceSpec) bool {
 	}
 }
 
-func refersToNetwork(id model.ID) func(*swarm.ServiceSpec) bool {
+// refersToNetwork: a service is on the routing mesh's network by publishing a port there.
+func refersToNetwork(v store.View, id model.ID) func(*swarm.ServiceSpec) bool {
 	text := id.String()
+	ingress := store.IngressNetwork(v)
+	mesh := ingress != nil && ingress.ID == id
 	return func(spec *swarm.ServiceSpec) bool {
+		if mesh && len(store.MeshPorts(spec)) > 0 {
+			return true
+		}
 		for _, n := range spec.TaskTemplate.Networks {
 			if n.Target == text {
 				return true

@@ -124,7 +124,7 @@ func (p *part) forward(ctx context.Context, b *store.Batch) (uint64, error) {
 // handlers are what a manager answers other nodes.
 func (p *part) handlers() remote.Handlers {
 	return remote.Handlers{
-		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p.desk},
+		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p.desk}, Directory: directory{p},
 		Managers: func() []*wire.Manager {
 			var out []*wire.Manager
 			for _, m := range p.managers() {

@@ -1154,6 +1154,94 @@ func (x *AskReply) GetText() string {
 	return ""
 }
 
+type NetworkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // or id, or the beginning of one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkRequest) Reset() {
+	*x = NetworkRequest{}
+	mi := &file_node_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkRequest) ProtoMessage() {}
+
+func (x *NetworkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkRequest.ProtoReflect.Descriptor instead.
+func (*NetworkRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *NetworkRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type NetworkReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Network       *Network               `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkReply) Reset() {
+	*x = NetworkReply{}
+	mi := &file_node_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkReply) ProtoMessage() {}
+
+func (x *NetworkReply) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkReply.ProtoReflect.Descriptor instead.
+func (*NetworkReply) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *NetworkReply) GetNetwork() *Network {
+	if x != nil {
+		return x.Network
+	}
+	return nil
+}
+
 type RelayFrame struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"` // of the first frame only
@@ -1166,7 +1254,7 @@ type RelayFrame struct {
 
 func (x *RelayFrame) Reset() {
 	*x = RelayFrame{}
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1266,7 @@ func (x *RelayFrame) String() string {
 func (*RelayFrame) ProtoMessage() {}
 
 func (x *RelayFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1279,7 @@ func (x *RelayFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayFrame.ProtoReflect.Descriptor instead.
 func (*RelayFrame) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{19}
+	return file_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RelayFrame) GetStreamId() []byte {
@@ -1235,7 +1323,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1335,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1348,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{20}
+	return file_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogLine) GetTaskId() []byte {
@@ -1308,7 +1396,7 @@ type RelayCredit struct {
 
 func (x *RelayCredit) Reset() {
 	*x = RelayCredit{}
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1408,7 @@ func (x *RelayCredit) String() string {
 func (*RelayCredit) ProtoMessage() {}
 
 func (x *RelayCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1421,7 @@ func (x *RelayCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayCredit.ProtoReflect.Descriptor instead.
 func (*RelayCredit) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{21}
+	return file_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayCredit) GetFrames() uint32 {
@@ -1418,7 +1506,11 @@ const file_node_proto_rawDesc = "" +
 	"\x04what\"O\n" +
 	"\bAskReply\x12/\n" +
 	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"|\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"$\n" +
+	"\x0eNetworkRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"?\n" +
+	"\fNetworkReply\x12/\n" +
+	"\anetwork\x18\x01 \x01(\v2\x15.skep.wire.v1.NetworkR\anetwork\"|\n" +
 	"\n" +
 	"RelayFrame\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12)\n" +
@@ -1467,7 +1559,9 @@ const file_node_proto_rawDesc = "" +
 	"\aPropose\x12\x1c.skep.wire.v1.ProposeRequest\x1a\x1a.skep.wire.v1.ProposeReply\x12=\n" +
 	"\x05Enter\x12\x1a.skep.wire.v1.EnterRequest\x1a\x18.skep.wire.v1.EnterReply\x12@\n" +
 	"\x06Depart\x12\x1b.skep.wire.v1.DepartRequest\x1a\x19.skep.wire.v1.DepartReply\x127\n" +
-	"\x03Ask\x12\x18.skep.wire.v1.AskRequest\x1a\x16.skep.wire.v1.AskReply2J\n" +
+	"\x03Ask\x12\x18.skep.wire.v1.AskRequest\x1a\x16.skep.wire.v1.AskReply2P\n" +
+	"\tDirectory\x12C\n" +
+	"\aNetwork\x12\x1c.skep.wire.v1.NetworkRequest\x1a\x1a.skep.wire.v1.NetworkReply2J\n" +
 	"\x05Relay\x12A\n" +
 	"\x06Attach\x12\x18.skep.wire.v1.RelayFrame\x1a\x19.skep.wire.v1.RelayCredit(\x010\x01B(Z&github.com/skep-org/skep/internal/wireb\x06proto3"
 
@@ -1484,7 +1578,7 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),           // 0: skep.wire.v1.Refusal
 	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
@@ -1506,49 +1600,55 @@ var file_node_proto_goTypes = []any{
 	(*DepartReply)(nil),    // 17: skep.wire.v1.DepartReply
 	(*AskRequest)(nil),     // 18: skep.wire.v1.AskRequest
 	(*AskReply)(nil),       // 19: skep.wire.v1.AskReply
-	(*RelayFrame)(nil),     // 20: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 21: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 22: skep.wire.v1.RelayCredit
-	nil,                    // 23: skep.wire.v1.LogLine.AttrsEntry
-	(*Manager)(nil),        // 24: skep.wire.v1.Manager
-	(*OpenLogs)(nil),       // 25: skep.wire.v1.OpenLogs
-	(*CloseLogs)(nil),      // 26: skep.wire.v1.CloseLogs
+	(*NetworkRequest)(nil), // 20: skep.wire.v1.NetworkRequest
+	(*NetworkReply)(nil),   // 21: skep.wire.v1.NetworkReply
+	(*RelayFrame)(nil),     // 22: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),        // 23: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),    // 24: skep.wire.v1.RelayCredit
+	nil,                    // 25: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),        // 26: skep.wire.v1.Manager
+	(*OpenLogs)(nil),       // 27: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),      // 28: skep.wire.v1.CloseLogs
+	(*Network)(nil),        // 29: skep.wire.v1.Network
 }
 var file_node_proto_depIdxs = []int32{
-	24, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	26, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
 	0,  // 1: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
 	12, // 2: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
 	0,  // 3: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
-	25, // 4: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
-	26, // 5: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
+	27, // 4: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
+	28, // 5: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
 	0,  // 6: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
-	21, // 7: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	23, // 8: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 9: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 10: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	5,  // 11: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	7,  // 12: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	9,  // 13: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	10, // 14: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	14, // 15: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	16, // 16: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	18, // 17: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
-	20, // 18: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 19: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	4,  // 20: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	6,  // 21: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	8,  // 22: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	8,  // 23: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	11, // 24: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	15, // 25: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	17, // 26: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	19, // 27: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
-	22, // 28: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	19, // [19:29] is the sub-list for method output_type
-	9,  // [9:19] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	29, // 7: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
+	23, // 8: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	25, // 9: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 10: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	3,  // 11: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	5,  // 12: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	7,  // 13: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	9,  // 14: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	10, // 15: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	14, // 16: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	16, // 17: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	18, // 18: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
+	20, // 19: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
+	22, // 20: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	2,  // 21: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	4,  // 22: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	6,  // 23: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	8,  // 24: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	8,  // 25: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	11, // 26: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	15, // 27: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	17, // 28: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	19, // 29: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
+	21, // 30: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
+	24, // 31: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	21, // [21:32] is the sub-list for method output_type
+	10, // [10:21] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1567,9 +1667,9 @@ func file_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_node_proto_goTypes,
 		DependencyIndexes: file_node_proto_depIdxs,

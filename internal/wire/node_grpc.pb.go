@@ -501,6 +501,116 @@ var Group_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
+	Directory_Network_FullMethodName = "/skep.wire.v1.Directory/Network"
+)
+
+// DirectoryClient is the client API for Directory service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Directory tells a node what its session does not. It changes nothing.
+type DirectoryClient interface {
+	// Network describes a network that plain containers may join, once it has its subnet. The errors are NOT_FOUND and
+	// REFUSED, for one that they may not.
+	Network(ctx context.Context, in *NetworkRequest, opts ...grpc.CallOption) (*NetworkReply, error)
+}
+
+type directoryClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewDirectoryClient(cc grpc.ClientConnInterface) DirectoryClient {
+	return &directoryClient{cc}
+}
+
+func (c *directoryClient) Network(ctx context.Context, in *NetworkRequest, opts ...grpc.CallOption) (*NetworkReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NetworkReply)
+	err := c.cc.Invoke(ctx, Directory_Network_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DirectoryServer is the server API for Directory service.
+// All implementations must embed UnimplementedDirectoryServer
+// for forward compatibility.
+//
+// Directory tells a node what its session does not. It changes nothing.
+type DirectoryServer interface {
+	// Network describes a network that plain containers may join, once it has its subnet. The errors are NOT_FOUND and
+	// REFUSED, for one that they may not.
+	Network(context.Context, *NetworkRequest) (*NetworkReply, error)
+	mustEmbedUnimplementedDirectoryServer()
+}
+
+// UnimplementedDirectoryServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedDirectoryServer struct{}
+
+func (UnimplementedDirectoryServer) Network(context.Context, *NetworkRequest) (*NetworkReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Network not implemented")
+}
+func (UnimplementedDirectoryServer) mustEmbedUnimplementedDirectoryServer() {}
+func (UnimplementedDirectoryServer) testEmbeddedByValue()                   {}
+
+// UnsafeDirectoryServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to DirectoryServer will
+// result in compilation errors.
+type UnsafeDirectoryServer interface {
+	mustEmbedUnimplementedDirectoryServer()
+}
+
+func RegisterDirectoryServer(s grpc.ServiceRegistrar, srv DirectoryServer) {
+	// If the following call panics, it indicates UnimplementedDirectoryServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Directory_ServiceDesc, srv)
+}
+
+func _Directory_Network_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NetworkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServer).Network(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Directory_Network_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServer).Network(ctx, req.(*NetworkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Directory_ServiceDesc is the grpc.ServiceDesc for Directory service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Directory_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "skep.wire.v1.Directory",
+	HandlerType: (*DirectoryServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Network",
+			Handler:    _Directory_Network_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "node.proto",
+}
+
+const (
 	Relay_Attach_FullMethodName = "/skep.wire.v1.Relay/Attach"
 )
 

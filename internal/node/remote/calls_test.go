@@ -168,3 +168,17 @@ func TestSilentManager(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnreachable)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
+
+// A worker is told which of the answers it got: the network, that there is none, that it may not be joined.
+func TestNetworksAreAskedFor(t *testing.T) {
+	a := newCA(t)
+	h := serve(t, a, (&fakes{}).handlers())
+	d := dialer(t, a.keys(ours, w1, model.RoleWorker))
+	n, err := d.Network(t.Context(), h.manager(), "open")
+	require.NoError(t, err)
+	require.Equal(t, "open", n.Name)
+	_, err = d.Network(t.Context(), h.manager(), "closed")
+	require.ErrorIs(t, err, authority.ErrRefused)
+	_, err = d.Network(t.Context(), h.manager(), "nosuch")
+	require.ErrorIs(t, err, store.ErrNotFound)
+}

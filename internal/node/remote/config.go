@@ -75,6 +75,7 @@ type Handlers struct {
 	Group      Group
 	Dispatcher Dispatcher
 	Relay      Relay
+	Directory  Directory
 	// Managers lists where the managers are reached and which one leads, for agents that ask the wrong one. It may be
 	// nil.
 	Managers func() []*wire.Manager
@@ -104,6 +105,11 @@ type Group interface {
 // Dispatcher opens agents' sessions; store.ErrNotLeader sends the agent to the manager that leads.
 type Dispatcher interface {
 	Connect(node model.ID, addr string) (wire.Session, error)
+}
+
+// Directory answers nodes that need to know of a network nothing of theirs is on yet. The name is what a user wrote.
+type Directory interface {
+	Network(ctx context.Context, name string) (*wire.Network, error)
 }
 
 // Relay takes the output of a node's containers. It returns when it has had enough.

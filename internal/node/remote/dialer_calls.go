@@ -75,6 +75,17 @@ func (d *Dialer) Ask(ctx context.Context, to Manager, req *wire.AskRequest) erro
 	return err
 }
 
+// Network asks a manager for a network that plain containers may join: store.ErrNotFound, authority.ErrRefused for one
+// they may not.
+func (d *Dialer) Network(ctx context.Context, to Manager, name string) (*wire.Network, error) {
+	var reply *wire.NetworkReply
+	err := d.call(ctx, to, func(cc *grpc.ClientConn) (err error) {
+		reply, err = wire.NewDirectoryClient(cc).Network(ctx, &wire.NetworkRequest{Name: name})
+		return err
+	})
+	return reply.GetNetwork(), err
+}
+
 // Renew gets this node's next certificate.
 func (d *Dialer) Renew(ctx context.Context, to Manager, csr []byte) (reply *wire.RenewReply, err error) {
 	err = d.call(ctx, to, func(cc *grpc.ClientConn) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/manager/dispatcher"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -197,7 +198,7 @@ type fakes struct {
 }
 
 func (f *fakes) handlers() Handlers {
-	return Handlers{Authority: f, Group: f, Dispatcher: f, Relay: f}
+	return Handlers{Authority: f, Group: f, Dispatcher: f, Relay: f, Directory: f}
 }
 
 func (f *fakes) Root(context.Context) (*wire.RootReply, error) {
@@ -245,6 +246,16 @@ func (f *fakes) Ask(_ context.Context, node model.ID, _ *wire.ManagerMessage) er
 		return dispatcher.ErrNotConnected
 	}
 	return nil
+}
+
+func (f *fakes) Network(_ context.Context, name string) (*wire.Network, error) {
+	switch name {
+	case "open":
+		return &wire.Network{Name: name}, nil
+	case "closed":
+		return nil, authority.ErrRefused
+	}
+	return nil, store.ErrNotFound
 }
 
 func (f *fakes) Connect(node model.ID, _ string) (wire.Session, error) {

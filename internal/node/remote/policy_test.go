@@ -25,7 +25,7 @@ import (
 
 // services are all that the project's protocol has.
 func services() []grpc.ServiceDesc {
-	return []grpc.ServiceDesc{wire.Authority_ServiceDesc, wire.Group_ServiceDesc, wire.Dispatcher_ServiceDesc, wire.Relay_ServiceDesc}
+	return []grpc.ServiceDesc{wire.Authority_ServiceDesc, wire.Group_ServiceDesc, wire.Dispatcher_ServiceDesc, wire.Relay_ServiceDesc, wire.Directory_ServiceDesc}
 }
 
 // Every method has a rule, so that a new one cannot be forgotten in the table.
@@ -75,6 +75,10 @@ func methods() []method {
 			if err == nil {
 				_, err = s.Recv()
 			}
+			return err
+		}},
+		{"Directory.Network", func(ctx context.Context, cc *grpc.ClientConn) error {
+			_, err := wire.NewDirectoryClient(cc).Network(ctx, &wire.NetworkRequest{Name: "open"})
 			return err
 		}},
 		{"Relay.Attach", func(ctx context.Context, cc *grpc.ClientConn) error {

@@ -94,6 +94,7 @@ func (s *Server) forMembers() *grpc.Server {
 	wire.RegisterGroupServer(g, groupService{server: s})
 	wire.RegisterDispatcherServer(g, dispatcherService{})
 	wire.RegisterRelayServer(g, relayService{})
+	wire.RegisterDirectoryServer(g, directoryService{})
 	return g
 }
 
