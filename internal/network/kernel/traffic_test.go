@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,10 +84,18 @@ func answer(c net.Conn, name string) {
 	}
 }
 
+// nextPort is where UDP packets are sent from: each time from another port, for the kernel goes on with the connection
+// that it knows of one that was used a moment ago.
+var nextPort atomic.Uint32
+
 // dial opens a connection from a namespace.
 func dial(s *space, proto, to string, wait time.Duration) (c net.Conn, err error) {
+	dialer := net.Dialer{Timeout: wait}
+	if proto == "udp" {
+		dialer.LocalAddr = &net.UDPAddr{Port: int(10000 + nextPort.Add(1)%20000)}
+	}
 	err = s.do(func() error {
-		c, err = net.DialTimeout(proto+"4", to, wait)
+		c, err = dialer.Dial(proto+"4", to)
 		return err
 	})
 	return c, err
