@@ -15,6 +15,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/node"
 	"github.com/skep-org/skep/internal/store/backup"
 )
@@ -32,7 +33,7 @@ The file holds all keys and secrets of the cluster. Only its owner may read it;
 --passphrase-file encrypts it as well. "skep restore" brings it back.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := newDaemon(host)
+			d, err := local.New(host)
 			if err != nil {
 				return err
 			}
@@ -59,8 +60,8 @@ func say(cmd *cobra.Command, format string, args ...any) error {
 }
 
 // save writes the backup beside its place, checks what is on disk, and puts it there.
-func save(ctx context.Context, d *daemon, path string, secret []byte) (h backup.Header, size int64, err error) {
-	body, err := d.call(ctx, http.MethodGet, "/skep/backup", nil)
+func save(ctx context.Context, d *local.Daemon, path string, secret []byte) (h backup.Header, size int64, err error) {
+	body, err := d.Call(ctx, http.MethodGet, "/skep/backup", nil, "backups")
 	if err != nil {
 		return h, 0, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/node"
 	"github.com/skep-org/skep/internal/store/backup"
 )
@@ -32,7 +33,7 @@ A manager that lost only the others needs no backup:
 docker swarm init --force-new-cluster.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := newDaemon(host)
+			d, err := local.New(host)
 			if err != nil {
 				return err
 			}
@@ -79,7 +80,7 @@ type restored struct {
 }
 
 // load checks the file, then sends it: the daemon is not bothered with one that cannot be read.
-func load(ctx context.Context, d *daemon, path string, secret []byte, q url.Values) (out restored, err error) {
+func load(ctx context.Context, d *local.Daemon, path string, secret []byte, q url.Values) (out restored, err error) {
 	if out.header, _, err = verify(path, secret); err != nil {
 		return out, fmt.Errorf("%s: %w", path, err)
 	}
@@ -92,7 +93,7 @@ func load(ctx context.Context, d *daemon, path string, secret []byte, q url.Valu
 	if err != nil {
 		return out, err
 	}
-	body, err := d.call(ctx, http.MethodPost, "/skep/restore?"+q.Encode(), r)
+	body, err := d.Call(ctx, http.MethodPost, "/skep/restore?"+q.Encode(), r, "backups")
 	if err != nil {
 		return out, err
 	}

@@ -1,0 +1,57 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Daemon is the API of this machine's skep.
+type Daemon struct {
+	socket string
+	http   *http.Client
+}
+
+// New is the daemon at a host, unix:///path.
+func New(host string) (*Daemon, error) {
+	socket, ok := strings.CutPrefix(host, "unix://")
+	if !ok {
+		return nil, fmt.Errorf("--host %q is not unix:///path: run this on a node of the cluster", host)
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Daemon{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+}
+
+// Call asks and returns the answer's body. An answer that is not 200 is an error with the daemon's words. what is what an
+// older daemon does not know.
+func (d *Daemon) Call(ctx context.Context, method, path string, body io.Reader, what string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://skep"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := d.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("the skep daemon does not answer at %s (is it running? --host names another socket): %w", d.socket, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	var said struct{ Message string }
+	if json.Unmarshal(text, &said) != nil || said.Message == "" {
+		said.Message = strings.TrimSpace(string(text))
+	}
+	if resp.StatusCode == http.StatusNotFound && strings.Contains(said.Message, "page not found") {
+		said.Message = "what listens at " + d.socket + " is not a skep daemon that knows " + what
+	}
+	return nil, errors.New(said.Message)
+}
