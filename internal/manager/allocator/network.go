@@ -22,9 +22,10 @@ func (p *plan) networks(ids []model.ID) {
 			p.networkGone(id)
 		}
 	}
+	all := slices.SortedFunc(store.Networks.All(p.v), func(a, b *model.Network) int { return older(&a.Meta, &b.Meta, a.ID, b.ID) })
 	var todo []*model.Network
 	taken, numbers := subnets{}, vnis{}
-	for n := range store.Networks.All(p.v) {
+	for _, n := range all {
 		a := p.get(n.ID)
 		switch {
 		case a != nil && a.Done && (!needsVNI(n) || numbers.keep(a.VNI)):
@@ -34,7 +35,6 @@ func (p *plan) networks(ids []model.ID) {
 		}
 	}
 	// Subnets users ask for come before those skep chooses: only the latter can move elsewhere.
-	slices.SortFunc(todo, func(a, b *model.Network) int { return older(&a.Meta, &b.Meta, a.ID, b.ID) })
 	for _, asked := range []bool{true, false} {
 		for _, n := range todo {
 			if givesSubnet(n) != asked {
@@ -85,7 +85,7 @@ func needsVNI(n *model.Network) bool {
 	return d == nil || d.Name == "" || d.Name == "overlay"
 }
 
-// networkReady makes due what could not be planned before there was a routing mesh; whoever waits is asked anyway.
+// networkReady makes the nodes due when there is a routing mesh; whoever waits is asked anyway.
 func (p *plan) networkReady(n *model.Network) {
 	if !n.Spec.Get().Ingress {
 		return

@@ -1,6 +1,8 @@
 package allocator
 
 import (
+	"fmt"
+
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -24,11 +26,15 @@ func (p *plan) keepOrGive(a *model.Allocation, n *model.Network) error {
 	old, s := p.get(a.Owner), p.space(n)
 	if had := addressOf(old, n.ID); had != nil && s.subnet.Contains(had.Addr.Addr()) {
 		other := s.holder(had.Addr.Addr(), a.Owner)
-		if other.IsZero() || p.precedes(old, p.get(other)) {
+		keeps := other.IsZero() || p.precedes(old, p.get(other))
+		if !keeps && p.fixed(old) {
+			keeps, a.Repaired = true, fmt.Sprintf("the address %s is that of %s, too; start the container anew", had.Addr.Addr(), other)
+		}
+		if keeps {
 			a.Networks = append(a.Networks, *had)
 			return nil
 		}
-		a.Repaired = "the address " + had.Addr.Addr().String() + " was that of " + other.String() + ", too; another one was given"
+		a.Repaired = fmt.Sprintf("the address %s was that of %s, too; another one was given", had.Addr.Addr(), other)
 	}
 	addr, err := s.find()
 	if err != nil {

@@ -22,7 +22,7 @@ type plan struct {
 	spaces  map[model.ID]*space
 	used    []*space // in the order of their first use
 	held    ports
-	asked   map[port]bool                  // see portsAsked
+	wanted  map[port]bool                  // see portsAsked
 	chosen  model.ID                       // the service a port was last chosen for
 	also    map[model.AllocKind][]model.ID // owners that what became of a network concerns
 }

@@ -15,11 +15,13 @@ type Planner struct{}
 func New() Planner { return Planner{} }
 
 // Kinds of keys: an owner has the kind of its allocation; a node's state stands for the tasks on it, the pool for every
-// network that waits, the usage for the share of a network's addresses in use.
+// network that waits, the usage for the share of a network's addresses in use, a service's tasks for what it needs while
+// they are of several revisions.
 const (
 	kindPool = 100 + iota
 	kindReach
 	kindUsage
+	kindTasks
 )
 
 // Name implements [control.Planner].
@@ -54,7 +56,8 @@ func (Planner) Inputs() []control.Input {
 			if old != nil && cur != nil && old.Desired == cur.Desired && old.Revision == cur.Revision {
 				return nil
 			}
-			return one(model.AllocTask, either(old, cur).ID)
+			t := either(old, cur)
+			return []control.Key{owner(model.AllocTask, t.ID), {Kind: kindTasks, Key: model.KeyOf(t.ServiceID)}}
 		}),
 		control.On(store.Statuses, func(_, cur *model.TaskStatus) []control.Key {
 			if cur == nil || !cur.State.Terminal() {
@@ -134,7 +137,9 @@ func (Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Re
 	if networks := of(model.AllocNetwork); len(networks) > 0 || len(byKind[kindPool]) > 0 {
 		p.networks(networks)
 	}
-	p.services(of(model.AllocService))
+	services := append(of(model.AllocService), p.rolling(byKind[kindTasks])...)
+	p.services(services)
+	p.stirred = p.stirred || len(services) > 0 // what a waiting task needs follows from its service
 	for _, id := range of(model.AllocNode) {
 		p.node(id)
 	}

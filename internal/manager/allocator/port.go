@@ -60,76 +60,103 @@ func (p *plan) ports() ports {
 	return p.held
 }
 
+// publishing is the ports of one service while they are given.
+type publishing struct {
+	*plan
+	svc   *model.Service
+	a     *model.Allocation
+	asked map[port]bool // the numbers its revisions ask for
+	had   []swarm.PortConfig
+}
+
 // publish gives the service the ports of its revisions. Those on its tasks' own nodes are the engines' to choose.
 func (p *plan) publish(svc *model.Service, a *model.Allocation, revs []*model.ServiceRevision) (err error) {
+	w := publishing{plan: p, svc: svc, a: a, asked: map[port]bool{}}
+	if old := p.get(svc.ID); old != nil {
+		w.had = old.Ports
+	}
+	for _, rev := range revs {
+		for _, c := range store.MeshPorts(rev.Spec.Get()) {
+			w.asked[portOf(c)] = w.asked[portOf(c)] || c.PublishedPort != 0
+		}
+	}
 	for i, rev := range revs {
-		e := rev.Spec.Get().EndpointSpec
-		if e == nil {
+		err = first(err, w.revision(rev, i == 0))
+	}
+	return err
+}
+
+// revision gives the ports of one revision. Two that it leaves open are two; of two revisions that leave the same open
+// they are one. Those on the tasks' nodes are shown of the active one alone.
+func (w *publishing) revision(rev *model.ServiceRevision, active bool) (err error) {
+	e := rev.Spec.Get().EndpointSpec
+	if e == nil {
+		return nil
+	}
+	used := map[port]bool{}
+	for _, c := range e.Ports {
+		if !inMesh(c) {
+			if active {
+				w.a.Ports = append(w.a.Ports, c)
+			}
 			continue
 		}
-		// What this revision has used of what there is: two ports left open are two ports.
-		matched := map[port]bool{}
-		for _, c := range e.Ports {
-			if inMesh(c) && c.PublishedPort != 0 {
-				matched[portOf(c)] = true
-			}
+		c, refused := w.number(c, used, active)
+		if refused != nil {
+			err = first(err, refused)
+			continue
 		}
-		for _, c := range e.Ports {
-			if !inMesh(c) {
-				if i == 0 {
-					a.Ports = append(a.Ports, c)
-				}
-				continue
-			}
-			c, refused := p.port(svc, a, c, matched)
-			if refused != nil {
-				if i == 0 {
-					err = first(err, refused)
-				}
-				continue
-			}
-			matched[portOf(c)] = true
-			if !slices.ContainsFunc(a.Ports, func(o swarm.PortConfig) bool { return inMesh(o) && portOf(o) == portOf(c) }) {
-				a.Ports = append(a.Ports, c)
-			}
+		if c.PublishedPort == 0 {
+			continue
+		}
+		used[portOf(c)] = true
+		if !slices.ContainsFunc(w.a.Ports, func(o swarm.PortConfig) bool { return inMesh(o) && portOf(o) == portOf(c) }) {
+			w.a.Ports = append(w.a.Ports, c)
 		}
 	}
 	return err
 }
 
-// port finds the number of one port in the mesh: the one asked for, the one it had, or a free one.
-func (p *plan) port(svc *model.Service, a *model.Allocation, c swarm.PortConfig, matched map[port]bool) (swarm.PortConfig, error) {
+// number finds the number of one port in the mesh: the one asked for, the one it had, or a free one. A revision that is
+// not the active one is on its way out: it has what it had, else the number is left zero.
+func (w *publishing) number(c swarm.PortConfig, used map[port]bool, active bool) (swarm.PortConfig, error) {
+	if c.PublishedPort != 0 && !active {
+		if !slices.Contains(w.ports()[portOf(c)], w.svc.ID) || w.portHolder(w.svc, portOf(c)) != nil {
+			c.PublishedPort = 0
+		}
+		return c, nil
+	}
 	if c.PublishedPort != 0 {
-		if other := p.portHolder(svc, portOf(c)); other != nil {
+		if other := w.portHolder(w.svc, portOf(c)); other != nil {
 			return c, fmt.Errorf("port %d (%s) is published by service %s already; publish another one", c.PublishedPort, portOf(c).protocol, other.Name)
 		}
 		return c, nil
 	}
-	had := slices.Clone(a.Ports)
-	if old := p.get(svc.ID); old != nil {
-		had = append(had, old.Ports...)
-	}
-	for _, h := range had {
-		if inMesh(h) && h.TargetPort == c.TargetPort && portOf(h).protocol == portOf(c).protocol && !matched[portOf(h)] && p.portHolder(svc, portOf(h)) == nil {
+	for _, h := range slices.Concat(w.had, w.a.Ports) {
+		key := portOf(h)
+		if inMesh(h) && h.TargetPort == c.TargetPort && key.protocol == portOf(c).protocol && !used[key] && !w.asked[key] && w.portHolder(w.svc, key) == nil {
 			c.PublishedPort = h.PublishedPort
 			return c, nil
 		}
 	}
-	return p.freePort(svc, a, c)
+	if !active {
+		return c, nil
+	}
+	return w.free(c)
 }
 
-// freePort chooses the lowest number that nobody has or asks for. Unlike an address it may be what another service had
-// just now: it is this cluster's nodes that answer on it, and they are told.
-func (p *plan) freePort(svc *model.Service, a *model.Allocation, c swarm.PortConfig) (swarm.PortConfig, error) {
-	asked, held := p.portsAsked(), p.ports()
-	given := func(o swarm.PortConfig) bool { return inMesh(o) && portOf(o) == portOf(c) }
+// free chooses the lowest number that nobody has or asks for. Unlike an address it may be what another service had just
+// now: it is this cluster's nodes that answer on it, and they are told.
+func (w *publishing) free(c swarm.PortConfig) (swarm.PortConfig, error) {
+	asked, held := w.portsAsked(), w.ports()
 	for n := uint32(firstPort); n <= lastPort; n++ {
 		c.PublishedPort = n
-		if key := portOf(c); asked[key] || len(held[key]) > 0 || slices.ContainsFunc(a.Ports, given) {
-			continue
+		key := portOf(c)
+		given := slices.ContainsFunc(w.a.Ports, func(o swarm.PortConfig) bool { return inMesh(o) && portOf(o) == key })
+		if !asked[key] && !w.asked[key] && !given && len(held[key]) == 0 {
+			w.chosen = w.svc.ID
+			return c, nil
 		}
-		p.chosen = svc.ID
-		return c, nil
 	}
 	c.PublishedPort = 0
 	return c, fmt.Errorf("no port from %d to %d (%s) is free for port %d; publish it as a number of your own choice",
@@ -138,10 +165,10 @@ func (p *plan) freePort(svc *model.Service, a *model.Allocation, c swarm.PortCon
 
 // portsAsked are the numbers that services ask for, those that wait too, on nodes or in the mesh.
 func (p *plan) portsAsked() map[port]bool {
-	if p.asked != nil {
-		return p.asked
+	if p.wanted != nil {
+		return p.wanted
 	}
-	p.asked = map[port]bool{}
+	p.wanted = map[port]bool{}
 	for s := range store.Services.All(p.v) {
 		for _, id := range []model.ID{s.Revision, store.ActiveRevision(p.v, s)} {
 			rev := store.Revisions.ByID(p.v, id)
@@ -150,12 +177,12 @@ func (p *plan) portsAsked() map[port]bool {
 			}
 			for _, c := range rev.Spec.Get().EndpointSpec.Ports {
 				if c.PublishedPort != 0 {
-					p.asked[portOf(c)] = true
+					p.wanted[portOf(c)] = true
 				}
 			}
 		}
 	}
-	return p.asked
+	return p.wanted
 }
 
 // guard has the row of a service refused when somebody asks for the port just chosen before the row is written. It does

@@ -64,6 +64,14 @@ func (p *plan) revisions(svc *model.Service) []*model.ServiceRevision {
 	return out
 }
 
+// rolling are those of the services that change with their tasks.
+func (p *plan) rolling(ids []model.ID) []model.ID {
+	return slices.DeleteFunc(ids, func(id model.ID) bool {
+		svc, r := store.Services.ByID(p.v, id), store.Rollouts.ByID(p.v, id)
+		return svc == nil || r == nil || settled(svc, r)
+	})
+}
+
 // settled reports whether all tasks of a service are of its active revision.
 func settled(svc *model.Service, r *model.Rollout) bool {
 	if r.Asked != svc.Revision || r.AskedIndex < svc.Index {
@@ -76,15 +84,17 @@ func settled(svc *model.Service, r *model.Rollout) bool {
 	return false
 }
 
-// virtual gives the service an address on each network on which one of its revisions is known by one.
+// virtual gives the service an address on each network on which its active revision is known by one, and leaves it those
+// of the other revisions.
 func (p *plan) virtual(a *model.Allocation, revs []*model.ServiceRevision) (err error) {
+	had := p.get(a.Owner)
 	for i, rev := range revs {
 		networks, waits := p.faces(rev)
 		if i == 0 {
-			err = waits // of an older revision there may be no more than what there is
+			err = waits
 		}
 		for _, n := range networks {
-			if addressOf(a, n.ID) == nil {
+			if addressOf(a, n.ID) == nil && (i == 0 || addressOf(had, n.ID) != nil) {
 				err = first(err, p.keepOrGive(a, n))
 			}
 		}

@@ -39,7 +39,7 @@ func (p *plan) ended(t *model.Task) bool {
 func (p *plan) task(id model.ID) {
 	t := store.Tasks.ByID(p.v, id)
 	if a := p.get(id); a != nil && a.Done {
-		p.audit(t, a)
+		p.audit(a)
 		return // what a task was given it keeps: its state never moves backwards
 	}
 	a := &model.Allocation{Owner: id, Kind: model.AllocTask, Done: true}
@@ -107,47 +107,6 @@ func (p *plan) waitsWith(svc *model.Service) error {
 		return fmt.Errorf("service %s: %s", svc.Name, a.Err)
 	}
 	return nil
-}
-
-// audit looks whether a task's addresses are its own. There is no way to two owners of one but a state that was written
-// by something else than this planner; a container that runs keeps its address all the same, until it is replaced.
-func (p *plan) audit(t *model.Task, a *model.Allocation) {
-	for i, n := range a.Networks {
-		row := store.Networks.ByID(p.v, n.NetworkID)
-		if row == nil || p.space(row) == nil {
-			continue
-		}
-		other := p.space(row).holder(n.Addr.Addr(), a.Owner)
-		if other.IsZero() || p.precedes(a, p.get(other)) {
-			continue
-		}
-		next := *a
-		next.Networks = slices.Clone(a.Networks)
-		addr, err := p.space(row).find()
-		if p.handedOut(t.ID) || err != nil {
-			next.Repaired = fmt.Sprintf("the address %s is that of %s, too; replace the task with docker service update --force", n.Addr.Addr(), other)
-		} else {
-			next.Networks[i] = p.space(row).takeNext(addr, a.Owner)
-			next.Repaired = fmt.Sprintf("the address %s was that of %s, too; the task was given %s", n.Addr.Addr(), other, addr)
-		}
-		p.set(&next)
-		a = &next
-	}
-}
-
-// handedOut reports whether a node may have made a task's container.
-func (p *plan) handedOut(task model.ID) bool {
-	pl := store.Placements.ByID(p.v, task)
-	return store.Statuses.ByID(p.v, task) != nil || pl != nil && !pl.NodeID.IsZero()
-}
-
-// precedes says who of two that have the same address keeps it: a task that may run, since its container cannot be given
-// another one, then the older.
-func (p *plan) precedes(a, b *model.Allocation) bool {
-	if ra, rb := p.handedOut(a.Owner), p.handedOut(b.Owner); ra != rb {
-		return ra
-	}
-	return older(&a.Meta, &b.Meta, a.Owner, b.Owner) < 0
 }
 
 // lostWith lists the tasks of a node whose agent was lost, or is to be given up later.
