@@ -107,6 +107,14 @@ func (p *plan) has(owner, network model.ID, addr netip.Addr) bool {
 	})
 }
 
+// still is has for a row of the view that has the address: only a decision of this plan can have changed that.
+func (p *plan) still(row *model.Allocation, network model.ID, addr netip.Addr) bool {
+	if _, ok := p.decided[row.Owner]; !ok {
+		return true
+	}
+	return p.has(row.Owner, network, addr)
+}
+
 // addressOf is what an owner has on a network; nil: nothing.
 func addressOf(a *model.Allocation, network model.ID) *model.NetworkAddr {
 	if a == nil {

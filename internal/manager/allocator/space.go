@@ -106,7 +106,7 @@ func (s *space) search(from, to netip.Addr) netip.Addr {
 		if c.Less(addr) || to.Less(c) {
 			break
 		}
-		if addr == c && s.p.has(row.Owner, s.network.ID, addr) {
+		if addr == c && s.p.still(row, s.network.ID, addr) {
 			c = s.skip(c.Next())
 		}
 	}
@@ -137,7 +137,7 @@ func (s *space) holder(a netip.Addr, but model.ID) model.ID {
 		if addr != a {
 			break
 		}
-		if row.Owner != but && s.p.has(row.Owner, s.network.ID, a) {
+		if row.Owner != but && s.p.still(row, s.network.ID, a) {
 			return row.Owner
 		}
 	}
