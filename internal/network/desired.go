@@ -22,6 +22,7 @@ type Desired struct {
 type source struct {
 	fabric   *Fabric
 	self     model.ID
+	boxes    []Sandbox
 	settings Settings
 }
 

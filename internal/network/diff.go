@@ -109,7 +109,7 @@ func (d *differ) segment(want, have *Segment) {
 
 // remade says whether the interface cannot be changed into what is wanted, and with it loses what it knows.
 func (v VXLAN) remade(have VXLAN) bool {
-	return v.VNI != have.VNI || v.Port != have.Port || v.Local != have.Local
+	return v.VNI != have.VNI || v.Port != have.Port || v.Local != have.Local || v.Addr != have.Addr
 }
 
 func (d *differ) ports(base Op, want, have *Segment) {

@@ -45,7 +45,7 @@ func (d *differ) box(want, have *Box) {
 		}
 		d.balancers(want.Key, id, b, is)
 	}
-	for _, b := range rest {
+	for _, b := range byKey(rest, model.ID.Compare) {
 		for vip := range byKey(b.ByVIP, netip.Addr.Compare) {
 			if !want.has(vip) {
 				d.onto = append(d.onto, Op{Act: Remove, Kind: KindBalancer, Box: want.Key, Addr: vip})

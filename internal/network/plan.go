@@ -28,7 +28,7 @@ func Replan(before *Desired, f *Fabric, self model.ID, boxes []Sandbox, o Settin
 		before.from.fabric.Port != f.Port || !maps.Equal(before.from.fabric.Nodes, f.Nodes)) {
 		before = nil
 	}
-	d := &Desired{Segments: map[model.ID]*Segment{}, from: source{f, self, o}}
+	d := &Desired{Segments: map[model.ID]*Segment{}, from: source{f, self, boxes, o}}
 	ports := localPorts(f, self, boxes)
 	for id, n := range f.Networks {
 		if n.Ingress && !f.Nodes[self].Ingress.IsValid() {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -170,7 +171,8 @@ func vxlanName(seg *network.Segment) string {
 // remake says whether an interface differs in what cannot be changed.
 func remake(is *netlink.Vxlan, v network.VXLAN) bool {
 	local, _ := netip.AddrFromSlice(is.SrcAddr.To4())
-	return uint32(is.VxlanId) != v.VNI || uint16(is.Port) != v.Port || local != v.Local || is.Learning || !is.Proxy
+	return uint32(is.VxlanId) != v.VNI || uint16(is.Port) != v.Port || local != v.Local || is.Learning || !is.Proxy ||
+		v.Addr.IsValid() && !bytes.Equal(is.HardwareAddr, network.MAC(v.Addr.Addr()))
 }
 
 func (k *Kernel) newVXLAN(s *space, id model.ID, name string, v network.VXLAN) (netlink.Link, error) {

@@ -98,7 +98,7 @@ func (s *space) readVXLAN(seg *network.Segment, l netlink.Link, bridge int) erro
 	if v.Addr, err = s.onlyAddr(l); err != nil {
 		return err
 	}
-	if ok, err := s.asSet(ingressSysctls(is.Name)); err != nil || !ok {
+	if ok, err := s.asSet(ingressSysctls(is.Name)); err != nil || !ok || v.Addr.IsValid() && remake(is, v) {
 		v.MTU = 0
 	}
 	seg.VXLAN = v
