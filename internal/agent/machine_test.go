@@ -72,6 +72,25 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		s.m.Receive(s.now, wire.FromOpenLogs(&wire.OpenLogs{StreamId: wire.Bytes(model.NumID(1))}))
 	case "close-logs":
 		s.m.Receive(s.now, wire.FromCloseLogs(&wire.CloseLogs{StreamId: wire.Bytes(model.NumID(1))}))
+	case "fabric":
+		s.fabric(t, d)
+	case "applied", "refused": // by the data plane, of this session unless said otherwise
+		nonce, seq := s.nonce, uint64(0)
+		if d.HasArg("nonce") {
+			d.ScanArgs(t, "nonce", &nonce)
+		}
+		if d.Cmd == "refused" {
+			s.m.FabricRefused(nonce)
+			break
+		}
+		d.ScanArgs(t, "seq", &seq)
+		s.m.FabricApplied(nonce, seq)
+	case "guests":
+		g := &wire.Guests{Full: true}
+		for _, line := range lines(d.Input) {
+			g.Guests = append(g.Guests, &wire.Guest{Id: wire.Bytes(taskID(line)), Names: []string{line}})
+		}
+		s.m.SetGuests(g)
 	case "bye":
 		msg := s.m.Bye(d.HasArg("leaving"))
 		if msg == nil {
@@ -155,6 +174,16 @@ func (s *script) step() string {
 	if out.Peers != nil {
 		fmt.Fprintf(&b, "peers %v\n", *out.Peers)
 	}
+	for _, f := range out.Fabric {
+		fmt.Fprintf(&b, "fabric %d: full=%t", f.Seq, f.Full)
+		for _, n := range f.Networks {
+			fmt.Fprintf(&b, " %s full=%t endpoints", name(key(n.Id)), n.Full)
+			for _, e := range n.Endpoints {
+				b.WriteString(" " + name(key(e.Id)))
+			}
+		}
+		b.WriteString("\n")
+	}
 	for range out.OpenLogs {
 		b.WriteString("open logs\n")
 	}
@@ -188,6 +217,14 @@ func sent(msg *wire.AgentMessage) string {
 		return "heartbeat\n"
 	case *wire.AgentMessage_Describe:
 		return "describe\n"
+	case *wire.AgentMessage_FabricApplied:
+		return fmt.Sprintf("fabric applied %d of session %d\n", k.FabricApplied.Seq, k.FabricApplied.Nonce)
+	case *wire.AgentMessage_Guests:
+		out := fmt.Sprintf("guests full=%t:", k.Guests.Full)
+		for _, g := range k.Guests.Guests {
+			out += " " + g.Names[0]
+		}
+		return out + "\n"
 	}
 	var b strings.Builder
 	batch := msg.GetStatuses()
@@ -316,6 +353,24 @@ func (s *script) assignments(t *testing.T, d *datadriven.TestData) *wire.Assignm
 		a.Tasks = append(a.Tasks, w)
 	}
 	return a
+}
+
+// fabric delivers a message about one network, t1, with the endpoints named.
+func (s *script) fabric(t *testing.T, d *datadriven.TestData) {
+	f := &wire.Fabric{Full: d.HasArg("full"), More: d.HasArg("more"), Nonce: s.nonce, Epoch: 1, Version: s.ver}
+	for key, to := range map[string]*uint64{"seq": &f.Seq, "epoch": &f.Epoch, "version": &f.Version, "nonce": &f.Nonce} {
+		if d.HasArg(key) {
+			d.ScanArgs(t, key, to)
+		}
+	}
+	n := &wire.FabricNetwork{Id: wire.Bytes(taskID("t1")), Full: d.HasArg("whole")}
+	for _, line := range lines(d.Input) {
+		n.Endpoints = append(n.Endpoints, &wire.Endpoint{Id: wire.Bytes(taskID(line))})
+	}
+	if len(n.Endpoints) > 0 || n.Full {
+		f.Networks = append(f.Networks, n)
+	}
+	s.m.Receive(s.now, wire.FromFabric(f))
 }
 
 func state(t *testing.T, word string) model.State {

@@ -32,6 +32,7 @@ type script struct {
 	sessions map[string]SessionID
 	seq      map[string]uint64
 
+	fabric  bool // what nodes are told of the networks is printed
 	holding bool // batches stay under way
 	held    []held
 }
@@ -51,11 +52,11 @@ func newScript(t *testing.T) *script {
 		Secrets: []*swarm.SecretReference{{SecretID: id("s1").String()}}, Configs: []*swarm.ConfigReference{{ConfigID: id("c1").String()}},
 	}
 	spec2 := spec
-	spec2.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "front"}}
+	spec2.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "front", Aliases: []string{"www"}}}
 	s.write(t, store.WriterAPI,
 		store.Secrets.Put(&model.Secret{ID: id("s1"), Name: "s1", Spec: model.DocOf(secret)}),
 		store.Configs.Put(&model.Config{ID: id("c1"), Name: "c1", Spec: model.DocOf(config)}),
-		store.Networks.Put(&model.Network{ID: id("w1"), Name: "front", Spec: model.DocOf(swarm.NetworkSpec{})}),
+		store.Networks.Put(&model.Network{ID: id("w1"), Name: "front", Spec: model.DocOf(swarm.NetworkSpec{Attachable: true})}),
 		store.Revisions.Put(&model.ServiceRevision{ID: id("r1"), Spec: model.DocOf(spec)}),
 		store.Revisions.Put(&model.ServiceRevision{ID: id("r2"), Spec: model.DocOf(spec2)}),
 	)
@@ -374,6 +375,10 @@ func (s *script) print(b *strings.Builder, e Envelope) {
 		fmt.Fprintf(b, "%s: open logs\n", who)
 	case *wire.ManagerMessage_Assignments:
 		printSet(b, who, k.Assignments)
+	case *wire.ManagerMessage_Fabric:
+		if s.fabric {
+			printFabric(b, who, k.Fabric)
+		}
 	}
 	if e.End {
 		fmt.Fprintf(b, "%s: end\n", who)
