@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -26,6 +27,8 @@ type Front struct {
 	*Manager
 	// Forward commits a batch at the leader, another manager. store.ErrNotLeader means that nothing was written.
 	Forward func(context.Context, *store.Batch) (index uint64, err error)
+	// LeaderView asks the leader, another manager, who of the managers answers. store.ErrNotLeader: it was not told.
+	LeaderView func(context.Context) (roles.Group, error)
 }
 
 // Commit implements [store.Committer].

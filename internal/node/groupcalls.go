@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/store"
@@ -35,6 +36,10 @@ func (g groupCalls) Enter(ctx context.Context, peer identity.Peer, id uint64, ad
 
 func (g groupCalls) Depart(ctx context.Context, peer identity.Peer, id uint64, force bool) error {
 	return g.p.manager.Group().Depart(ctx, peer, id, force)
+}
+
+func (g groupCalls) Members(ctx context.Context) (roles.Group, error) {
+	return g.p.manager.Group().Members(ctx)
 }
 
 func (g groupCalls) Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/manager/authority"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/store"
@@ -61,7 +62,7 @@ func openPart(dataDir string, ms membership, d *remote.Dialer, e env.Env, logger
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	p.front = manager.Front{Manager: p.manager, Forward: p.forward}
+	p.front = manager.Front{Manager: p.manager, Forward: p.forward, LeaderView: p.leaderView}
 	p.authority = authority.New(authority.Options{State: p.front, Env: e, Logger: logger, Leader: p.manager.Leader})
 	return p, nil
 }
@@ -119,6 +120,15 @@ func (p *part) forward(ctx context.Context, b *store.Batch) (uint64, error) {
 		return 0, store.ErrNotLeader
 	}
 	return p.dialer.Propose(ctx, to, b)
+}
+
+// leaderView asks the manager that leads who answers it.
+func (p *part) leaderView(ctx context.Context) (roles.Group, error) {
+	to := p.leader()
+	if to.Addr == "" {
+		return nil, store.ErrNotLeader
+	}
+	return p.dialer.Members(ctx, to)
 }
 
 // handlers are what a manager answers other nodes.

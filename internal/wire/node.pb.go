@@ -1011,6 +1011,170 @@ func (*DepartReply) Descriptor() ([]byte, []int) {
 	return file_node_proto_rawDescGZIP(), []int{16}
 }
 
+type MembersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersRequest) Reset() {
+	*x = MembersRequest{}
+	mi := &file_node_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersRequest) ProtoMessage() {}
+
+func (x *MembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersRequest.ProtoReflect.Descriptor instead.
+func (*MembersRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{17}
+}
+
+type MembersReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*GroupMember         `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersReply) Reset() {
+	*x = MembersReply{}
+	mi := &file_node_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersReply) ProtoMessage() {}
+
+func (x *MembersReply) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersReply.ProtoReflect.Descriptor instead.
+func (*MembersReply) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *MembersReply) GetMembers() []*GroupMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+type GroupMember struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	NodeId        []byte                 `protobuf:"bytes,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Addr          string                 `protobuf:"bytes,3,opt,name=addr,proto3" json:"addr,omitempty"`
+	Learner       bool                   `protobuf:"varint,4,opt,name=learner,proto3" json:"learner,omitempty"`
+	Leader        bool                   `protobuf:"varint,5,opt,name=leader,proto3" json:"leader,omitempty"`
+	Active        bool                   `protobuf:"varint,6,opt,name=active,proto3" json:"active,omitempty"` // it answers the leader
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupMember) Reset() {
+	*x = GroupMember{}
+	mi := &file_node_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupMember) ProtoMessage() {}
+
+func (x *GroupMember) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupMember.ProtoReflect.Descriptor instead.
+func (*GroupMember) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GroupMember) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+func (x *GroupMember) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *GroupMember) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
+func (x *GroupMember) GetLearner() bool {
+	if x != nil {
+		return x.Learner
+	}
+	return false
+}
+
+func (x *GroupMember) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
+}
+
+func (x *GroupMember) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
 type AskRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
@@ -1018,6 +1182,7 @@ type AskRequest struct {
 	//
 	//	*AskRequest_OpenLogs
 	//	*AskRequest_CloseLogs
+	//	*AskRequest_Question
 	What          isAskRequest_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1025,7 +1190,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1202,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1215,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{17}
+	return file_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AskRequest) GetNodeId() []byte {
@@ -1085,6 +1250,15 @@ func (x *AskRequest) GetCloseLogs() *CloseLogs {
 	return nil
 }
 
+func (x *AskRequest) GetQuestion() *Question {
+	if x != nil {
+		if x, ok := x.What.(*AskRequest_Question); ok {
+			return x.Question
+		}
+	}
+	return nil
+}
+
 type isAskRequest_What interface {
 	isAskRequest_What()
 }
@@ -1097,9 +1271,15 @@ type AskRequest_CloseLogs struct {
 	CloseLogs *CloseLogs `protobuf:"bytes,3,opt,name=close_logs,json=closeLogs,proto3,oneof"`
 }
 
+type AskRequest_Question struct {
+	Question *Question `protobuf:"bytes,4,opt,name=question,proto3,oneof"`
+}
+
 func (*AskRequest_OpenLogs) isAskRequest_What() {}
 
 func (*AskRequest_CloseLogs) isAskRequest_What() {}
+
+func (*AskRequest_Question) isAskRequest_What() {}
 
 // AskReply says that the message was handed over, or why not: NOT_LEADER, NOT_CONNECTED for a node without a session.
 type AskReply struct {
@@ -1112,7 +1292,7 @@ type AskReply struct {
 
 func (x *AskReply) Reset() {
 	*x = AskReply{}
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1304,7 @@ func (x *AskReply) String() string {
 func (*AskReply) ProtoMessage() {}
 
 func (x *AskReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1317,7 @@ func (x *AskReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskReply.ProtoReflect.Descriptor instead.
 func (*AskReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{18}
+	return file_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AskReply) GetRefusal() Refusal {
@@ -1163,7 +1343,7 @@ type NetworkRequest struct {
 
 func (x *NetworkRequest) Reset() {
 	*x = NetworkRequest{}
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1355,7 @@ func (x *NetworkRequest) String() string {
 func (*NetworkRequest) ProtoMessage() {}
 
 func (x *NetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1368,7 @@ func (x *NetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkRequest.ProtoReflect.Descriptor instead.
 func (*NetworkRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{19}
+	return file_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NetworkRequest) GetName() string {
@@ -1207,7 +1387,7 @@ type NetworkReply struct {
 
 func (x *NetworkReply) Reset() {
 	*x = NetworkReply{}
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1399,7 @@ func (x *NetworkReply) String() string {
 func (*NetworkReply) ProtoMessage() {}
 
 func (x *NetworkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1412,7 @@ func (x *NetworkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkReply.ProtoReflect.Descriptor instead.
 func (*NetworkReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{20}
+	return file_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NetworkReply) GetNetwork() *Network {
@@ -1246,15 +1426,16 @@ type RelayFrame struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"` // of the first frame only
 	Line          *LogLine               `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
-	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // why a task's output cannot be had
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // why a task's output cannot be had, or the question not be answered
 	End           bool                   `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"`
+	Data          []byte                 `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"` // a part of an answer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RelayFrame) Reset() {
 	*x = RelayFrame{}
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1447,7 @@ func (x *RelayFrame) String() string {
 func (*RelayFrame) ProtoMessage() {}
 
 func (x *RelayFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1460,7 @@ func (x *RelayFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayFrame.ProtoReflect.Descriptor instead.
 func (*RelayFrame) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{21}
+	return file_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelayFrame) GetStreamId() []byte {
@@ -1310,6 +1491,13 @@ func (x *RelayFrame) GetEnd() bool {
 	return false
 }
 
+func (x *RelayFrame) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type LogLine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TaskId        []byte                 `protobuf:"bytes,1,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
@@ -1323,7 +1511,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_node_proto_msgTypes[22]
+	mi := &file_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1523,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[22]
+	mi := &file_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1536,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{22}
+	return file_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LogLine) GetTaskId() []byte {
@@ -1396,7 +1584,7 @@ type RelayCredit struct {
 
 func (x *RelayCredit) Reset() {
 	*x = RelayCredit{}
-	mi := &file_node_proto_msgTypes[23]
+	mi := &file_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1596,7 @@ func (x *RelayCredit) String() string {
 func (*RelayCredit) ProtoMessage() {}
 
 func (x *RelayCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[23]
+	mi := &file_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1609,7 @@ func (x *RelayCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayCredit.ProtoReflect.Descriptor instead.
 func (*RelayCredit) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{23}
+	return file_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RelayCredit) GetFrames() uint32 {
@@ -1496,13 +1684,24 @@ const file_node_proto_rawDesc = "" +
 	"\rDepartRequest\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"\r\n" +
-	"\vDepartReply\"\x9e\x01\n" +
+	"\vDepartReply\"\x10\n" +
+	"\x0eMembersRequest\"C\n" +
+	"\fMembersReply\x123\n" +
+	"\amembers\x18\x01 \x03(\v2\x19.skep.wire.v1.GroupMemberR\amembers\"\x9d\x01\n" +
+	"\vGroupMember\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\fR\x06nodeId\x12\x12\n" +
+	"\x04addr\x18\x03 \x01(\tR\x04addr\x12\x18\n" +
+	"\alearner\x18\x04 \x01(\bR\alearner\x12\x16\n" +
+	"\x06leader\x18\x05 \x01(\bR\x06leader\x12\x16\n" +
+	"\x06active\x18\x06 \x01(\bR\x06active\"\xd4\x01\n" +
 	"\n" +
 	"AskRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x125\n" +
 	"\topen_logs\x18\x02 \x01(\v2\x16.skep.wire.v1.OpenLogsH\x00R\bopenLogs\x128\n" +
 	"\n" +
-	"close_logs\x18\x03 \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogsB\x06\n" +
+	"close_logs\x18\x03 \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogs\x124\n" +
+	"\bquestion\x18\x04 \x01(\v2\x16.skep.wire.v1.QuestionH\x00R\bquestionB\x06\n" +
 	"\x04what\"O\n" +
 	"\bAskReply\x12/\n" +
 	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\x12\x12\n" +
@@ -1510,13 +1709,14 @@ const file_node_proto_rawDesc = "" +
 	"\x0eNetworkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"?\n" +
 	"\fNetworkReply\x12/\n" +
-	"\anetwork\x18\x01 \x01(\v2\x15.skep.wire.v1.NetworkR\anetwork\"|\n" +
+	"\anetwork\x18\x01 \x01(\v2\x15.skep.wire.v1.NetworkR\anetwork\"\x90\x01\n" +
 	"\n" +
 	"RelayFrame\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12)\n" +
 	"\x04line\x18\x02 \x01(\v2\x15.skep.wire.v1.LogLineR\x04line\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x10\n" +
-	"\x03end\x18\x04 \x01(\bR\x03end\"\xd4\x01\n" +
+	"\x03end\x18\x04 \x01(\bR\x03end\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"\xd4\x01\n" +
 	"\aLogLine\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\fR\x06taskId\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
@@ -1552,14 +1752,15 @@ const file_node_proto_rawDesc = "" +
 	"\tAuthority\x12:\n" +
 	"\x04Root\x12\x19.skep.wire.v1.RootRequest\x1a\x17.skep.wire.v1.RootReply\x12:\n" +
 	"\x04Join\x12\x19.skep.wire.v1.JoinRequest\x1a\x17.skep.wire.v1.JoinReply\x12=\n" +
-	"\x05Renew\x12\x1a.skep.wire.v1.RenewRequest\x1a\x18.skep.wire.v1.RenewReply2\x87\x03\n" +
+	"\x05Renew\x12\x1a.skep.wire.v1.RenewRequest\x1a\x18.skep.wire.v1.RenewReply2\xcc\x03\n" +
 	"\x05Group\x12<\n" +
 	"\x04Step\x12\x1a.skep.wire.v1.RaftMessages\x1a\x16.skep.wire.v1.RaftDone(\x01\x12A\n" +
 	"\bSnapshot\x12\x1b.skep.wire.v1.SnapshotChunk\x1a\x16.skep.wire.v1.RaftDone(\x01\x12C\n" +
 	"\aPropose\x12\x1c.skep.wire.v1.ProposeRequest\x1a\x1a.skep.wire.v1.ProposeReply\x12=\n" +
 	"\x05Enter\x12\x1a.skep.wire.v1.EnterRequest\x1a\x18.skep.wire.v1.EnterReply\x12@\n" +
 	"\x06Depart\x12\x1b.skep.wire.v1.DepartRequest\x1a\x19.skep.wire.v1.DepartReply\x127\n" +
-	"\x03Ask\x12\x18.skep.wire.v1.AskRequest\x1a\x16.skep.wire.v1.AskReply2P\n" +
+	"\x03Ask\x12\x18.skep.wire.v1.AskRequest\x1a\x16.skep.wire.v1.AskReply\x12C\n" +
+	"\aMembers\x12\x1c.skep.wire.v1.MembersRequest\x1a\x1a.skep.wire.v1.MembersReply2P\n" +
 	"\tDirectory\x12C\n" +
 	"\aNetwork\x12\x1c.skep.wire.v1.NetworkRequest\x1a\x1a.skep.wire.v1.NetworkReply2J\n" +
 	"\x05Relay\x12A\n" +
@@ -1578,7 +1779,7 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),           // 0: skep.wire.v1.Refusal
 	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
@@ -1598,57 +1799,65 @@ var file_node_proto_goTypes = []any{
 	(*EnterReply)(nil),     // 15: skep.wire.v1.EnterReply
 	(*DepartRequest)(nil),  // 16: skep.wire.v1.DepartRequest
 	(*DepartReply)(nil),    // 17: skep.wire.v1.DepartReply
-	(*AskRequest)(nil),     // 18: skep.wire.v1.AskRequest
-	(*AskReply)(nil),       // 19: skep.wire.v1.AskReply
-	(*NetworkRequest)(nil), // 20: skep.wire.v1.NetworkRequest
-	(*NetworkReply)(nil),   // 21: skep.wire.v1.NetworkReply
-	(*RelayFrame)(nil),     // 22: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 23: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 24: skep.wire.v1.RelayCredit
-	nil,                    // 25: skep.wire.v1.LogLine.AttrsEntry
-	(*Manager)(nil),        // 26: skep.wire.v1.Manager
-	(*OpenLogs)(nil),       // 27: skep.wire.v1.OpenLogs
-	(*CloseLogs)(nil),      // 28: skep.wire.v1.CloseLogs
-	(*Network)(nil),        // 29: skep.wire.v1.Network
+	(*MembersRequest)(nil), // 18: skep.wire.v1.MembersRequest
+	(*MembersReply)(nil),   // 19: skep.wire.v1.MembersReply
+	(*GroupMember)(nil),    // 20: skep.wire.v1.GroupMember
+	(*AskRequest)(nil),     // 21: skep.wire.v1.AskRequest
+	(*AskReply)(nil),       // 22: skep.wire.v1.AskReply
+	(*NetworkRequest)(nil), // 23: skep.wire.v1.NetworkRequest
+	(*NetworkReply)(nil),   // 24: skep.wire.v1.NetworkReply
+	(*RelayFrame)(nil),     // 25: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),        // 26: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),    // 27: skep.wire.v1.RelayCredit
+	nil,                    // 28: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),        // 29: skep.wire.v1.Manager
+	(*OpenLogs)(nil),       // 30: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),      // 31: skep.wire.v1.CloseLogs
+	(*Question)(nil),       // 32: skep.wire.v1.Question
+	(*Network)(nil),        // 33: skep.wire.v1.Network
 }
 var file_node_proto_depIdxs = []int32{
-	26, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	29, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
 	0,  // 1: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
 	12, // 2: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
 	0,  // 3: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
-	27, // 4: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
-	28, // 5: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
-	0,  // 6: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
-	29, // 7: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
-	23, // 8: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	25, // 9: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 10: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 11: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	5,  // 12: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	7,  // 13: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	9,  // 14: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	10, // 15: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	14, // 16: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	16, // 17: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	18, // 18: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
-	20, // 19: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
-	22, // 20: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 21: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	4,  // 22: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	6,  // 23: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	8,  // 24: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	8,  // 25: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	11, // 26: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	15, // 27: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	17, // 28: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	19, // 29: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
-	21, // 30: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
-	24, // 31: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	21, // [21:32] is the sub-list for method output_type
-	10, // [10:21] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	20, // 4: skep.wire.v1.MembersReply.members:type_name -> skep.wire.v1.GroupMember
+	30, // 5: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
+	31, // 6: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
+	32, // 7: skep.wire.v1.AskRequest.question:type_name -> skep.wire.v1.Question
+	0,  // 8: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
+	33, // 9: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
+	26, // 10: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	28, // 11: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 12: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	3,  // 13: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	5,  // 14: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	7,  // 15: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	9,  // 16: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	10, // 17: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	14, // 18: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	16, // 19: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	21, // 20: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
+	18, // 21: skep.wire.v1.Group.Members:input_type -> skep.wire.v1.MembersRequest
+	23, // 22: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
+	25, // 23: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	2,  // 24: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	4,  // 25: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	6,  // 26: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	8,  // 27: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	8,  // 28: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	11, // 29: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	15, // 30: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	17, // 31: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	22, // 32: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
+	19, // 33: skep.wire.v1.Group.Members:output_type -> skep.wire.v1.MembersReply
+	24, // 34: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
+	27, // 35: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	24, // [24:36] is the sub-list for method output_type
+	12, // [12:24] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1657,9 +1866,10 @@ func file_node_proto_init() {
 		return
 	}
 	file_wire_proto_init()
-	file_node_proto_msgTypes[17].OneofWrappers = []any{
+	file_node_proto_msgTypes[20].OneofWrappers = []any{
 		(*AskRequest_OpenLogs)(nil),
 		(*AskRequest_CloseLogs)(nil),
+		(*AskRequest_Question)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1667,7 +1877,7 @@ func file_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -212,6 +212,7 @@ const (
 	Group_Enter_FullMethodName    = "/skep.wire.v1.Group/Enter"
 	Group_Depart_FullMethodName   = "/skep.wire.v1.Group/Depart"
 	Group_Ask_FullMethodName      = "/skep.wire.v1.Group/Ask"
+	Group_Members_FullMethodName  = "/skep.wire.v1.Group/Members"
 )
 
 // GroupClient is the client API for Group service.
@@ -232,6 +233,8 @@ type GroupClient interface {
 	Depart(ctx context.Context, in *DepartRequest, opts ...grpc.CallOption) (*DepartReply, error)
 	// Ask has the leader hand a message to a node whose agent is connected to it.
 	Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskReply, error)
+	// Members tells who is in the group and who of them answers, as the leader sees it.
+	Members(ctx context.Context, in *MembersRequest, opts ...grpc.CallOption) (*MembersReply, error)
 }
 
 type groupClient struct {
@@ -308,6 +311,16 @@ func (c *groupClient) Ask(ctx context.Context, in *AskRequest, opts ...grpc.Call
 	return out, nil
 }
 
+func (c *groupClient) Members(ctx context.Context, in *MembersRequest, opts ...grpc.CallOption) (*MembersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MembersReply)
+	err := c.cc.Invoke(ctx, Group_Members_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GroupServer is the server API for Group service.
 // All implementations must embed UnimplementedGroupServer
 // for forward compatibility.
@@ -326,6 +339,8 @@ type GroupServer interface {
 	Depart(context.Context, *DepartRequest) (*DepartReply, error)
 	// Ask has the leader hand a message to a node whose agent is connected to it.
 	Ask(context.Context, *AskRequest) (*AskReply, error)
+	// Members tells who is in the group and who of them answers, as the leader sees it.
+	Members(context.Context, *MembersRequest) (*MembersReply, error)
 	mustEmbedUnimplementedGroupServer()
 }
 
@@ -353,6 +368,9 @@ func (UnimplementedGroupServer) Depart(context.Context, *DepartRequest) (*Depart
 }
 func (UnimplementedGroupServer) Ask(context.Context, *AskRequest) (*AskReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ask not implemented")
+}
+func (UnimplementedGroupServer) Members(context.Context, *MembersRequest) (*MembersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Members not implemented")
 }
 func (UnimplementedGroupServer) mustEmbedUnimplementedGroupServer() {}
 func (UnimplementedGroupServer) testEmbeddedByValue()               {}
@@ -461,6 +479,24 @@ func _Group_Ask_Handler(srv interface{}, ctx context.Context, dec func(interface
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Group_Members_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MembersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GroupServer).Members(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Group_Members_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GroupServer).Members(ctx, req.(*MembersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Group_ServiceDesc is the grpc.ServiceDesc for Group service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -483,6 +519,10 @@ var Group_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Ask",
 			Handler:    _Group_Ask_Handler,
+		},
+		{
+			MethodName: "Members",
+			Handler:    _Group_Members_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -618,7 +658,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Relay carries the output of a node's containers to the manager that asked for it. The node opens the stream when
+// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The node opens the stream when
 // its dispatcher's session asks it to, so that workers need no port that managers can reach.
 type RelayClient interface {
 	Attach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RelayFrame, RelayCredit], error)
@@ -649,7 +689,7 @@ type Relay_AttachClient = grpc.BidiStreamingClient[RelayFrame, RelayCredit]
 // All implementations must embed UnimplementedRelayServer
 // for forward compatibility.
 //
-// Relay carries the output of a node's containers to the manager that asked for it. The node opens the stream when
+// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The node opens the stream when
 // its dispatcher's session asks it to, so that workers need no port that managers can reach.
 type RelayServer interface {
 	Attach(grpc.BidiStreamingServer[RelayFrame, RelayCredit]) error

@@ -77,6 +77,27 @@ func TestProposeTellsTheLeadersError(t *testing.T) {
 	require.EqualError(t, err, "something else")
 }
 
+// Who of the managers answers is the leader's word; one that does not lead, or is not there, says so.
+func TestMembers(t *testing.T) {
+	a := newCA(t)
+	want := roles.Group{
+		{RaftID: 1 << 63, Node: m1, Addr: "192.0.2.1:2377", Leader: true, Active: true},
+		{RaftID: 2, Node: m2, Addr: "192.0.2.2:2377", Learner: true},
+	}
+	leads, follows := serve(t, a, (&fakes{members: want}).handlers()), serve(t, a, (&fakes{}).handlers())
+	d := dialer(t, a.keys(ours, m2, model.RoleManager))
+	got, err := d.Members(t.Context(), leads.manager())
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, err = d.Members(t.Context(), follows.manager())
+	require.ErrorIs(t, err, store.ErrNotLeader)
+	follows.stop()
+	_, err = d.Members(t.Context(), follows.manager())
+	require.ErrorIs(t, err, store.ErrNotLeader)
+	_, err = dialer(t, a.keys(ours, w1, model.RoleWorker)).Members(t.Context(), leads.manager())
+	require.ErrorIs(t, err, ErrForbidden)
+}
+
 // What became of a write whose manager went away is not known; a write that was not sent did not happen.
 func TestProposeWhenTheManagerGoes(t *testing.T) {
 	a := newCA(t)

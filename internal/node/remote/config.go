@@ -10,6 +10,7 @@ import (
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
@@ -100,6 +101,8 @@ type Group interface {
 	Depart(ctx context.Context, peer identity.Peer, id uint64, force bool) error
 	// Ask hands a message to a node's agent that has its session here.
 	Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error
+	// Members are the group's as the leader sees them; store.ErrNotLeader where this manager does not lead.
+	Members(ctx context.Context) (roles.Group, error)
 }
 
 // Dispatcher opens agents' sessions; store.ErrNotLeader sends the agent to the manager that leads.

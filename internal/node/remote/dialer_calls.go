@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 )
@@ -60,6 +61,23 @@ func (d *Dialer) Depart(ctx context.Context, to Manager, raftID uint64, force bo
 		_, err := wire.NewGroupClient(cc).Depart(ctx, &wire.DepartRequest{RaftId: raftID, Force: force})
 		return err
 	})
+}
+
+// Members asks the leader who is in the managers' group. store.ErrNotLeader: that manager does not lead, or has not
+// answered; asking again does no harm.
+func (d *Dialer) Members(ctx context.Context, to Manager) (roles.Group, error) {
+	var reply *wire.MembersReply
+	err := d.call(ctx, to, func(cc *grpc.ClientConn) (err error) {
+		reply, err = wire.NewGroupClient(cc).Members(ctx, &wire.MembersRequest{})
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrNotManager), errors.Is(err, store.ErrUnknownOutcome):
+		return nil, fmt.Errorf("%w: %w", store.ErrNotLeader, err)
+	case err != nil:
+		return nil, err
+	}
+	return groupOf(reply), nil
 }
 
 // Ask has the manager that leads hand a message to a node's agent.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/skep-org/skep/internal/manager/roles"
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 )
@@ -111,6 +113,8 @@ func (g groupService) Ask(ctx context.Context, req *wire.AskRequest) (*wire.AskR
 		msg = wire.FromOpenLogs(what.OpenLogs)
 	case *wire.AskRequest_CloseLogs:
 		msg = wire.FromCloseLogs(what.CloseLogs)
+	case *wire.AskRequest_Question:
+		msg = wire.FromQuestion(what.Question)
 	default:
 		return nil, malformed("this manager does not know what the node is to be asked")
 	}
@@ -118,6 +122,33 @@ func (g groupService) Ask(ctx context.Context, req *wire.AskRequest) (*wire.AskR
 		return &wire.AskReply{Refusal: refusalOf(err), Text: err.Error()}, nil
 	}
 	return &wire.AskReply{}, nil
+}
+
+func (g groupService) Members(ctx context.Context, _ *wire.MembersRequest) (*wire.MembersReply, error) {
+	members, err := callerOf(ctx).handlers.Group.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.MembersReply{}
+	for _, m := range members {
+		out.Members = append(out.Members, &wire.GroupMember{
+			RaftId: m.RaftID, NodeId: wire.Bytes(m.Node), Addr: m.Addr, Learner: m.Learner, Leader: m.Leader, Active: m.Active,
+		})
+	}
+	return out, nil
+}
+
+// groupOf is the other direction. A member whose node cannot be read is nobody's.
+func groupOf(r *wire.MembersReply) roles.Group {
+	var out roles.Group
+	for _, m := range r.Members {
+		node, err := wire.ID(m.NodeId)
+		if err != nil {
+			node = model.ID{}
+		}
+		out = append(out, roles.Member{RaftID: m.RaftId, Node: node, Addr: m.Addr, Learner: m.Learner, Leader: m.Leader, Active: m.Active})
+	}
+	return out
 }
 
 // ofThisCluster checks the first message of a stream; the later ones name no cluster.

@@ -18,6 +18,7 @@ import (
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/manager/dispatcher"
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
@@ -189,6 +190,7 @@ func dialerWith(t *testing.T, keys func() identity.Keys, e env.Env) *Dialer {
 
 // fakes are handlers that answer everything.
 type fakes struct {
+	members roles.Group // as the leader; nil: it does not lead
 	propose func(context.Context, *store.Batch) (uint64, error)
 	join    func(context.Context, *wire.JoinRequest) (*wire.JoinReply, error)
 	relay   func(context.Context, Frames) error
@@ -240,6 +242,13 @@ func (f *fakes) Enter(ctx context.Context, _ identity.Peer, _ uint64, _ string) 
 }
 
 func (f *fakes) Depart(context.Context, identity.Peer, uint64, bool) error { return nil }
+
+func (f *fakes) Members(context.Context) (roles.Group, error) {
+	if f.members == nil {
+		return nil, store.ErrNotLeader
+	}
+	return f.members, nil
+}
 
 func (f *fakes) Ask(_ context.Context, node model.ID, _ *wire.ManagerMessage) error {
 	if node != w1 {

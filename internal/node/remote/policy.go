@@ -29,7 +29,8 @@ func ruleOf(method string) (rule, bool) {
 	case wire.Relay_Attach_FullMethodName:
 		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Relay != nil }}, true
 	case wire.Group_Step_FullMethodName, wire.Group_Snapshot_FullMethodName, wire.Group_Propose_FullMethodName,
-		wire.Group_Enter_FullMethodName, wire.Group_Depart_FullMethodName, wire.Group_Ask_FullMethodName:
+		wire.Group_Enter_FullMethodName, wire.Group_Depart_FullMethodName, wire.Group_Ask_FullMethodName,
+		wire.Group_Members_FullMethodName:
 		return rule{need: model.RoleManager, served: group}, true
 	}
 	return rule{}, false

@@ -120,6 +120,10 @@ func methods() []method {
 			_, err := wire.NewGroupClient(cc).Depart(ctx, &wire.DepartRequest{})
 			return err
 		}},
+		{"Group.Members", func(ctx context.Context, cc *grpc.ClientConn) error {
+			_, err := wire.NewGroupClient(cc).Members(ctx, &wire.MembersRequest{})
+			return err
+		}},
 		{"Group.Ask", func(ctx context.Context, cc *grpc.ClientConn) error {
 			_, err := wire.NewGroupClient(cc).Ask(ctx, &wire.AskRequest{NodeId: id, What: &wire.AskRequest_CloseLogs{CloseLogs: &wire.CloseLogs{}}})
 			return err

@@ -27,7 +27,7 @@ func (relayService) Attach(stream relayStream) error {
 	}
 	c := callerOf(stream.Context())
 	f := &frames{stream: stream, used: relayWindow}
-	if first.Line != nil || first.Error != "" || first.End {
+	if first.Line != nil || first.Error != "" || first.End || len(first.Data) > 0 {
 		f.first = first
 	}
 	return c.handlers.Relay.Attach(stream.Context(), c.peer, id, f)
