@@ -90,12 +90,8 @@ func carried(raw json.RawMessage) string {
 }
 
 func matchNetwork(args filters.Args, n network.Inspect) bool {
-	kind := "custom"
-	if n.Ingress {
-		kind = "builtin"
-	}
 	return args.Exact("driver", n.Driver) && args.Pattern("id", n.ID) && args.Pattern("name", n.Name) &&
-		args.Labels("label", n.Labels) && args.Exact("scope", n.Scope) && args.Exact("type", kind)
+		args.Labels("label", n.Labels) && args.Exact("scope", n.Scope) && args.Exact("type", "custom")
 }
 
 func networkInUse(v store.View, id model.ID) bool {
@@ -122,7 +118,14 @@ func (s *Server) networkInspect(r *request) error {
 	if row := exactNetwork(v, r.id); row != nil {
 		return s.showNetwork(r, v, row, verbose)
 	}
-	// A service may join the engine's own networks too, and clients ask for what it may join in this scope.
+	// Clients ask in this scope for what a service may join: of the engine's own that is what every engine has.
+	if scope != "" && !forServices(r.id) {
+		row, err := find.Network(v, r.id)
+		if err != nil {
+			return err
+		}
+		return s.showNetwork(r, v, row, verbose)
+	}
 	query := r.URL.Query()
 	query.Del("scope")
 	var local json.RawMessage

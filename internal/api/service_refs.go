@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -66,8 +65,8 @@ func without(raw []byte, name string) []byte {
 	return out
 }
 
-// networks writes the ids of the cluster's networks over whatever they were called. The names of the
-// engine's own networks stay: each node has its own.
+// networks writes the ids of the cluster's networks over whatever they were called. Of the engine's own networks those
+// that every engine has keep their names.
 func (a *askedSpec) networks(r *request, v store.View) ([]store.Condition, error) {
 	var conditions []store.Condition
 	targets := a.spec.TaskTemplate.Networks
@@ -79,32 +78,24 @@ func (a *askedSpec) networks(r *request, v store.View) ([]store.Condition, error
 			conditions = append(conditions, store.Networks.Present(row.Key()))
 		case httperr.Status(err) != http.StatusNotFound:
 			return nil, err
+		case forServices(targets[i].Target):
 		default:
-			name, ok := r.server.engineNetwork(r, targets[i].Target)
-			if !ok {
-				// Docker answers 500 here.
-				return nil, httperr.New(http.StatusInternalServerError, "network %s not found", targets[i].Target)
-			}
-			targets[i].Target = name
+			return nil, r.server.noServiceNetwork(r, targets[i].Target)
 		}
 	}
 	return conditions, nil
 }
 
-// engineNetwork is the name of a network that the engine has by itself.
-func (s *Server) engineNetwork(r *request, ref string) (string, bool) {
-	switch ref {
-	case "bridge", "host", "none":
-		return ref, true // on every node
+// forServices are the engines' own networks that services may join: every engine has them.
+func forServices(name string) bool { return name == "bridge" || name == "host" }
+
+// noServiceNetwork says why a service cannot join what is no network of the cluster.
+func (s *Server) noServiceNetwork(r *request, ref string) error {
+	if local := s.localNetwork(r.Context(), ref); local != nil && local.Labels[networkLabel] == "" && local.Name != "none" {
+		return httperr.New(http.StatusForbidden, "The network %s cannot be used with services. Only networks scoped to the swarm can be used, such as those created with the overlay driver.", local.Name)
 	}
-	var found struct {
-		Name   string
-		Labels map[string]string
-	}
-	if ref == "" || s.askEngine(r.Context(), "/networks/"+url.PathEscape(ref), nil, &found) != nil || found.Labels[networkLabel] != "" {
-		return "", false
-	}
-	return found.Name, true
+	// Docker answers 500 here.
+	return httperr.New(http.StatusInternalServerError, "network %s not found", ref)
 }
 
 // files checks that the secrets and configs referred to exist.

@@ -19,7 +19,7 @@ func Network(req *network.CreateRequest) error {
 	}
 	switch _, labelled := req.Labels[predefinedLabel]; {
 	case req.Ingress && req.Driver != "overlay":
-		return httperr.NotImplemented("only overlay driver is currently supported for ingress network")
+		return httperr.New(http.StatusForbidden, "Ingress network can only be global scope network")
 	case req.Ingress && req.Attachable:
 		return httperr.BadRequest("ingress network cannot be attachable")
 	case labelled:
