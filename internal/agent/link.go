@@ -99,6 +99,10 @@ func (m *Machine) Receive(now time.Time, msg *wire.ManagerMessage) {
 		if m.link.welcomed {
 			m.closeLogs = append(m.closeLogs, key(k.CloseLogs.StreamId))
 		}
+	case *wire.ManagerMessage_Question:
+		if m.link.welcomed {
+			m.questions = append(m.questions, k.Question)
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ type Machine struct {
 	peers     *Peers      // to be handed out
 	openLogs  []*wire.OpenLogs
 	closeLogs []model.ID
+	questions []*wire.Question
 
 	networksDue bool // the networks that are needed are to be handed out
 	fabric      fabric
@@ -79,6 +80,7 @@ type Output struct {
 	Peers     *Peers           // the managers and this node's role; nil: nothing new
 	OpenLogs  []*wire.OpenLogs // output that a manager wants sent to it
 	CloseLogs []model.ID       // streams of output that nobody reads any more
+	Questions []*wire.Question // what a manager wants to know of the node
 	Networks  *[]model.ID      // the networks of assigned tasks, after some were dropped; nil: nothing new
 	Fabric    []*wire.Fabric   // what the managers say of the networks, in order; each is whole
 }
@@ -142,6 +144,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	m.save(now, &out)
 	out.Removed, out.Peers, out.OpenLogs, out.CloseLogs = m.expelled, m.peers, m.openLogs, m.closeLogs
 	m.peers, m.openLogs, m.closeLogs = nil, nil, nil
+	out.Questions, m.questions = m.questions, nil
 	out.Networks = m.networks()
 	out.Fabric, m.fabric.out = m.fabric.out, nil
 	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.saveAt)

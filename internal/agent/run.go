@@ -41,6 +41,7 @@ type Config struct {
 	Peers     func(Peers)           // the managers or the node's role changed; nil: nobody wants to know
 	OpenLogs  func(*wire.OpenLogs)  // a manager wants output of this node's tasks; nil: it gets none
 	CloseLogs func(stream model.ID) // a manager wants no more of it
+	Question  func(*wire.Question)  // a manager wants to know something of the node; nil: it gets no answer
 	Networks  func(keep []model.ID) // no task needs other networks any more; nil: nobody wants to know
 
 	// Fabric takes what the managers say of the networks, in order; each message is whole, however it travelled. It is
@@ -195,6 +196,11 @@ func (a *Agent) handOn(out Output) {
 	for _, stream := range out.CloseLogs {
 		if a.cfg.CloseLogs != nil {
 			a.cfg.CloseLogs(stream)
+		}
+	}
+	for _, q := range out.Questions {
+		if a.cfg.Question != nil {
+			a.cfg.Question(q)
 		}
 	}
 }

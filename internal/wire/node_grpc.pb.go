@@ -658,8 +658,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The node opens the stream when
-// its dispatcher's session asks it to, so that workers need no port that managers can reach.
+// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The
+// node opens the stream when its dispatcher's session asks it to, so that workers need no port that managers can reach.
 type RelayClient interface {
 	Attach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RelayFrame, RelayCredit], error)
 }
@@ -689,8 +689,8 @@ type Relay_AttachClient = grpc.BidiStreamingClient[RelayFrame, RelayCredit]
 // All implementations must embed UnimplementedRelayServer
 // for forward compatibility.
 //
-// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The node opens the stream when
-// its dispatcher's session asks it to, so that workers need no port that managers can reach.
+// Relay carries the output of a node's containers, or its answer to a question, to the manager that asked for it. The
+// node opens the stream when its dispatcher's session asks it to, so that workers need no port that managers can reach.
 type RelayServer interface {
 	Attach(grpc.BidiStreamingServer[RelayFrame, RelayCredit]) error
 	mustEmbedUnimplementedRelayServer()

@@ -98,6 +98,10 @@ func FromCloseLogs(m *CloseLogs) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_CloseLogs{CloseLogs: m}}
 }
 
+func FromQuestion(m *Question) *ManagerMessage {
+	return &ManagerMessage{Kind: &ManagerMessage_Question{Question: m}}
+}
+
 func FromAnswer(m *Heartbeat) *ManagerMessage {
 	return &ManagerMessage{Kind: &ManagerMessage_Heartbeat{Heartbeat: m}}
 }

@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32, 0}
+	return file_wire_proto_rawDescGZIP(), []int{33, 0}
 }
 
 // Manager is where a manager is reached.
@@ -317,6 +317,7 @@ type ManagerMessage struct {
 	//	*ManagerMessage_CloseLogs
 	//	*ManagerMessage_Heartbeat
 	//	*ManagerMessage_Fabric
+	//	*ManagerMessage_Question
 	Kind          isManagerMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -449,6 +450,15 @@ func (x *ManagerMessage) GetFabric() *Fabric {
 	return nil
 }
 
+func (x *ManagerMessage) GetQuestion() *Question {
+	if x != nil {
+		if x, ok := x.Kind.(*ManagerMessage_Question); ok {
+			return x.Question
+		}
+	}
+	return nil
+}
+
 type isManagerMessage_Kind interface {
 	isManagerMessage_Kind()
 }
@@ -493,6 +503,10 @@ type ManagerMessage_Fabric struct {
 	Fabric *Fabric `protobuf:"bytes,10,opt,name=fabric,proto3,oneof"`
 }
 
+type ManagerMessage_Question struct {
+	Question *Question `protobuf:"bytes,11,opt,name=question,proto3,oneof"`
+}
+
 func (*ManagerMessage_Welcome) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Assignments) isManagerMessage_Kind() {}
@@ -512,6 +526,8 @@ func (*ManagerMessage_CloseLogs) isManagerMessage_Kind() {}
 func (*ManagerMessage_Heartbeat) isManagerMessage_Kind() {}
 
 func (*ManagerMessage_Fabric) isManagerMessage_Kind() {}
+
+func (*ManagerMessage_Question) isManagerMessage_Kind() {}
 
 // Managers is where all managers are reached. A manager that leads says it first in a session, and again when it changes.
 type Managers struct {
@@ -955,6 +971,76 @@ func (x *OpenLogs) GetTail() int64 {
 	return 0
 }
 
+// Question asks a node something that managers cannot know. The node opens Relay.Attach at the manager named and sends its
+// answer there. A node that is too old to know the question sends an error, or nothing.
+type Question struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StreamId      []byte                 `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`       // 16 bytes
+	AttachNode    []byte                 `protobuf:"bytes,2,opt,name=attach_node,json=attachNode,proto3" json:"attach_node,omitempty"` // the asking manager
+	AttachAddr    string                 `protobuf:"bytes,3,opt,name=attach_addr,json=attachAddr,proto3" json:"attach_addr,omitempty"`
+	What          string                 `protobuf:"bytes,4,opt,name=what,proto3" json:"what,omitempty"` // "net-check": the node's check of its networks, as JSON
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Question) Reset() {
+	*x = Question{}
+	mi := &file_wire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Question) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Question) ProtoMessage() {}
+
+func (x *Question) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Question.ProtoReflect.Descriptor instead.
+func (*Question) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Question) GetStreamId() []byte {
+	if x != nil {
+		return x.StreamId
+	}
+	return nil
+}
+
+func (x *Question) GetAttachNode() []byte {
+	if x != nil {
+		return x.AttachNode
+	}
+	return nil
+}
+
+func (x *Question) GetAttachAddr() string {
+	if x != nil {
+		return x.AttachAddr
+	}
+	return ""
+}
+
+func (x *Question) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
 // CloseLogs says that nobody reads a stream any more.
 type CloseLogs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -965,7 +1051,7 @@ type CloseLogs struct {
 
 func (x *CloseLogs) Reset() {
 	*x = CloseLogs{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1063,7 @@ func (x *CloseLogs) String() string {
 func (*CloseLogs) ProtoMessage() {}
 
 func (x *CloseLogs) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1076,7 @@ func (x *CloseLogs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseLogs.ProtoReflect.Descriptor instead.
 func (*CloseLogs) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CloseLogs) GetStreamId() []byte {
@@ -1010,7 +1096,7 @@ type Describe struct {
 
 func (x *Describe) Reset() {
 	*x = Describe{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1108,7 @@ func (x *Describe) String() string {
 func (*Describe) ProtoMessage() {}
 
 func (x *Describe) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1121,7 @@ func (x *Describe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Describe.ProtoReflect.Descriptor instead.
 func (*Describe) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Describe) GetDescription() []byte {
@@ -1056,7 +1142,7 @@ type StatusBatch struct {
 
 func (x *StatusBatch) Reset() {
 	*x = StatusBatch{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1154,7 @@ func (x *StatusBatch) String() string {
 func (*StatusBatch) ProtoMessage() {}
 
 func (x *StatusBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1167,7 @@ func (x *StatusBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusBatch.ProtoReflect.Descriptor instead.
 func (*StatusBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StatusBatch) GetSeq() uint64 {
@@ -1115,7 +1201,7 @@ type TaskStatus struct {
 
 func (x *TaskStatus) Reset() {
 	*x = TaskStatus{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1213,7 @@ func (x *TaskStatus) String() string {
 func (*TaskStatus) ProtoMessage() {}
 
 func (x *TaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1226,7 @@ func (x *TaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStatus.ProtoReflect.Descriptor instead.
 func (*TaskStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TaskStatus) GetTaskId() []byte {
@@ -1216,7 +1302,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1314,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1327,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1272,7 +1358,7 @@ type Assignments struct {
 
 func (x *Assignments) Reset() {
 	*x = Assignments{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1370,7 @@ func (x *Assignments) String() string {
 func (*Assignments) ProtoMessage() {}
 
 func (x *Assignments) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1383,7 @@ func (x *Assignments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignments.ProtoReflect.Descriptor instead.
 func (*Assignments) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Assignments) GetFull() bool {
@@ -1394,7 +1480,7 @@ type Defaults struct {
 
 func (x *Defaults) Reset() {
 	*x = Defaults{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1492,7 @@ func (x *Defaults) String() string {
 func (*Defaults) ProtoMessage() {}
 
 func (x *Defaults) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1505,7 @@ func (x *Defaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Defaults.ProtoReflect.Descriptor instead.
 func (*Defaults) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Defaults) GetLogDriver() []byte {
@@ -1446,7 +1532,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1544,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1557,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Task) GetId() []byte {
@@ -1549,7 +1635,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1647,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1660,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Attachment) GetNetworkId() []byte {
@@ -1612,7 +1698,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1710,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1723,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Revision) GetId() []byte {
@@ -1689,7 +1775,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1787,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1800,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Network) GetId() []byte {
@@ -1770,7 +1856,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1868,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +1881,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Blob) GetId() []byte {
@@ -1833,7 +1919,7 @@ type Fabric struct {
 
 func (x *Fabric) Reset() {
 	*x = Fabric{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1931,7 @@ func (x *Fabric) String() string {
 func (*Fabric) ProtoMessage() {}
 
 func (x *Fabric) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1944,7 @@ func (x *Fabric) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fabric.ProtoReflect.Descriptor instead.
 func (*Fabric) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Fabric) GetFull() bool {
@@ -1949,7 +2035,7 @@ type FabricApplied struct {
 
 func (x *FabricApplied) Reset() {
 	*x = FabricApplied{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2047,7 @@ func (x *FabricApplied) String() string {
 func (*FabricApplied) ProtoMessage() {}
 
 func (x *FabricApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1974,7 +2060,7 @@ func (x *FabricApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricApplied.ProtoReflect.Descriptor instead.
 func (*FabricApplied) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FabricApplied) GetNonce() uint64 {
@@ -2004,7 +2090,7 @@ type FabricNode struct {
 
 func (x *FabricNode) Reset() {
 	*x = FabricNode{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2102,7 @@ func (x *FabricNode) String() string {
 func (*FabricNode) ProtoMessage() {}
 
 func (x *FabricNode) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2115,7 @@ func (x *FabricNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricNode.ProtoReflect.Descriptor instead.
 func (*FabricNode) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FabricNode) GetId() []byte {
@@ -2076,7 +2162,7 @@ type FabricNetwork struct {
 
 func (x *FabricNetwork) Reset() {
 	*x = FabricNetwork{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2174,7 @@ func (x *FabricNetwork) String() string {
 func (*FabricNetwork) ProtoMessage() {}
 
 func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2187,7 @@ func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricNetwork.ProtoReflect.Descriptor instead.
 func (*FabricNetwork) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FabricNetwork) GetId() []byte {
@@ -2167,7 +2253,7 @@ type FabricService struct {
 
 func (x *FabricService) Reset() {
 	*x = FabricService{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2265,7 @@ func (x *FabricService) String() string {
 func (*FabricService) ProtoMessage() {}
 
 func (x *FabricService) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2278,7 @@ func (x *FabricService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricService.ProtoReflect.Descriptor instead.
 func (*FabricService) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FabricService) GetId() []byte {
@@ -2242,7 +2328,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2340,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2353,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Port) GetProtocol() string {
@@ -2306,7 +2392,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2404,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2417,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Endpoint) GetId() []byte {
@@ -2388,7 +2474,7 @@ type Guests struct {
 
 func (x *Guests) Reset() {
 	*x = Guests{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2486,7 @@ func (x *Guests) String() string {
 func (*Guests) ProtoMessage() {}
 
 func (x *Guests) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2499,7 @@ func (x *Guests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guests.ProtoReflect.Descriptor instead.
 func (*Guests) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Guests) GetFull() bool {
@@ -2450,7 +2536,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2548,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2561,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Guest) GetId() []byte {
@@ -2517,7 +2603,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2615,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2628,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -2572,7 +2658,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +2670,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +2683,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -2646,7 +2732,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03bye\x12D\n" +
 	"\x0efabric_applied\x18\x06 \x01(\v2\x1b.skep.wire.v1.FabricAppliedH\x00R\rfabricApplied\x12.\n" +
 	"\x06guests\x18\a \x01(\v2\x14.skep.wire.v1.GuestsH\x00R\x06guestsB\x06\n" +
-	"\x04kind\"\xa1\x04\n" +
+	"\x04kind\"\xd7\x04\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
 	"\vassignments\x18\x02 \x01(\v2\x19.skep.wire.v1.AssignmentsH\x00R\vassignments\x12%\n" +
@@ -2659,7 +2745,8 @@ const file_wire_proto_rawDesc = "" +
 	"close_logs\x18\b \x01(\v2\x17.skep.wire.v1.CloseLogsH\x00R\tcloseLogs\x127\n" +
 	"\theartbeat\x18\t \x01(\v2\x17.skep.wire.v1.HeartbeatH\x00R\theartbeat\x12.\n" +
 	"\x06fabric\x18\n" +
-	" \x01(\v2\x14.skep.wire.v1.FabricH\x00R\x06fabricB\x06\n" +
+	" \x01(\v2\x14.skep.wire.v1.FabricH\x00R\x06fabric\x124\n" +
+	"\bquestion\x18\v \x01(\v2\x16.skep.wire.v1.QuestionH\x00R\bquestionB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
 	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
@@ -2694,7 +2781,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x05since\x18\b \x01(\x03R\x05since\x12\x14\n" +
 	"\x05until\x18\t \x01(\x03R\x05until\x12\x12\n" +
 	"\x04tail\x18\n" +
-	" \x01(\x03R\x04tail\"(\n" +
+	" \x01(\x03R\x04tail\"}\n" +
+	"\bQuestion\x12\x1b\n" +
+	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12\x1f\n" +
+	"\vattach_node\x18\x02 \x01(\fR\n" +
+	"attachNode\x12\x1f\n" +
+	"\vattach_addr\x18\x03 \x01(\tR\n" +
+	"attachAddr\x12\x12\n" +
+	"\x04what\x18\x04 \x01(\tR\x04what\"(\n" +
 	"\tCloseLogs\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\fR\bstreamId\",\n" +
 	"\bDescribe\x12 \n" +
@@ -2858,7 +2952,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*Manager)(nil),        // 1: skep.wire.v1.Manager
@@ -2871,75 +2965,77 @@ var file_wire_proto_goTypes = []any{
 	(*Bye)(nil),            // 8: skep.wire.v1.Bye
 	(*Peers)(nil),          // 9: skep.wire.v1.Peers
 	(*OpenLogs)(nil),       // 10: skep.wire.v1.OpenLogs
-	(*CloseLogs)(nil),      // 11: skep.wire.v1.CloseLogs
-	(*Describe)(nil),       // 12: skep.wire.v1.Describe
-	(*StatusBatch)(nil),    // 13: skep.wire.v1.StatusBatch
-	(*TaskStatus)(nil),     // 14: skep.wire.v1.TaskStatus
-	(*Ack)(nil),            // 15: skep.wire.v1.Ack
-	(*Assignments)(nil),    // 16: skep.wire.v1.Assignments
-	(*Defaults)(nil),       // 17: skep.wire.v1.Defaults
-	(*Task)(nil),           // 18: skep.wire.v1.Task
-	(*Attachment)(nil),     // 19: skep.wire.v1.Attachment
-	(*Revision)(nil),       // 20: skep.wire.v1.Revision
-	(*Network)(nil),        // 21: skep.wire.v1.Network
-	(*Blob)(nil),           // 22: skep.wire.v1.Blob
-	(*Fabric)(nil),         // 23: skep.wire.v1.Fabric
-	(*FabricApplied)(nil),  // 24: skep.wire.v1.FabricApplied
-	(*FabricNode)(nil),     // 25: skep.wire.v1.FabricNode
-	(*FabricNetwork)(nil),  // 26: skep.wire.v1.FabricNetwork
-	(*FabricService)(nil),  // 27: skep.wire.v1.FabricService
-	(*Port)(nil),           // 28: skep.wire.v1.Port
-	(*Endpoint)(nil),       // 29: skep.wire.v1.Endpoint
-	(*Guests)(nil),         // 30: skep.wire.v1.Guests
-	(*Guest)(nil),          // 31: skep.wire.v1.Guest
-	(*Saved)(nil),          // 32: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 33: skep.wire.v1.Goodbye
+	(*Question)(nil),       // 11: skep.wire.v1.Question
+	(*CloseLogs)(nil),      // 12: skep.wire.v1.CloseLogs
+	(*Describe)(nil),       // 13: skep.wire.v1.Describe
+	(*StatusBatch)(nil),    // 14: skep.wire.v1.StatusBatch
+	(*TaskStatus)(nil),     // 15: skep.wire.v1.TaskStatus
+	(*Ack)(nil),            // 16: skep.wire.v1.Ack
+	(*Assignments)(nil),    // 17: skep.wire.v1.Assignments
+	(*Defaults)(nil),       // 18: skep.wire.v1.Defaults
+	(*Task)(nil),           // 19: skep.wire.v1.Task
+	(*Attachment)(nil),     // 20: skep.wire.v1.Attachment
+	(*Revision)(nil),       // 21: skep.wire.v1.Revision
+	(*Network)(nil),        // 22: skep.wire.v1.Network
+	(*Blob)(nil),           // 23: skep.wire.v1.Blob
+	(*Fabric)(nil),         // 24: skep.wire.v1.Fabric
+	(*FabricApplied)(nil),  // 25: skep.wire.v1.FabricApplied
+	(*FabricNode)(nil),     // 26: skep.wire.v1.FabricNode
+	(*FabricNetwork)(nil),  // 27: skep.wire.v1.FabricNetwork
+	(*FabricService)(nil),  // 28: skep.wire.v1.FabricService
+	(*Port)(nil),           // 29: skep.wire.v1.Port
+	(*Endpoint)(nil),       // 30: skep.wire.v1.Endpoint
+	(*Guests)(nil),         // 31: skep.wire.v1.Guests
+	(*Guest)(nil),          // 32: skep.wire.v1.Guest
+	(*Saved)(nil),          // 33: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 34: skep.wire.v1.Goodbye
 }
 var file_wire_proto_depIdxs = []int32{
 	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
-	13, // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
+	14, // 1: skep.wire.v1.AgentMessage.statuses:type_name -> skep.wire.v1.StatusBatch
 	7,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	12, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
+	13, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
 	8,  // 4: skep.wire.v1.AgentMessage.bye:type_name -> skep.wire.v1.Bye
-	24, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
-	30, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
+	25, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
+	31, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
 	6,  // 7: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	16, // 8: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	15, // 9: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	33, // 10: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	17, // 8: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	16, // 9: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	34, // 10: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
 	4,  // 11: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
 	9,  // 12: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
 	10, // 13: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
-	11, // 14: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
+	12, // 14: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
 	7,  // 15: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	23, // 16: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
-	1,  // 17: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	1,  // 18: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
-	14, // 19: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	18, // 20: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	20, // 21: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	21, // 22: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	22, // 23: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	22, // 24: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	17, // 25: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	19, // 26: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	25, // 27: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
-	26, // 28: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
-	21, // 29: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
-	27, // 30: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
-	29, // 31: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
-	28, // 32: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
-	31, // 33: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
-	16, // 34: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 35: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 36: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 37: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 38: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	38, // [38:39] is the sub-list for method output_type
-	37, // [37:38] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	24, // 16: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
+	11, // 17: skep.wire.v1.ManagerMessage.question:type_name -> skep.wire.v1.Question
+	1,  // 18: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 19: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	15, // 20: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	19, // 21: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	21, // 22: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	22, // 23: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	23, // 24: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	23, // 25: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	18, // 26: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	20, // 27: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	26, // 28: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
+	27, // 29: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
+	22, // 30: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
+	28, // 31: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
+	30, // 32: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
+	29, // 33: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
+	32, // 34: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
+	17, // 35: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 36: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 37: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 38: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 39: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	39, // [39:40] is the sub-list for method output_type
+	38, // [38:39] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2967,6 +3063,7 @@ func file_wire_proto_init() {
 		(*ManagerMessage_CloseLogs)(nil),
 		(*ManagerMessage_Heartbeat)(nil),
 		(*ManagerMessage_Fabric)(nil),
+		(*ManagerMessage_Question)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2974,7 +3071,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
