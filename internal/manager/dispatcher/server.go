@@ -25,10 +25,11 @@ type Server struct {
 	store   *store.Store
 	clock   env.Clock
 
-	mu    sync.Mutex
-	ended bool
-	inbox []input
-	wake  chan struct{} // holds a token when there is something to do
+	mu       sync.Mutex
+	ended    bool
+	inbox    []input
+	counters Counters      // as of the last step
+	wake     chan struct{} // holds a token when there is something to do
 
 	conns map[SessionID]*conn // of Run's goroutine
 }
@@ -75,10 +76,24 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, e := range out {
 			s.deliver(e)
 		}
+		s.count()
 		if err := s.sleep(ctx, changed, next); err != nil {
 			return err
 		}
 	}
+}
+
+// Counters tells, from any goroutine, what was counted in this term so far.
+func (s *Server) Counters() Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counters
+}
+
+func (s *Server) count() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters = s.machine.Counters()
 }
 
 func (s *Server) sleep(ctx context.Context, changed <-chan struct{}, next time.Time) error {
