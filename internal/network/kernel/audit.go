@@ -63,7 +63,7 @@ func (k *Kernel) read(want *network.Desired) (*network.Desired, error) {
 		if len(b.Tables) == 0 {
 			continue
 		}
-		box, err := readBoxAt(key)
+		box, err := k.readBoxAt(key)
 		if err != nil {
 			return nil, err
 		}
@@ -75,11 +75,11 @@ func (k *Kernel) read(want *network.Desired) (*network.Desired, error) {
 	return have, err
 }
 
-func readBoxAt(key string) (*network.Box, error) {
+func (k *Kernel) readBoxAt(key string) (*network.Box, error) {
 	s, err := openForRules(key)
 	if err != nil {
 		return nil, nil //nolint:nilerr // not there yet, or not any more
 	}
-	defer s.close()
+	defer k.closeLater(s)
 	return s.readBox(key)
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -23,24 +24,22 @@ func vips() *nftables.Set {
 	return &nftables.Set{Name: mapVIPs, IsMap: true, KeyType: nftables.TypeIPAddr, DataType: nftables.TypeVerdict}
 }
 
-// boxOps changes the rules of one container's namespace.
+// boxOps changes the rules of one container's namespace, and then has it forget connections.
 func (k *Kernel) boxOps(key string, ops []network.Op) error {
 	s, err := openForRules(key)
 	if err != nil {
+		if ops[0].Act == network.Remove {
+			return nil //nolint:nilerr // they went with the container
+		}
 		return err
 	}
-	defer s.close()
+	defer k.closeLater(s)
 	r, err := s.openRules()
 	if err != nil {
 		return err
 	}
 	for _, op := range ops {
-		switch op.Kind {
-		case network.KindBox:
-			r.boxBase()
-		case network.KindBalancer:
-			r.balancer(op)
-		}
+		r.boxOp(op)
 		if r.full() {
 			if err := r.commit(); err != nil {
 				return fmt.Errorf("the load balancers of container %s: %w", key, err)
@@ -50,7 +49,21 @@ func (k *Kernel) boxOps(key string, ops []network.Op) error {
 	if err := r.commit(); err != nil {
 		return fmt.Errorf("the load balancers of container %s: %w", key, err)
 	}
+	if i := slices.IndexFunc(ops, func(op network.Op) bool { return op.Kind == network.KindFlows }); i >= 0 {
+		return s.forget(ops[i:])
+	}
 	return nil
+}
+
+func (r *ruleConn) boxOp(op network.Op) {
+	switch {
+	case op.Kind == network.KindBox && op.Act == network.Remove:
+		r.drop()
+	case op.Kind == network.KindBox:
+		r.boxBase()
+	case op.Kind == network.KindBalancer:
+		r.balancer(op)
+	}
 }
 
 // boxBase makes the table of a container anew, without any balancer.

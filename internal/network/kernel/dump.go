@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
@@ -72,13 +73,12 @@ func (r *ruleConn) dump(message int, table uint16) ([]netlink.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.raw == nil {
-		if r.raw, err = netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: r.ns}); err != nil {
-			return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
-		}
+	raw, err := r.question()
+	if err != nil {
+		return nil, err
 	}
 	for range 10 {
-		list, err := r.raw.Execute(netlink.Message{
+		list, err := raw.Execute(netlink.Message{
 			Header: netlink.Header{
 				Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
 				Flags: netlink.Request | netlink.Dump,
@@ -94,6 +94,21 @@ func (r *ruleConn) dump(message int, table uint16) ([]netlink.Message, error) {
 		return list, nil
 	}
 	return nil, errors.New("reading the rules of a namespace: they change all the time")
+}
+
+// kernelAnswers is how long the kernel may take over a question; it answers all of them in milliseconds.
+const kernelAnswers = 30 * time.Second
+
+// question is the socket for what is not a transaction.
+func (r *ruleConn) question() (*netlink.Conn, error) {
+	if r.raw == nil {
+		raw, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: r.ns})
+		if err != nil {
+			return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
+		}
+		r.raw = raw
+	}
+	return r.raw, r.raw.SetDeadline(time.Now().Add(kernelAnswers))
 }
 
 func attributes(m netlink.Message, f func(*netlink.AttributeDecoder)) error {

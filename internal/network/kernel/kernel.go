@@ -40,7 +40,8 @@ type Kernel struct {
 	have     *network.Desired    // what was applied; nil: it is to be read
 	attached map[string]struct{} // links made for a container that no plan names yet
 	ready    map[string]struct{} // containers whose rules are there
-	changed  int                 // things changed in the kernel, for those who count
+	closing  sync.WaitGroup
+	changed  int // things changed in the kernel, for those who count
 }
 
 // New opens the host's namespace. It changes nothing but for the directory it makes.
@@ -82,6 +83,7 @@ func (k *Kernel) Close() error {
 	}
 	k.host.close()
 	k.have = nil
+	k.closing.Wait()
 	return nil
 }
 

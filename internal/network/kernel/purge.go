@@ -23,7 +23,7 @@ func (k *Kernel) Purge(ctx context.Context) error {
 	var errs []error
 	if have != nil {
 		for key := range have.Boxes {
-			errs = append(errs, k.leaveBox(key))
+			errs = append(errs, k.boxOps(key, []network.Op{{Act: network.Remove, Kind: network.KindBox, Box: key}}))
 		}
 	}
 	errs = append(errs, k.purgeSpaces(), k.purgeRoutes(), k.purgeLinks(), k.purgeTable(), k.setAccepted(false), k.restoreGlobals())

@@ -55,6 +55,10 @@ func (s *space) close() {
 	_ = s.ns.Close()
 }
 
+// closeLater closes a namespace without waiting: closing a socket for rules waits until the kernel has freed what was
+// deleted, some milliseconds.
+func (k *Kernel) closeLater(s *space) { k.closing.Go(s.close) }
+
 // isNamespace says whether a path is one that a namespace is bound to; before, it may be an empty file.
 func isNamespace(path string) bool {
 	var st unix.Statfs_t

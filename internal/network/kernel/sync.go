@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
+	"golang.org/x/sync/errgroup"
 )
 
 // Sync makes the kernel hold what is wanted. It goes by what it applied before; by what it reads, the first time and after
@@ -34,14 +36,10 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 func (k *Kernel) apply(want *network.Desired) error {
 	t := &tally{lost: map[place]struct{}{}}
 	ops := network.Diff(want, k.have)
-	for i := 0; i < len(ops); {
-		n := sameRun(ops[i:])
-		at := placeOf(ops[i])
-		if _, lost := t.lost[at]; !lost {
-			t.note(at, k.run(ops[i:i+n]))
-		}
-		i += n
-	}
+	before, boxes, after := split(ops)
+	k.inTurn(t, before)
+	k.inBoxes(t, boxes)
+	k.inTurn(t, after)
 	for _, op := range ops {
 		if op.Kind != network.KindFlows {
 			k.changed++
@@ -55,6 +53,54 @@ func (k *Kernel) apply(want *network.Desired) error {
 	return errors.Join(t.errs...)
 }
 
+// split tells apart what comes before the first operation in a container, all of those by container, and what is left.
+func split(ops []network.Op) (before []network.Op, boxes map[string][]network.Op, after []network.Op) {
+	boxes = map[string][]network.Op{}
+	for _, op := range ops {
+		switch {
+		case op.Box != "":
+			boxes[op.Box] = append(boxes[op.Box], op)
+		case len(boxes) == 0:
+			before = append(before, op)
+		default:
+			after = append(after, op)
+		}
+	}
+	return before, boxes, after
+}
+
+// inTurn does operations in the host and in networks, one after the other.
+func (k *Kernel) inTurn(t *tally, ops []network.Op) {
+	for i := 0; i < len(ops); {
+		n := sameRun(ops[i:])
+		at := placeOf(ops[i])
+		if _, lost := t.lost[at]; !lost {
+			t.note(at, k.run(ops[i:i+n]))
+		}
+		i += n
+	}
+}
+
+// workers is in how many containers rules are changed at a time: the kernel does so for several namespaces at once.
+const workers = 4
+
+// inBoxes does operations in containers.
+func (k *Kernel) inBoxes(t *tally, boxes map[string][]network.Op) {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(workers)
+	for key, ops := range boxes {
+		group.Go(func() error {
+			err := k.boxOps(key, ops)
+			mu.Lock()
+			defer mu.Unlock()
+			t.note(place{box: key}, err)
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
 // place is a namespace in which things are done: a network's, a container's, or the host's.
 type place struct {
 	network model.ID
@@ -62,10 +108,7 @@ type place struct {
 }
 
 func placeOf(op network.Op) place {
-	switch {
-	case op.Box != "":
-		return place{box: op.Box}
-	case op.Ingress:
+	if op.Ingress {
 		return place{}
 	}
 	return place{network: op.Network}
@@ -130,8 +173,7 @@ func (k *Kernel) settle(want *network.Desired, t *tally) {
 // sameRun is how many operations from the first on are for one place and go together.
 func sameRun(ops []network.Op) int {
 	n, first := 1, ops[0]
-	for n < len(ops) && ops[n].Network.IsZero() == first.Network.IsZero() && placeOf(ops[n]) == placeOf(first) &&
-		(ops[n].Kind == network.KindFlows) == (first.Kind == network.KindFlows) {
+	for n < len(ops) && ops[n].Network == first.Network && (ops[n].Kind == network.KindFlows) == (first.Kind == network.KindFlows) {
 		n++
 	}
 	return n
@@ -139,35 +181,11 @@ func sameRun(ops []network.Op) int {
 
 // run does operations in one place.
 func (k *Kernel) run(ops []network.Op) error {
-	op := ops[0]
-	switch {
+	switch op := ops[0]; {
 	case op.Kind == network.KindFlows:
-		return k.forget(ops)
-	case op.Box != "":
-		if op.Act == network.Remove && op.Kind == network.KindBox {
-			return k.leaveBox(op.Box)
-		}
-		return k.boxOps(op.Box, ops)
+		return k.host.forget(ops)
 	case !op.Network.IsZero():
 		return k.segmentOps(ops)
 	}
 	return k.hostOps(ops)
-}
-
-// leaveBox removes the rules of a container that is in no plan any more, should it still be there.
-func (k *Kernel) leaveBox(key string) error {
-	s, err := openForRules(key)
-	if err != nil {
-		return nil //nolint:nilerr // it went with the container
-	}
-	defer s.close()
-	r, err := s.openRules()
-	if err != nil {
-		return err
-	}
-	r.drop()
-	if err := r.commit(); err != nil {
-		return fmt.Errorf("removing the load balancers of container %s: %w", key, err)
-	}
-	return nil
 }

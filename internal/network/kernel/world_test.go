@@ -22,7 +22,7 @@ import (
 // world is several nodes and an outside client on one switch, each a network namespace; containers are namespaces too.
 // It plays manager and engine.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	fabric *network.Fabric
 	swtch  *space
@@ -65,7 +65,7 @@ func id(n int) (id model.ID) {
 }
 
 // newWorld makes nodes that forward nothing of their own accord and know one overlay network, "red", and the ingress network.
-func newWorld(t *testing.T, nodes int) *world {
+func newWorld(t testing.TB, nodes int) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), fabric: network.NewFabric()}
 	w.fabric.Nodes, w.fabric.Networks = map[model.ID]network.Node{}, map[model.ID]*network.Network{}
@@ -151,7 +151,7 @@ func (n *node) start() {
 }
 
 // exec runs a program on the node.
-func (s *space) exec(t *testing.T, args ...string) string {
+func (s *space) exec(t testing.TB, args ...string) string {
 	t.Helper()
 	var out []byte
 	require.NoError(t, s.do(func() (err error) {
