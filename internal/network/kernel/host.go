@@ -28,6 +28,11 @@ func (k *Kernel) hostOps(ops []network.Op) error {
 	if err := r.commit(); err != nil {
 		return fmt.Errorf("the host's table of rules: %w", err)
 	}
+	for _, op := range ops {
+		if op.Kind == network.KindTable && op.Host.Ingress != nil {
+			return r.apart(frameOf(op.Host).String())
+		}
+	}
 	return nil
 }
 

@@ -45,6 +45,9 @@ func parseFrame(s string) (f frame, ok bool) {
 	return f, err == nil && f.String() == s
 }
 
+// chainGuard is the first chain that a packet meets, before its connection is looked up.
+const chainGuard = "guard"
+
 // Sets of the host's table.
 func members() *nftables.Set {
 	return &nftables.Set{Name: "members", KeyType: nftables.TypeIPAddr}
@@ -72,7 +75,7 @@ func (r *ruleConn) hostBase(f frame) {
 	r.renew()
 	is := f.String()
 	from := r.set(members())
-	raw := r.base("guard", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -310)
+	raw := r.base(chainGuard, nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -310)
 	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), source(), among(from, false), drop())
 	if !f.subnet.IsValid() {
 		return

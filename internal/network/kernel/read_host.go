@@ -47,10 +47,10 @@ func (k *Kernel) readTable(h *network.Host, in *network.Ingress) error {
 		return err
 	}
 	comments, err := r.comments()
-	if err != nil || len(comments["guard"]) == 0 {
+	if err != nil || len(comments[chainGuard]) == 0 {
 		return err
 	}
-	f, ok := parseFrame(comments["guard"][0])
+	f, ok := parseFrame(comments[chainGuard][0])
 	if !ok || !f.intact(comments) {
 		return nil
 	}
@@ -75,10 +75,10 @@ func (k *Kernel) readTable(h *network.Host, in *network.Ingress) error {
 
 // intact says whether all rules that hold the table together are there, and no other.
 func (f frame) intact(comments map[string][]string) bool {
-	rules := map[string]int{"guard": 1}
+	rules := map[string]int{chainGuard: 1}
 	if f.subnet.IsValid() {
 		rules = map[string]int{
-			"guard": 2, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 4,
+			chainGuard: 3, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 4,
 		}
 		if f.unmarked {
 			rules["postrouting"]++
