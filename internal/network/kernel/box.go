@@ -88,7 +88,9 @@ func (r *ruleConn) balancer(op network.Op) {
 		return
 	}
 	r.chain(name)
-	r.conn.FlushChain(c)
+	if op.Act == network.Change {
+		r.conn.FlushChain(c)
+	}
 	if len(op.Backends.List) > 0 {
 		r.spread(c, op.Backends, false)
 	} else { // refused at once

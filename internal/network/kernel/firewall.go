@@ -80,22 +80,22 @@ func acceptChain(chains map[string][]string) string {
 	return forwardChain
 }
 
-// accepts says whether a chain begins with the accepts, in either order.
+// accepts says whether a chain gets to both accepts. Rules that its user put before them are the user's will, unless they
+// end the chain for everything: so does the one that the engine ends it with.
 func accepts(chain []string) bool {
-	rules := acceptRules()
-	if len(chain) < 1+len(rules) {
-		return false
+	missing := map[string]bool{}
+	for _, r := range acceptRules() {
+		missing[strings.Join(r, " ")] = true
 	}
-	for _, r := range rules {
-		found := false
-		for _, is := range chain[1 : 1+len(rules)] {
-			found = found || is == strings.Join(r, " ")
+	for _, is := range chain {
+		if delete(missing, is); len(missing) == 0 {
+			return true
 		}
-		if !found {
+		if strings.HasPrefix(is, "-j ") && !strings.Contains(is, "DOCKER") {
 			return false
 		}
 	}
-	return true
+	return false
 }
 
 // setAccepted puts the accepts at the beginning of the chain they belong to, or takes them away, everywhere.

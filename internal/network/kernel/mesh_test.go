@@ -135,3 +135,30 @@ func TestNodeLeavesTheMesh(t *testing.T) {
 		require.Equal(t, netip.MustParseAddr("192.0.2.100"), seen)
 	})
 }
+
+// TestUnmarkedNode: a node whose place in the ingress subnet is past all marks gives clients its own address.
+func TestUnmarkedNode(t *testing.T) {
+	w := newWorld(t, 2)
+	w.change(func(f *network.Fabric) {
+		delete(f.Networks, w.net("ingress").ID)
+		for i, n := range w.nodes {
+			n.ingress = netip.AddrFrom4([4]byte{10, byte(i), 0, 2})
+			at := f.Nodes[n.id]
+			at.Ingress = netip.PrefixFrom(n.ingress, 8)
+			f.Nodes[n.id] = at
+		}
+	})
+	w.network("ingress", netip.MustParsePrefix("10.0.0.0/8"), true)
+	web := w.service(1, "ingress", "", ports(8080, 80)...)
+	near, far := w.run(w.nodes[0], web, "ingress"), w.run(w.nodes[1], web, "ingress")
+	serve(t, near.space, "near", 80)
+	serve(t, far.space, "far", 80)
+	w.sync()
+	defer w.check()
+	client := netip.MustParseAddr("192.0.2.100")
+	for i, seen := range []netip.Addr{client, w.nodes[1].ingress} {
+		names, is := reach(t, w.client, w.nodes[i].underlay.String()+":8080", 2)
+		require.Equal(t, map[string]int{"near": 2, "far": 2}, names)
+		require.Equal(t, seen, is)
+	}
+}

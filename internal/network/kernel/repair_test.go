@@ -73,7 +73,7 @@ func TestRepair(t *testing.T) {
 		{"a container's address taken from the set", "rules differs",
 			func() { a.exec(t, "nft", "delete", "element", "ip", "skep", "vips", "{ 10.100.2.9 }") }},
 		{"the engine's user chain flushed", "host: firewall accept missing", func() { n.exec("iptables", "-F", "DOCKER-USER") }},
-		{"a drop before the accepts", "host: firewall accept missing", func() { n.exec("iptables", "-I", "DOCKER-USER", "-j", "DROP") }},
+		{"a return before the accepts", "host: firewall accept missing", func() { n.exec("iptables", "-I", "DOCKER-USER", "-j", "RETURN") }},
 		{"policy rules deleted", "host: policy rule", func() { n.exec("ip", "rule", "del", "pref", "5000") }},
 		{"a return route deleted", "host: return route", func() { n.exec("ip", "route", "flush", "table", "1558773762") }},
 		{"the routes flushed", "host: route 10.255.0.102/32 via 10.255.0.2 on skep-ingress missing", func() { n.exec("ip", "route", "flush", "proto", "92") }},
@@ -122,6 +122,13 @@ func TestRepair(t *testing.T) {
 			w.works(t, a, b)
 		})
 	}
+}
+
+// TestUsersFirewallRules: what a user puts first stays first.
+func TestUsersFirewallRules(t *testing.T) {
+	w, _, _ := busy(t)
+	w.nodes[0].exec("iptables", "-I", "DOCKER-USER", "-s", "203.0.113.0/24", "-j", "DROP")
+	w.check()
 }
 
 func TestRestartChangesNothing(t *testing.T) {

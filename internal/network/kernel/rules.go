@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -19,7 +20,7 @@ const tableName = "skep"
 const socketBuffer = 8 << 20
 
 // batchSize is how many changes go into a transaction where it need not be one.
-const batchSize = 400
+const batchSize = 2000
 
 // ruleConn changes the table of one namespace. What it is told is done by [ruleConn.commit], all of it or nothing.
 type ruleConn struct {
@@ -107,9 +108,6 @@ func (r *ruleConn) rule(c *nftables.Chain, comment string, parts ...[]expr.Any) 
 func (r *ruleConn) set(s *nftables.Set, elements ...nftables.SetElement) *nftables.Set {
 	r.sets++
 	s.Table, s.ID = r.table, r.sets
-	if s.Anonymous {
-		s.Name, s.Constant = "__map%d", true
-	}
 	r.size++
 	if err := r.conn.AddSet(s, elements); err != nil {
 		r.fail(fmt.Errorf("making set %s: %w", s.Name, err))
@@ -136,7 +134,13 @@ func (r *ruleConn) take(s *nftables.Set, elements ...nftables.SetElement) {
 
 // spread fills a chain with what sends new connections to backends in turn.
 func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
-	backends := &nftables.Set{Anonymous: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: nftables.TypeIPAddr}
+	if len(b.List) == 1 {
+		r.rule(c, b.Sum, fixed(b.List[0], ports))
+		return
+	}
+	backends := &nftables.Set{ // with a name of its own, or the kernel looks through all sets for a free one
+		Name: "__" + c.Name, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: nftables.TypeIPAddr,
+	}
 	if ports {
 		backends.DataType = addrAndPort()
 	}
@@ -148,13 +152,27 @@ func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
 		}
 	}
 	r.set(backends, elements...)
+	r.rule(c, b.Sum, []expr.Any{
+		&expr.Numgen{Register: 1, Modulus: uint32(len(b.List)), Type: unix.NFT_NG_INCREMENTAL},
+		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetID: backends.ID, SetName: backends.Name},
+		loaded(ports),
+	})
+}
+
+// fixed sends to the one address there is.
+func fixed(to netip.AddrPort, ports bool) []expr.Any {
+	load := []expr.Any{&expr.Immediate{Register: 1, Data: to.Addr().AsSlice()}}
+	if ports {
+		load = append(load, &expr.Immediate{Register: secondWord, Data: []byte{byte(to.Port() >> 8), byte(to.Port())}})
+	}
+	return append(load, loaded(ports))
+}
+
+// loaded sends to the address loaded, and the port behind it.
+func loaded(ports bool) expr.Any {
 	to := &expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1}
 	if ports {
 		to.RegProtoMin, to.Specified = secondWord, true
 	}
-	r.rule(c, b.Sum, []expr.Any{
-		&expr.Numgen{Register: 1, Modulus: uint32(len(b.List)), Type: unix.NFT_NG_INCREMENTAL},
-		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetID: backends.ID, SetName: backends.Name},
-		to,
-	})
+	return to
 }
