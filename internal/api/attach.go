@@ -46,6 +46,9 @@ func (s *Server) networkConnect(r *request) error {
 	if err != nil {
 		return err
 	}
+	if carrier == "" && s.active() && !s.engineHas(r.Context(), r.id) {
+		return httperr.NotFound("Could not attach to network %s: network %s not found", r.id, r.id)
+	}
 	if carrier != "" {
 		if body, err = attach.Connect(body, attach.PlaceOf(net)); err != nil {
 			return err
@@ -76,7 +79,7 @@ func (r *request) retarget(network string) {
 // joinable returns the cluster network ref, and the engine's network that carries it here; neither for one of the
 // engine's own; or why a plain container may not join it.
 func (s *Server) joinable(r *request, ref string) (executor.Network, string, error) {
-	none := executor.Network{}
+	none, asked := executor.Network{}, ref
 	if !s.active() {
 		return none, "", nil
 	}
@@ -92,7 +95,7 @@ func (s *Server) joinable(r *request, ref string) (executor.Network, string, err
 	case httperr.Status(err) == http.StatusNotFound:
 		return none, "", nil // nor the engine's: it will say so
 	case err != nil:
-		return none, "", httperr.New(httperr.Status(err), "Could not attach to network %s: %s", ref, err)
+		return none, "", httperr.New(httperr.Status(err), "Could not attach to network %s: %s", asked, err)
 	}
 	carrier := s.carrier(r, net.ID)
 	if carrier == "" {
@@ -129,6 +132,12 @@ func (s *Server) localNetwork(ctx context.Context, ref string) *engineNetwork {
 		return nil
 	}
 	return &found
+}
+
+// engineHas says whether the engine finds a network, by the beginning of its id too.
+func (s *Server) engineHas(ctx context.Context, ref string) bool {
+	var found engineNetwork
+	return httperr.Status(s.askEngine(ctx, "/networks/"+url.PathEscape(ref), nil, &found)) != http.StatusNotFound
 }
 
 // engineNetwork is what is read of one of the engine's networks.

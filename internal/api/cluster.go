@@ -33,6 +33,12 @@ type Joiner interface {
 	Join(ctx context.Context, req swarm.JoinRequest) error
 }
 
+// Finder is a Cluster whose node can be told where its managers are now. false: it has them, or the request is of another
+// cluster.
+type Finder interface {
+	Find(ctx context.Context, req swarm.JoinRequest) (bool, error)
+}
+
 // Bringer is a Cluster that can make one of its networks on this node's engine, where no task has needed it yet.
 type Bringer interface {
 	BringNetwork(ctx context.Context, net executor.Network) error

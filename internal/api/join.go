@@ -11,8 +11,8 @@ func (s *Server) swarmJoin(r *request) error {
 	if _, err := r.decode(&req); err != nil {
 		return err
 	}
-	if s.Cluster.State().Local != swarm.LocalNodeStateInactive {
-		return httperr.Unavailable(alreadyMember)
+	if local := s.Cluster.State().Local; local != swarm.LocalNodeStateInactive {
+		return s.swarmFind(r, req, local)
 	}
 	if err := checkJoin(&req); err != nil {
 		return err
@@ -23,6 +23,23 @@ func (s *Server) swarmJoin(r *request) error {
 	}
 	if err := joiner.Join(r.Context(), req); err != nil {
 		return err
+	}
+	return r.ok()
+}
+
+// swarmFind answers a node that is a member already. One that has lost its managers is told by the same command where
+// they are now; Docker would have it leave first, and so lose its containers.
+func (s *Server) swarmFind(r *request, req swarm.JoinRequest, local swarm.LocalNodeState) error {
+	finder, can := s.Cluster.(Finder)
+	if !can || local != swarm.LocalNodeStateActive {
+		return httperr.Unavailable(alreadyMember)
+	}
+	found, err := finder.Find(r.Context(), req)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return httperr.Unavailable(alreadyMember)
 	}
 	return r.ok()
 }

@@ -202,3 +202,28 @@ func TestJoin(t *testing.T) {
 		t.Errorf("joined with %+v", got)
 	}
 }
+
+// finding is a member whose managers may be found elsewhere.
+type finding struct {
+	*fakeCluster
+	found bool
+	err   error
+}
+
+func (f *finding) Find(context.Context, swarm.JoinRequest) (bool, error) { return f.found, f.err }
+
+// A worker that has lost its managers is told by another join where they are now.
+func TestAMemberFindsItsManagers(t *testing.T) {
+	w, c := managers(t, 1)
+	join := `POST /swarm/join
+{"ListenAddr":"0.0.0.0:2377","RemoteAddrs":["192.0.2.9:2377"],"JoinToken":"x"}`
+	f := &finding{fakeCluster: c.fakeCluster}
+	w.server.Cluster = f
+	want(t, w.request(join), "This node is already part of a swarm.")
+	f.found = true
+	want(t, w.request(join), "200")
+	f.err = errors.New("no manager was found there")
+	want(t, w.request(join), "no manager was found there")
+	f.state.Local = swarm.LocalNodeStateError
+	want(t, w.request(join), "This node is already part of a swarm.")
+}

@@ -115,8 +115,8 @@ func (s *Server) removeOnWorker(r *request) error {
 }
 
 // createOnWorker does the same.
-func (s *Server) createOnWorker(r *request, req *network.CreateRequest, body []byte) error {
-	if isCluster(req) {
+func (s *Server) createOnWorker(r *request, asked askedNetwork, body []byte) error {
+	if asked.cluster() {
 		return httperr.New(http.StatusForbidden, "Cannot create a multi-host network from a worker node. Please create the network from a manager node.")
 	}
 	return s.pass(r, body)

@@ -2,7 +2,7 @@ package api
 
 import (
 	"net/http"
-	"net/url"
+	"net/netip"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
@@ -21,41 +21,47 @@ func (s *Server) networkCreate(r *request) error {
 	if !s.active() {
 		return s.pass(r, body)
 	}
-	var req network.CreateRequest
-	if err := decode.JSON(body, &req); err != nil {
+	var asked askedNetwork
+	if err := decode.JSON(body, &asked); err != nil {
 		return err
 	}
 	if !s.clustered() {
-		return s.createOnWorker(r, &req, body)
+		return s.createOnWorker(r, asked, body)
 	}
 	v, m, err := r.view()
 	if err != nil {
 		return err
 	}
-	taken := httperr.Conflict("network with name %s already exists", req.Name)
-	if store.NetworkNamed(v, req.Name) != nil {
-		return taken
+	if store.NetworkNamed(v, asked.Name) != nil {
+		return httperr.Conflict("network with name %s already exists", asked.Name)
 	}
-	if !isCluster(&req) {
+	if !asked.cluster() {
 		return s.pass(r, body)
 	}
+	req, err := asked.typed(body)
+	if err != nil {
+		return err
+	}
+	return s.createNetwork(r, v, m, req)
+}
+
+func (s *Server) createNetwork(r *request, v store.View, m Manager, req *network.CreateRequest) error {
 	if req.Name == "" {
 		return httperr.New(http.StatusInternalServerError, "invalid name: ")
 	}
+	taken := httperr.Conflict("network with name %s already exists", req.Name)
 	// A network that carried a cluster network now gone is on its way out.
-	var local engineNetwork
-	if s.askEngine(r.Context(), "/networks/"+url.PathEscape(req.Name), nil, &local) == nil && local.Name == req.Name &&
-		local.Labels[networkLabel] == "" {
+	if local := s.localNetwork(r.Context(), req.Name); local != nil && local.Name == req.Name && local.Labels[networkLabel] == "" {
 		return taken
 	}
-	if err := validate.Network(&req); err != nil {
+	if err := validate.Network(req); err != nil {
 		return err
 	}
 	if req.Ingress && store.IngressNetwork(v) != nil {
 		return ingressThere(v)
 	}
-	row := &model.Network{ID: s.Env.NewID(), Name: req.Name, Spec: model.DocOf(networkSpec(&req))}
-	err = r.commit(m, "network", req.Name, store.Batch{Changes: []store.Change{store.Networks.Put(row)}})
+	row := &model.Network{ID: s.Env.NewID(), Name: req.Name, Spec: model.DocOf(networkSpec(req))}
+	err := r.commit(m, "network", req.Name, store.Batch{Changes: []store.Change{store.Networks.Put(row)}})
 	if httperr.Status(err) == http.StatusConflict {
 		if v, _, err = r.view(); err == nil && store.NetworkNamed(v, req.Name) == nil && store.IngressNetwork(v) != nil {
 			return ingressThere(v) // another request for one was faster
@@ -72,9 +78,35 @@ func ingressThere(v store.View) error {
 	return httperr.Conflict("ingress network (%s) is already present", store.IngressNetwork(v).ID)
 }
 
-// isCluster tells the cluster's networks from the engine's. Those that only hold settings for others are each node's own.
-func isCluster(req *network.CreateRequest) bool {
-	return !req.ConfigOnly && (req.Driver == "overlay" || req.Scope == "swarm")
+// askedNetwork is what tells whose a new network is. What is the engine's is not read any further.
+type askedNetwork struct {
+	Name, Driver, Scope string
+	ConfigOnly          bool
+	IPAM                struct {
+		Config []struct{ Subnet, IPRange, Gateway string }
+	}
+}
+
+// cluster tells the cluster's networks from the engine's. Those that only hold settings for others are each node's own.
+func (a askedNetwork) cluster() bool {
+	return !a.ConfigOnly && (a.Driver == "overlay" || a.Scope == "swarm")
+}
+
+// typed reads the rest. Addresses that are none are told in Docker's words.
+func (a askedNetwork) typed(body []byte) (*network.CreateRequest, error) {
+	for _, c := range a.IPAM.Config {
+		if _, err := netip.ParsePrefix(c.Subnet); err != nil && c.Subnet != "" {
+			return nil, httperr.BadRequest("Invalid subnet %s : invalid CIDR address: %s", c.Subnet, c.Subnet)
+		}
+		if _, err := netip.ParsePrefix(c.IPRange); err != nil && c.IPRange != "" {
+			return nil, httperr.BadRequest("ipam configuration: invalid range %s", c.IPRange)
+		}
+		if _, err := netip.ParseAddr(c.Gateway); err != nil && c.Gateway != "" {
+			return nil, httperr.BadRequest("ipam configuration: invalid gateway %s", c.Gateway)
+		}
+	}
+	req := &network.CreateRequest{}
+	return req, decode.JSON(body, req)
 }
 
 func networkSpec(req *network.CreateRequest) swarm.NetworkSpec {

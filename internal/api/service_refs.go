@@ -80,7 +80,11 @@ func (a *askedSpec) networks(r *request, v store.View) ([]store.Condition, error
 			return nil, err
 		case forServices(targets[i].Target):
 		default:
-			return nil, r.server.noServiceNetwork(r, targets[i].Target)
+			name, err := r.server.serviceNetwork(r, targets[i].Target)
+			if err != nil {
+				return nil, err
+			}
+			targets[i].Target = name
 		}
 	}
 	return conditions, nil
@@ -89,13 +93,17 @@ func (a *askedSpec) networks(r *request, v store.View) ([]store.Condition, error
 // forServices are the engines' own networks that services may join: every engine has them.
 func forServices(name string) bool { return name == "bridge" || name == "host" }
 
-// noServiceNetwork says why a service cannot join what is no network of the cluster.
-func (s *Server) noServiceNetwork(r *request, ref string) error {
-	if local := s.localNetwork(r.Context(), ref); local != nil && local.Labels[networkLabel] == "" && local.Name != "none" {
-		return httperr.New(http.StatusForbidden, "The network %s cannot be used with services. Only networks scoped to the swarm can be used, such as those created with the overlay driver.", local.Name)
+// serviceNetwork is the name of an engine's network that a service may join, by its id here, or why it may not.
+func (s *Server) serviceNetwork(r *request, ref string) (string, error) {
+	local := s.localNetwork(r.Context(), ref)
+	switch {
+	case local != nil && forServices(local.Name):
+		return local.Name, nil
+	case local != nil && local.Labels[networkLabel] == "" && local.Name != "none":
+		return "", httperr.New(http.StatusForbidden, "The network %s cannot be used with services. Only networks scoped to the swarm can be used, such as those created with the overlay driver.", local.Name)
 	}
 	// Docker answers 500 here.
-	return httperr.New(http.StatusInternalServerError, "network %s not found", ref)
+	return "", httperr.New(http.StatusInternalServerError, "network %s not found", ref)
 }
 
 // files checks that the secrets and configs referred to exist.

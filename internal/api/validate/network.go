@@ -33,7 +33,7 @@ func Network(req *network.CreateRequest) error {
 	case "bridge", "macvlan", "ipvlan":
 		return ipam(req.IPAM)
 	default:
-		return httperr.BadRequest("plugin %q not found: networks of the whole cluster are of the driver overlay, bridge, macvlan or ipvlan", req.Driver)
+		return httperr.BadRequest("plugin %q not found", req.Driver)
 	}
 	if err := ipam(req.IPAM); err != nil {
 		return err
