@@ -114,7 +114,8 @@ func (e *echo) loop() {
 		case peers = <-e.peers:
 		default:
 		}
-		if peers[from.Addr().Unmap()] && bytes.HasPrefix(buf[:n], []byte(magic)) {
+		// What seems to come from another echo is left: the two would answer each other for ever.
+		if from.Port() != Port && peers[from.Addr().Unmap()] && bytes.HasPrefix(buf[:n], []byte(magic)) {
 			_, _ = e.conn.WriteToUDPAddrPort(buf[:n], from) // who misses it asks again
 		}
 	}
