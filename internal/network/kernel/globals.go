@@ -11,6 +11,9 @@ import (
 // savedFile holds the host's own settings as they were before skep changed them.
 const savedFile = "sysctls.json"
 
+// forwarding is never put back: an engine that found it turned on relies on it, and all its containers would be cut off.
+const forwarding = "net/ipv4/ip_forward"
+
 // setGlobal changes a setting of the host and keeps what it was, for [Kernel.Purge].
 func (k *Kernel) setGlobal(name, value string) error {
 	saved, err := k.savedGlobals()
@@ -57,6 +60,9 @@ func (k *Kernel) restoreGlobals() error {
 	}
 	var list [][2]string
 	for name, value := range saved {
+		if name == forwarding {
+			continue
+		}
 		list = append(list, [2]string{name, value})
 	}
 	if err := k.host.setSysctls(list); err != nil {
