@@ -136,6 +136,19 @@ func TestAttachIsNotUndone(t *testing.T) {
 		require.NoFileExists(t, n.k.path(gone))
 		w.check()
 	})
+	t.Run("and is back at once, whatever holds the old one", func(t *testing.T) {
+		for range 5 {
+			w.network("brief", netip.MustParsePrefix("10.100.5.0/24"), false)
+			brief := w.net("brief")
+			w.sync()
+			pc, ln, err := n.k.Listen(t.Context(), brief.ID, netipPort("10.100.5.1:53"))
+			require.NoError(t, err)
+			defer func() { _, _ = pc.Close(), ln.Close() }()
+			w.change(func(f *network.Fabric) { delete(f.Networks, brief.ID) })
+			w.sync()
+			w.nets--
+		}
+	})
 	t.Run("one with a container in it is cut off only", func(t *testing.T) {
 		w.network("green", netip.MustParsePrefix("10.100.4.0/24"), false)
 		c := w.run(n, model.ID{}, "green")

@@ -37,9 +37,6 @@ func (k *Kernel) purgeSpaces() error {
 	ids, err := k.namespaces()
 	errs := []error{err}
 	for _, id := range append(ids, collect(k.spaces)...) {
-		if s, err := k.space(id); err == nil && s != nil { // else whatever else holds the namespace would keep them
-			errs = append(errs, s.removeLinks(network.VXLANLink, network.BridgeLink))
-		}
 		errs = append(errs, k.dropSpace(id))
 	}
 	return errors.Join(errs...)

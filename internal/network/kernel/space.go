@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/network"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -153,9 +154,17 @@ func bindNew(path string) error {
 	})
 }
 
-// dropSpace removes a network's namespace with all that is in it.
+// dropSpace removes a network's namespace with all that is in it. Its interfaces go first: the kernel takes a namespace
+// apart later, and sockets in it may hold it, while the network's number must be free at once.
 func (k *Kernel) dropSpace(id model.ID) error {
-	if s := k.spaces[id]; s != nil {
+	s, err := k.space(id)
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		if err := s.removeLinks(network.VXLANLink, network.BridgeLink); err != nil {
+			return fmt.Errorf("removing the namespace of network %s: %w", id, err)
+		}
 		s.close()
 		delete(k.spaces, id)
 	}
