@@ -30,8 +30,8 @@ func (g groupCalls) Propose(ctx context.Context, _ identity.Peer, b *store.Batch
 	return g.p.manager.Propose(ctx, b)
 }
 
-func (g groupCalls) Enter(ctx context.Context, peer identity.Peer, id uint64, addr string) error {
-	return g.p.manager.Group().Enter(ctx, peer, id, addr)
+func (g groupCalls) Enter(ctx context.Context, peer identity.Peer, id uint64, addr string, holds uint64) error {
+	return g.p.manager.Group().Enter(ctx, peer, id, addr, holds)
 }
 
 func (g groupCalls) Depart(ctx context.Context, peer identity.Peer, id uint64, force bool) error {

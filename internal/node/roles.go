@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/store"
@@ -24,7 +25,8 @@ const (
 	handOverWait = 3 * time.Second
 )
 
-// errDemoted ends a manager's part when the node's certificate is a worker's.
+// errDemoted ends a manager's part when the node's certificate is a worker's, or when the group is another one by now:
+// then the node becomes a manager again at once, with nothing.
 var errDemoted = errors.New("this node is a manager no more")
 
 // manage runs the node's part as a manager whenever its certificate makes it one.
@@ -127,7 +129,12 @@ func (m *member) enter(ctx context.Context, p *part) error {
 	ms := m.membership()
 	for told := false; ; {
 		if !p.entered(ms.AdvertiseAddr) || p.leader().Addr == "" {
-			if err := p.askToEnter(ctx, m.managers(), ms.AdvertiseAddr); err != nil && ctx.Err() == nil && !told {
+			err := p.askToEnter(ctx, m.managers(), ms.AdvertiseAddr)
+			if errors.Is(err, roles.ErrLeftBehind) {
+				m.logger.Warn("the cluster goes on without this manager's part in it: the state it has is given up, and it enters anew", "err", err)
+				return errDemoted
+			}
+			if err != nil && ctx.Err() == nil && !told {
 				m.logger.Info("this manager is not a member of the managers' group, or the group has no leader; it is tried again", "err", err)
 				told = true
 			} else if err == nil {
@@ -157,9 +164,9 @@ func (p *part) askToEnter(ctx context.Context, managers []remote.Manager, addr s
 		if to.Addr == addr {
 			continue // itself
 		}
-		err := p.dialer.Enter(ctx, to, p.raftID, addr)
-		if err == nil {
-			return nil
+		err := p.dialer.Enter(ctx, to, p.raftID, addr, p.manager.Store().View().Index())
+		if err == nil || errors.Is(err, roles.ErrLeftBehind) {
+			return err
 		}
 		errs = append(errs, err)
 	}

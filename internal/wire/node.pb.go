@@ -42,6 +42,7 @@ const (
 	Refusal_REFUSED         Refusal = 11 // asking again changes nothing
 	Refusal_QUORUM          Refusal = 12 // most of the managers would not be there any more
 	Refusal_NOT_CONNECTED   Refusal = 13 // the node's agent has no session
+	Refusal_LEFT_BEHIND     Refusal = 14 // the member's log is of a group that is no more
 )
 
 // Enum value maps for Refusal.
@@ -61,6 +62,7 @@ var (
 		11: "REFUSED",
 		12: "QUORUM",
 		13: "NOT_CONNECTED",
+		14: "LEFT_BEHIND",
 	}
 	Refusal_value = map[string]int32{
 		"NONE":            0,
@@ -77,6 +79,7 @@ var (
 		"REFUSED":         11,
 		"QUORUM":          12,
 		"NOT_CONNECTED":   13,
+		"LEFT_BEHIND":     14,
 	}
 )
 
@@ -839,6 +842,7 @@ type EnterRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
 	Addr          string                 `protobuf:"bytes,2,opt,name=addr,proto3" json:"addr,omitempty"`
+	Holds         uint64                 `protobuf:"varint,3,opt,name=holds,proto3" json:"holds,omitempty"` // index of the state the caller has; zero: a new member, with nothing yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +889,13 @@ func (x *EnterRequest) GetAddr() string {
 		return x.Addr
 	}
 	return ""
+}
+
+func (x *EnterRequest) GetHolds() uint64 {
+	if x != nil {
+		return x.Holds
+	}
+	return 0
 }
 
 type EnterReply struct {
@@ -1675,10 +1686,11 @@ const file_node_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\tR\x05index\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\"8\n" +
 	"\x05Fault\x12/\n" +
-	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\";\n" +
+	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\"Q\n" +
 	"\fEnterRequest\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x12\n" +
-	"\x04addr\x18\x02 \x01(\tR\x04addr\"\f\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x14\n" +
+	"\x05holds\x18\x03 \x01(\x04R\x05holds\"\f\n" +
 	"\n" +
 	"EnterReply\">\n" +
 	"\rDepartRequest\x12\x17\n" +
@@ -1728,7 +1740,7 @@ const file_node_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"%\n" +
 	"\vRelayCredit\x12\x16\n" +
-	"\x06frames\x18\x01 \x01(\rR\x06frames*\xd2\x01\n" +
+	"\x06frames\x18\x01 \x01(\rR\x06frames*\xe3\x01\n" +
 	"\aRefusal\x12\b\n" +
 	"\x04NONE\x10\x00\x12\f\n" +
 	"\bCONFLICT\x10\x01\x12\n" +
@@ -1748,7 +1760,8 @@ const file_node_proto_rawDesc = "" +
 	"\aREFUSED\x10\v\x12\n" +
 	"\n" +
 	"\x06QUORUM\x10\f\x12\x11\n" +
-	"\rNOT_CONNECTED\x10\r2\xc2\x01\n" +
+	"\rNOT_CONNECTED\x10\r\x12\x0f\n" +
+	"\vLEFT_BEHIND\x10\x0e2\xc2\x01\n" +
 	"\tAuthority\x12:\n" +
 	"\x04Root\x12\x19.skep.wire.v1.RootRequest\x1a\x17.skep.wire.v1.RootReply\x12:\n" +
 	"\x04Join\x12\x19.skep.wire.v1.JoinRequest\x1a\x17.skep.wire.v1.JoinReply\x12=\n" +

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,11 +76,10 @@ func (s *scene) forceNewCluster(before []string) {
 	s.docker("m1", "service", "scale", "--detach", "web=3")
 	s.eventually(60*time.Second, func() string { return s.runs("web", 3) })
 	s.same(before)
+	s.oldMajority(before)
+	// m2 was not lost after all: without m3 it gives up the state it had and learns that of the new cluster.
+	s.on("m3", "docker", "swarm", "leave", "--force")
 	s.eventually(60*time.Second, func() string { return s.removed("m3") })
-	// m2 was not lost after all: it gives up the state it had and learns that of the others.
-	if err := s.lab.Host("m2").Start(s.Context()); err != nil {
-		s.Fatal(err)
-	}
 	s.eventually(60*time.Second, func() string { return s.reachable("m2") })
 	s.eventually(30*time.Second, func() string {
 		if got, err := s.try("m2", "docker", "service", "ls", "--filter", "name=web", "--format", "{{.Replicas}}"); err != nil || got != "3/3" {
@@ -89,6 +89,31 @@ func (s *scene) forceNewCluster(before []string) {
 	})
 	s.docker("m1", "service", "scale", "--detach", "web=2")
 	s.eventually(60*time.Second, func() string { return s.runs("web", 2) })
+}
+
+// oldMajority brings the lost managers back together: they go on among themselves, and the new cluster does not notice.
+func (s *scene) oldMajority(before []string) {
+	for _, name := range []string{"m2", "m3"} {
+		if err := s.lab.Host(name).Start(s.Context()); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.eventually(60*time.Second, func() string {
+		if _, err := s.try("m2", "docker", "node", "ls"); err != nil {
+			return "the old managers have no leader: " + err.Error()
+		}
+		return ""
+	})
+	for range 5 {
+		name := "during-" + strconv.Itoa(time.Now().Nanosecond())
+		s.docker("m1", "service", "create", "--detach", "--name", name, "--constraint", "node.role==worker", hosts.WhoamiImage)
+		s.eventually(30*time.Second, func() string { return s.runs(name, 1) })
+		s.docker("m1", "service", "rm", name)
+		if out := s.docker("m1", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}"); !strings.Contains(out, "m1 Ready Leader") || !strings.Contains(out, "w1 Ready") {
+			s.Errorf("beside the old managers the new cluster's nodes are %s", out)
+		}
+	}
+	s.same(before)
 }
 
 // restore loses the last manager's data and brings a backup back that does not know the service "later".
@@ -131,6 +156,35 @@ func (s *scene) restore(withLater, before []string) {
 	s.eventually(30*time.Second, func() string { return s.ready("w1") })
 	s.same(before)
 	s.same(withLater)
+	s.elsewhere(withLater)
+}
+
+// elsewhere restores at an address that w1 does not know, and tells it.
+func (s *scene) elsewhere(before []string) {
+	m1, m3 := s.lab.Host("m1"), s.lab.Host("m3")
+	if err := m1.Kill(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	s.on("m3", s.skep, "restore", s.file("plain.backup"), "--advertise-addr", m3.Address.String())
+	token := s.docker("m3", "swarm", "join-token", "--quiet", "worker")
+	join := []string{"docker", "swarm", "join", "--token", token, m3.Address.String() + ":2377"}
+	s.eventually(60*time.Second, func() string { // once w1 has noticed that m1 is gone
+		if out, err := s.try("w1", join...); err != nil {
+			return out + err.Error()
+		}
+		return ""
+	})
+	s.eventually(30*time.Second, func() string {
+		out, err := s.try("m3", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
+		if err != nil || !strings.Contains(out, "w1 Ready") {
+			return fmt.Sprintf("the nodes are %s: %v", out, err)
+		}
+		return ""
+	})
+	s.same(before)
+	if out, err := s.try("w1", join...); err == nil || !strings.Contains(out+err.Error(), "already part of a swarm") {
+		s.Errorf("a worker that has its managers says %q, %v", out, err)
+	}
 }
 
 // refusals: a file that is not whole, or is locked, changes nothing.

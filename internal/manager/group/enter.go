@@ -15,12 +15,13 @@ import (
 
 // Enter makes a node's manager a member that votes, and returns when it does: it is added as a learner, and promoted
 // when it has caught up, which is what takes the time. A member that is reached at another address than before enters
-// again with its id. The caller must be running its part already, or it never catches up.
-func (g *Group) Enter(ctx context.Context, peer identity.Peer, id uint64, addr string) error {
+// again with its id. The caller must be running its part already, or it never catches up. holds is the index of the state
+// it has: one that is not in the group and has a state is left behind ([roles.ErrLeftBehind]).
+func (g *Group) Enter(ctx context.Context, peer identity.Peer, id uint64, addr string, holds uint64) error {
 	if _, _, err := net.SplitHostPort(addr); err != nil || id == 0 {
 		return fmt.Errorf("node %s cannot enter the managers' group as member %x at %q: an id and an address with a port are needed", peer.Node, id, addr)
 	}
-	e := entry{g: g, member: raft.Member{ID: id, Node: peer.Node.String(), Addr: addr}, node: peer.Node}
+	e := entry{g: g, member: raft.Member{ID: id, Node: peer.Node.String(), Addr: addr}, node: peer.Node, holds: holds}
 	for {
 		var done bool
 		err := g.exclusive(ctx, func() (err error) {
@@ -44,6 +45,8 @@ type entry struct {
 	g      *Group
 	member raft.Member
 	node   model.ID
+	holds  uint64 // index of the state it came with
+	added  bool   // by this entry
 	target uint64 // index that the learner must hold; 0: not known yet
 }
 
@@ -60,8 +63,11 @@ func (e *entry) step(ctx context.Context) (done bool, err error) {
 	if err := e.granted(ctx); err != nil {
 		return false, err
 	}
+	if i < 0 && e.holds > 0 && !e.added {
+		return false, roles.ErrLeftBehind
+	}
 	if i < 0 {
-		e.target = st.Commit
+		e.target, e.added = st.Commit, true
 		return false, e.add(ctx, members)
 	}
 	own := st.Members[i]

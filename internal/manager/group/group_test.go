@@ -38,6 +38,8 @@ type cluster struct {
 	all   map[uint64]*manager
 	down  map[uint64]bool
 	wg    sync.WaitGroup
+
+	configuredAt uint64 // index of the newest change of members in the state
 }
 
 // manager is one of them. It implements group.State, raft.Transport and raft.StateMachine.
@@ -168,10 +170,35 @@ func (c *cluster) carry(msg *pb.Message) {
 
 func (m *manager) Apply([]raft.Entry, uint64) {}
 
-func (m *manager) Configure(_, _ uint64, members []raft.Member) {
+func (m *manager) Configure(index, _ uint64, members []raft.Member) {
+	m.c.configured(index, members)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.members = members
+}
+
+// configured writes the table of members as whoever is first at index sees it.
+func (c *cluster) configured(index uint64, members []raft.Member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if index <= c.configuredAt {
+		return
+	}
+	c.configuredAt = index
+	b := store.Batch{Writer: store.WriterRaft}
+	for m := range store.Members.All(c.state.View()) {
+		b.Changes = append(b.Changes, store.Members.Delete(m.Key()))
+	}
+	for _, m := range members {
+		node, err := model.ParseID(m.Node)
+		if err != nil {
+			c.t.Error(err)
+		}
+		b.Changes = append(b.Changes, store.Members.Put(&model.Member{RaftID: m.ID, NodeID: node, Addr: m.Addr, Learner: m.Learner}))
+	}
+	if _, _, err := (store.Direct{Store: c.state, Now: time.Now}).Commit(&b).Result(); err != nil {
+		c.t.Error(err)
+	}
 }
 
 func (m *manager) Lead(l raft.Leadership) {
@@ -269,7 +296,7 @@ func three(t *testing.T) *cluster {
 	for id := uint64(1); id <= 3; id++ {
 		c.node(id, swarm.NodeRoleManager)
 		c.start(id, id)
-		if err := c.leader().group.Enter(t.Context(), peer(id), id, addr(id)); err != nil {
+		if err := c.leader().group.Enter(t.Context(), peer(id), id, addr(id), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,10 +317,10 @@ func TestManagersEnter(t *testing.T) {
 		c := three(t)
 		defer c.end()
 		one := c.leader()
-		if err := one.group.Enter(t.Context(), peer(2), 2, addr(2)); err != nil {
+		if err := one.group.Enter(t.Context(), peer(2), 2, addr(2), 0); err != nil {
 			t.Fatalf("entering again: %v", err)
 		}
-		if err := one.group.Enter(t.Context(), peer(2), 2, "192.0.2.99:2377"); err != nil {
+		if err := one.group.Enter(t.Context(), peer(2), 2, "192.0.2.99:2377", 0); err != nil {
 			t.Fatalf("at another address: %v", err)
 		}
 		one.mu.Lock()
@@ -303,19 +330,44 @@ func TestManagersEnter(t *testing.T) {
 			t.Fatalf("the members are %+v", members)
 		}
 		for _, err := range []error{
-			one.group.Enter(t.Context(), peer(4), 4, addr(4)),       // nobody asked it to be a manager
-			one.group.Enter(t.Context(), peer(3), 2, addr(3)),       // another node's member
-			one.group.Enter(t.Context(), peer(3), 0, addr(3)),       // no member
-			one.group.Enter(t.Context(), peer(3), 3, "192.0.2.3"),   // no port
-			one.group.Depart(t.Context(), peer(3), 2, true),         // another node's member
-			c.all[2].group.Enter(t.Context(), peer(3), 3, addr(33)), // asked of a follower
+			one.group.Enter(t.Context(), peer(4), 4, addr(4), 0),       // nobody asked it to be a manager
+			one.group.Enter(t.Context(), peer(3), 2, addr(3), 0),       // another node's member
+			one.group.Enter(t.Context(), peer(3), 0, addr(3), 0),       // no member
+			one.group.Enter(t.Context(), peer(3), 3, "192.0.2.3", 0),   // no port
+			one.group.Depart(t.Context(), peer(3), 2, true),            // another node's member
+			c.all[2].group.Enter(t.Context(), peer(3), 3, addr(33), 0), // asked of a follower
 		} {
 			if err == nil {
 				t.Fatal("taken")
 			}
 		}
-		refused(t, c.all[2].group.Enter(t.Context(), peer(3), 3, addr(33)), store.ErrNotLeader)
+		refused(t, c.all[2].group.Enter(t.Context(), peer(3), 3, addr(33), 0), store.ErrNotLeader)
 		c.expect("1, 2, 3")
+	})
+}
+
+// A member of the group that a cluster had before it was begun anew has a state, and an id that the old group's other
+// members still count on: it is not taken under that.
+func TestAMemberOfAnotherGroupIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		defer c.end()
+		c.node(1, swarm.NodeRoleManager)
+		c.node(2, swarm.NodeRoleManager)
+		one := c.start(1, 1)
+		c.leader()
+		refused(t, one.group.Enter(t.Context(), peer(2), 2, addr(2), 7), roles.ErrLeftBehind)
+		c.expect("1")
+		c.start(2, 3)
+		for range 2 { // once more when it has the state
+			if err := one.group.Enter(t.Context(), peer(2), 3, addr(3), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := one.group.Enter(t.Context(), peer(2), 3, addr(3), 7); err != nil {
+			t.Fatal(err)
+		}
+		c.expect("1, 3")
 	})
 }
 
@@ -330,10 +382,10 @@ func TestALearnerVotesWhenItHasCaughtUp(t *testing.T) {
 		c.leader()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		refused(t, one.group.Enter(ctx, peer(2), 2, addr(2)), context.DeadlineExceeded)
+		refused(t, one.group.Enter(ctx, peer(2), 2, addr(2), 0), context.DeadlineExceeded)
 		c.expect("1, 2 learns silent")
 		c.start(2, 2)
-		if err := one.group.Enter(t.Context(), peer(2), 2, addr(2)); err != nil {
+		if err := one.group.Enter(t.Context(), peer(2), 2, addr(2), 0); err != nil {
 			t.Fatal(err)
 		}
 		c.expect("1, 2")
@@ -351,7 +403,7 @@ func TestANewLogIsANewMember(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		c.expect("1, 2, 3 silent")
 		c.start(3, 33)
-		if err := c.leader().group.Enter(t.Context(), peer(3), 33, addr(3)); err != nil {
+		if err := c.leader().group.Enter(t.Context(), peer(3), 33, addr(3), 0); err != nil {
 			t.Fatal(err)
 		}
 		c.expect("1, 2, 33")
@@ -436,7 +488,7 @@ func TestDeparturesAtTheSameTime(t *testing.T) {
 		defer c.end()
 		c.node(4, swarm.NodeRoleManager)
 		c.start(4, 4)
-		if err := c.leader().group.Enter(t.Context(), peer(4), 4, addr(4)); err != nil {
+		if err := c.leader().group.Enter(t.Context(), peer(4), 4, addr(4), 0); err != nil {
 			t.Fatal(err)
 		}
 		c.fail(4, true)

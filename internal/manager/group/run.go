@@ -5,13 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
 const (
-	// every is how often a leader looks after the group. It must be well below silentAfter: it is also what hears who
-	// answers.
+	// every is how often a leader tries again to remove a member that has to wait.
 	every = 250 * time.Millisecond
 	// changeLimit bounds one removal, which needs a majority's disks.
 	changeLimit = 10 * time.Second
@@ -22,6 +22,15 @@ const (
 func (g *Group) Run(ctx context.Context) error {
 	told := map[model.ID]string{}
 	for {
+		changed := g.opt.State.Store().Changed()
+		if !g.unwanted() {
+			select {
+			case <-changed: // nothing is looked at while nothing changes
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if err := g.tidy(ctx, told); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotLeader) {
 			g.tell(told, model.ID{}, err)
 		}
@@ -29,6 +38,18 @@ func (g *Group) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// unwanted reports whether the table of members has one whose node is not asked to be a manager. The table follows the
+// group's changes by raft's own hand.
+func (g *Group) unwanted() bool {
+	v := g.opt.State.Store().View()
+	for m := range store.Members.All(v) {
+		if !roles.Wanted(v, m.NodeID) {
+			return true
+		}
+	}
+	return false
 }
 
 // tidy removes one member at most: the next is decided over the group without it.

@@ -14,6 +14,11 @@ var (
 	ErrQuorum      = errors.New("can't remove member from the raft: this would result in a loss of quorum")
 )
 
+// ErrLeftBehind says that a manager's log is not of this group: its member was removed, or it is of the group that the
+// cluster had before it was begun anew. It has to come with a new log, under a new id: members of the old group that come
+// back would take the old one for theirs.
+var ErrLeftBehind = errors.New("this manager was left behind: the managers' group has no such member any more")
+
 // Member is one member of the managers' group as its leader sees it, or as another manager guesses.
 type Member struct {
 	RaftID  uint64

@@ -33,6 +33,7 @@ type AgentDialer struct {
 
 	mu     sync.Mutex
 	dialed bool
+	live   int     // sessions that have not ended
 	leader Manager // as the manager of the last session said when it ended it; zero: it did not
 	broken string  // address of the manager whose session ended without a word; asked last
 }
@@ -164,14 +165,25 @@ func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader 
 		l.release()
 		a.ended(to, bye)
 	})
+	a.mu.Lock()
+	a.live++
+	a.mu.Unlock()
 	s.start()
 	return s, leader, nil
+}
+
+// Connected reports whether a manager has a session with this node, as far as is known.
+func (a *AgentDialer) Connected() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.live > 0
 }
 
 // ended notes how a session ended, for the next one.
 func (a *AgentDialer) ended(with Manager, bye *wire.Goodbye) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.live--
 	if bye == nil {
 		a.broken = with.Addr
 		return

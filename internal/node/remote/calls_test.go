@@ -154,11 +154,11 @@ func TestFaultsOfCalls(t *testing.T) {
 	f := &fakes{enter: func(context.Context) error { return outcome }}
 	h := serve(t, a, f.handlers())
 	d := dialer(t, a.keys(ours, m2, model.RoleManager))
-	require.NoError(t, d.Enter(t.Context(), h.manager(), 2, "addr"))
+	require.NoError(t, d.Enter(t.Context(), h.manager(), 2, "addr", 0))
 	require.NoError(t, d.Depart(t.Context(), h.manager(), 2, false))
 	for _, is := range []error{store.ErrNotLeader, raft.ErrChangePending, roles.ErrQuorum, authority.ErrRemoved, authority.ErrRefused, context.DeadlineExceeded} {
 		outcome = fmt.Errorf("take the node in: %w", is)
-		err := d.Enter(t.Context(), h.manager(), 2, "addr")
+		err := d.Enter(t.Context(), h.manager(), 2, "addr", 0)
 		if errors.Is(is, raft.ErrChangePending) {
 			is = raft.ErrBusy // both: try again
 		}

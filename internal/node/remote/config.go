@@ -97,7 +97,7 @@ type Group interface {
 	Heard(id uint64, node model.ID, addr string)
 	// Propose commits a batch here and returns its outcome.
 	Propose(context.Context, identity.Peer, *store.Batch) (index uint64, err error)
-	Enter(ctx context.Context, peer identity.Peer, id uint64, addr string) error
+	Enter(ctx context.Context, peer identity.Peer, id uint64, addr string, holds uint64) error
 	Depart(ctx context.Context, peer identity.Peer, id uint64, force bool) error
 	// Ask hands a message to a node's agent that has its session here.
 	Ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage) error

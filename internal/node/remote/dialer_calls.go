@@ -46,11 +46,16 @@ func (d *Dialer) Propose(ctx context.Context, to Manager, b *store.Batch) (uint6
 	return reply.Index, nil
 }
 
+// Reach returns when a manager of this node's cluster has proved to be one at an address.
+func (d *Dialer) Reach(ctx context.Context, to Manager) error {
+	return d.call(ctx, to, func(*grpc.ClientConn) error { return nil })
+}
+
 // Enter asks the leader to make this node a member of the managers' group, or to note its new address, and returns when
-// it may vote.
-func (d *Dialer) Enter(ctx context.Context, to Manager, raftID uint64, addr string) error {
+// it may vote. holds is the index of the state it has.
+func (d *Dialer) Enter(ctx context.Context, to Manager, raftID uint64, addr string, holds uint64) error {
 	return d.call(ctx, to, func(cc *grpc.ClientConn) error {
-		_, err := wire.NewGroupClient(cc).Enter(ctx, &wire.EnterRequest{RaftId: raftID, Addr: addr})
+		_, err := wire.NewGroupClient(cc).Enter(ctx, &wire.EnterRequest{RaftId: raftID, Addr: addr, Holds: holds})
 		return err
 	})
 }

@@ -35,6 +35,7 @@ func refusals() []refusal {
 		{raft.ErrChangePending, wire.Refusal_BUSY},
 		{roles.ErrQuorum, wire.Refusal_QUORUM},
 		{roles.ErrLastManager, wire.Refusal_QUORUM},
+		{roles.ErrLeftBehind, wire.Refusal_LEFT_BEHIND},
 		{dispatcher.ErrNotConnected, wire.Refusal_NOT_CONNECTED},
 		{authority.ErrRemoved, wire.Refusal_REMOVED},
 		{authority.ErrRefused, wire.Refusal_REFUSED},

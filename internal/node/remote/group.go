@@ -94,7 +94,7 @@ func (g groupService) Propose(ctx context.Context, req *wire.ProposeRequest) (*w
 
 func (g groupService) Enter(ctx context.Context, req *wire.EnterRequest) (*wire.EnterReply, error) {
 	c := callerOf(ctx)
-	return &wire.EnterReply{}, c.handlers.Group.Enter(ctx, c.peer, req.RaftId, req.Addr)
+	return &wire.EnterReply{}, c.handlers.Group.Enter(ctx, c.peer, req.RaftId, req.Addr, req.Holds)
 }
 
 func (g groupService) Depart(ctx context.Context, req *wire.DepartRequest) (*wire.DepartReply, error) {

@@ -234,7 +234,7 @@ func (f *fakes) Propose(ctx context.Context, _ identity.Peer, b *store.Batch) (u
 	return f.propose(ctx, b)
 }
 
-func (f *fakes) Enter(ctx context.Context, _ identity.Peer, _ uint64, _ string) error {
+func (f *fakes) Enter(ctx context.Context, _ identity.Peer, _ uint64, _ string, _ uint64) error {
 	if f.enter == nil {
 		return nil
 	}

@@ -186,7 +186,7 @@ func TestRenewedCertificate(t *testing.T) {
 	s := dial(t, d, h)
 	within(t, opened, "no session")
 	done := make(chan error, 1)
-	go func() { done <- d.Enter(context.Background(), h.manager(), 2, "addr") }()
+	go func() { done <- d.Enter(context.Background(), h.manager(), 2, "addr", 0) }()
 	within(t, entered, "not entered")
 
 	<-now

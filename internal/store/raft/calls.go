@@ -113,6 +113,9 @@ func (r *Replica) Step(msgs ...*pb.Message) {
 
 // StepSnapshot makes the body of a snapshot durable, then takes the message that announces it.
 func (r *Replica) StepSnapshot(ctx context.Context, msg *pb.Message, body io.Reader) error {
+	if msg.GetTo() != r.ID() {
+		return fmt.Errorf("raft: a snapshot for member %x came to member %x, which another group may take for it: it is not kept", msg.GetTo(), r.ID())
+	}
 	err := r.opt.Log.WriteSnapshot(msg.GetSnapshot(), func(w io.Writer) error {
 		_, err := io.Copy(interruptible{ctx, w}, body)
 		return err

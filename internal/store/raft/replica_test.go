@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -185,6 +186,27 @@ func (m *member) leads(t *testing.T, within time.Duration) {
 			t.Fatalf("no leader after %v: %+v", within, m.Leadership())
 		}
 	}
+}
+
+// A snapshot for a member of another group, as an old leader sends it to where a member used to be, is not kept.
+func TestASnapshotForAnotherMemberIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peers{all: map[uint64]*raft.Replica{}, down: map[uint64]bool{}}
+		one := p.start(t, 1, true)
+		one.leads(t, 50*time.Millisecond)
+		msg := &pb.Message{Type: pb.MsgSnap.Enum(), To: new(uint64(2)), From: new(uint64(3)), Snapshot: &pb.Snapshot{
+			Metadata: &pb.SnapshotMetadata{Index: new(uint64(900)), Term: new(uint64(9)), ConfState: &pb.ConfState{Voters: []uint64{2, 3}}}}}
+		if err := one.StepSnapshot(t.Context(), msg, strings.NewReader("old")); err == nil || !strings.Contains(err.Error(), "another group") {
+			t.Errorf("the answer is %v", err)
+		}
+		if _, err := one.log.OpenSnapshot(msg.Snapshot); err == nil {
+			t.Error("it was kept")
+		}
+		one.stop()
+		if err := <-one.done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Three replicas with their goroutines: a member joins late by snapshot, a leader is handed over, a leader is cut off.
