@@ -14,8 +14,8 @@ import (
 const askWithin = 5 * time.Second
 
 // checkHealth is the HEALTHCHECK of an image without a shell or curl.
-func checkHealth(ctx context.Context, url string) error {
-	line, err := ask(ctx, url)
+func checkHealth(ctx context.Context, url string, hold time.Duration) error {
+	line, err := ask(ctx, url, askWithin+hold)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func askForever(ctx context.Context, url string, every time.Duration, log io.Wri
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		line, err := ask(ctx, url)
+		line, err := ask(ctx, url, askWithin)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -47,8 +47,8 @@ func askForever(ctx context.Context, url string, every time.Duration, log io.Wri
 }
 
 // ask returns the first line of the answer.
-func ask(ctx context.Context, url string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+func ask(ctx context.Context, url string, within time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -19,8 +19,9 @@ import (
 type server struct {
 	log       io.Writer
 	sick      atomic.Bool
-	exit      chan int // what /exit was asked for
-	next      string   // the URL of the server that has a part in the answer
+	checked   atomic.Bool // somebody asked for its health already
+	exit      chan int    // what /exit was asked for
+	next      string      // the URL of the server that has a part in the answer
 	connected atomic.Int64
 }
 
@@ -42,7 +43,7 @@ func (s *server) routes(ctx context.Context) http.Handler {
 		slices.Sort(env)
 		printf(w, "%s\n", strings.Join(env, "\n"))
 	})
-	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.health(ctx, w, r) })
 	mux.HandleFunc("POST /health", s.setHealth)
 	mux.HandleFunc("GET /exit", s.exitWith)
 	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) { sleep(ctx, w, r) })
@@ -81,7 +82,16 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) health(w http.ResponseWriter, _ *http.Request) {
+// health answers at once the first time and, if ?hold says so, only after that time later on, or when the server is told
+// to end.
+func (s *server) health(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if hold, err := time.ParseDuration(r.FormValue("hold")); err == nil && s.checked.Swap(true) {
+		select {
+		case <-time.After(hold):
+		case <-ctx.Done():
+		case <-r.Context().Done():
+		}
+	}
 	if s.sick.Load() {
 		http.Error(w, "sick", http.StatusServiceUnavailable)
 		return

@@ -28,6 +28,7 @@ func Run(ctx context.Context, args []string) error {
 	end := flags.Duration("end-after", 0, "end, as if told to, after about this long; 0: do not")
 	next := flags.String("next", "", "the server that this one has its work done by: its answer to this URL is part of this one's")
 	healthcheck := flags.Bool("healthcheck", false, "ask the server on -port whether it is healthy, and exit 0 or 1: for HEALTHCHECK")
+	hold := flags.Duration("hold", 0, "with -healthcheck: once the server was found well, further checks take so long, as many checks cost much")
 	loop := flags.String("url-loop", "", "be a client instead: ask this URL each second and log the first line of the answer")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -36,7 +37,7 @@ func Run(ctx context.Context, args []string) error {
 	}
 	switch {
 	case *healthcheck:
-		return checkHealth(ctx, fmt.Sprintf("http://127.0.0.1:%d/health", *port))
+		return checkHealth(ctx, fmt.Sprintf("http://127.0.0.1:%d/health?hold=%s", *port, *hold), *hold)
 	case *loop != "":
 		return askForever(ctx, *loop, time.Second, os.Stdout)
 	}

@@ -92,7 +92,7 @@ func TestAskForever(t *testing.T) {
 	if log.String() != want {
 		t.Errorf("the log is %q, want %q", log.String(), want)
 	}
-	if err := checkHealth(t.Context(), s.URL+"/"); err != nil {
+	if err := checkHealth(t.Context(), s.URL+"/", 0); err != nil {
 		t.Errorf("a healthy server: %v", err)
 	}
 }
