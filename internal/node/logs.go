@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
@@ -57,15 +56,8 @@ func (p *part) ask(ctx context.Context, node model.ID, msg *wire.ManagerMessage)
 		req.What = &wire.AskRequest_OpenLogs{OpenLogs: k.OpenLogs}
 	case *wire.ManagerMessage_CloseLogs:
 		req.What = &wire.AskRequest_CloseLogs{CloseLogs: k.CloseLogs}
+	case *wire.ManagerMessage_Question:
+		req.What = &wire.AskRequest_Question{Question: k.Question}
 	}
 	return p.dialer.Ask(ctx, to, req)
-}
-
-// relay takes other nodes' output in. It implements [remote.Relay].
-type relay struct{ desk *logs.Desk }
-
-var _ remote.Relay = relay{}
-
-func (r relay) Attach(ctx context.Context, peer identity.Peer, stream model.ID, frames remote.Frames) error {
-	return r.desk.Attach(ctx, peer.Node, stream, frames)
 }

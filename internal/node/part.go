@@ -30,6 +30,7 @@ type part struct {
 	authority *authority.Authority
 	dialer    *remote.Dialer
 	desk      *logs.Desk
+	inquiries inquiries
 	env       env.Env
 }
 
@@ -134,7 +135,7 @@ func (p *part) leaderView(ctx context.Context) (roles.Group, error) {
 // handlers are what a manager answers other nodes.
 func (p *part) handlers() remote.Handlers {
 	return remote.Handlers{
-		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p.desk}, Directory: directory{p},
+		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p}, Directory: directory{p},
 		Managers: func() []*wire.Manager {
 			var out []*wire.Manager
 			for _, m := range p.managers() {
