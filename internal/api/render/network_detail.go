@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ func Inspected(v store.View, n *model.Network, verbose bool) network.Inspect {
 	}
 	out.Peers = d.peers()
 	if verbose {
+		// As in swarm, only what is there: a service none of whose containers is on the network is not named.
+		maps.DeleteFunc(d.services, func(_ string, s network.ServiceInfo) bool { return len(s.Tasks) == 0 })
 		out.Services = d.services
 	}
 	out.Status = d.usage()

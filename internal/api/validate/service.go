@@ -191,7 +191,7 @@ func portNumbers(p swarm.PortConfig) error {
 	switch {
 	case p.PublishedPort > maxPort:
 		return httperr.BadRequest("EndpointSpec: published port %d is no port: they end at %d", p.PublishedPort, maxPort)
-	case p.TargetPort > maxPort || p.TargetPort == 0:
+	case p.TargetPort > maxPort, p.TargetPort == 0 && p.PublishMode == swarm.PortConfigPublishModeIngress:
 		return httperr.BadRequest("EndpointSpec: target port %d is no port: they are 1 to %d", p.TargetPort, maxPort)
 	}
 	return nil
