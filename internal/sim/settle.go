@@ -31,7 +31,7 @@ func (w *world) settle() {
 	for _, m := range w.members {
 		m.slow, m.full = false, false
 	}
-	w.activateAll()
+	w.activateAll(w.now().Add(calmDown / 4))
 	w.runUntil(w.now().Add(calmDown))
 	var why error
 	for begin := w.now(); w.err == nil; w.runUntil(w.now().Add(time.Second)) {
@@ -54,8 +54,9 @@ func (w *world) settle() {
 	}
 }
 
-// activateAll takes back the nodes that users drained, and looks until it is so: who leads may be deposed at this moment.
-func (w *world) activateAll() {
+// activateAll takes back the nodes that users drained, again and again for a while: who leads may be deposed just now,
+// and what users asked last may come about only later.
+func (w *world) activateAll(until time.Time) {
 	w.whenLeading(func(m *member) {
 		b := &store.Batch{Writer: store.WriterAPI}
 		for _, n := range w.nodes {
@@ -65,7 +66,9 @@ func (w *world) activateAll() {
 		}
 		if len(b.Changes) > 0 {
 			m.rep.Commit(b)
-			w.after(time.Second, w.activateAll)
+		}
+		if w.now().Before(until) {
+			w.after(time.Second, func() { w.activateAll(until) })
 		}
 	})
 }
