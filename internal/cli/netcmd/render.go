@@ -27,8 +27,12 @@ func render(got api.NetCheck) string {
 			state = count(found, "finding")
 		}
 		fmt.Fprintf(&out, "%s: %s; %s probed\n", name(got, n.ID), state, count(n.Report.Probed, "other node"))
-		for _, f := range n.Report.Findings {
-			fmt.Fprintf(&out, "  %s: %s: %s\n    %s\n", f.Area, object(got, f), f.Wrong, f.Remedy)
+		for i, f := range n.Report.Findings {
+			fmt.Fprintf(&out, "  %s: %s: %s\n", f.Area, object(got, f), f.Wrong)
+			// What has the same remedy is often one event: it is said once, below them all.
+			if i+1 == len(n.Report.Findings) || n.Report.Findings[i+1].Remedy != f.Remedy {
+				fmt.Fprintf(&out, "    %s\n", f.Remedy)
+			}
 		}
 		for _, l := range n.Report.Left {
 			fmt.Fprintf(&out, "  not probed: node %s: %s\n", name(got, l.Peer.String()), l.Why)
@@ -37,8 +41,13 @@ func render(got api.NetCheck) string {
 	return out.String()
 }
 
-// name is a node's host name, or its id where this node does not know it.
-func name(got api.NetCheck, id string) string { return cmp.Or(got.Names[id], id) }
+// name is a node's host name. A worker knows no names: it has checked itself, and knows others by their ids.
+func name(got api.NetCheck, id string) string {
+	if len(got.Names) == 0 && len(got.Nodes) == 1 && got.Nodes[0].ID == id {
+		return "this node"
+	}
+	return cmp.Or(got.Names[id], id)
+}
 
 func object(got api.NetCheck, f network.Finding) string {
 	if f.Peer == (model.ID{}) {
