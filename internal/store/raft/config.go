@@ -10,6 +10,10 @@ import (
 // TickInterval is the time between two calls of [Machine.Tick] in production.
 const TickInterval = 100 * time.Millisecond
 
+// heartbeatTicks is how often a leader is heard: five times in the shortest election timeout. Most of what an idle
+// manager does is this.
+const heartbeatTicks = 2
+
 // What a member answers to requests that it cannot take. None of them leaves a trace in the log.
 var (
 	ErrNotLeader     = errors.New("raft: this manager does not lead the cluster now")

@@ -63,7 +63,7 @@ func New(cfg Config, sm StateMachine, l Loaded, body io.Reader) (*Machine, error
 	m.applied = m.storage.baseIndex
 	m.alone = max(m.storage.hard.GetCommit(), m.applied)
 	m.node, err = raft.NewRawNode(&raft.Config{
-		ID: cfg.ID, ElectionTick: cfg.ElectionTicks, HeartbeatTick: 1,
+		ID: cfg.ID, ElectionTick: cfg.ElectionTicks, HeartbeatTick: heartbeatTicks,
 		Storage: m.storage, Applied: m.applied, AsyncStorageWrites: true,
 		MaxSizePerMsg: 1 << 20, MaxCommittedSizePerReady: 16 << 20, MaxUncommittedEntriesSize: cfg.UncommittedBytes,
 		MaxInflightMsgs: 256, MaxInflightBytes: 64 << 20,
