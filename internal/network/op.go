@@ -21,7 +21,7 @@ const (
 // Kind is what a thing in the kernel is.
 type Kind string
 
-// Kinds of things. Of a network's segment:
+// Kinds of things of a network's segment.
 const (
 	KindNamespace Kind = "namespace"
 	KindBridge    Kind = "bridge"
@@ -31,14 +31,14 @@ const (
 	KindNeighbour Kind = "neighbour"
 )
 
-// Of a container's namespace:
+// Kinds of things of a container's namespace.
 const (
 	KindBox      Kind = "rules"
 	KindBalancer Kind = "virtual address"
 	KindFlows    Kind = "connections" // to what is gone
 )
 
-// Of the host:
+// Kinds of things of the host.
 const (
 	KindSysctl    Kind = "sysctl"
 	KindTable     Kind = "table of rules"

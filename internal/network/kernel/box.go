@@ -120,7 +120,7 @@ func (s *space) readBox(key string) (*network.Box, error) {
 	elements, err := r.conn.GetSetElements(&nftables.Set{Table: r.table, Name: mapVIPs})
 	if err != nil {
 		box.Broken = true
-		return box, nil
+		return box, nil //nolint:nilerr // its set is not there
 	}
 	read := &network.Balancers{ByVIP: map[netip.Addr]*network.Backends{}}
 	for _, e := range elements {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -27,8 +28,10 @@ func acceptRules() [][]string {
 // iptablesRun runs the iptables program in the host's namespace.
 func (k *Kernel) iptablesRun(args ...string) (string, error) {
 	var out, errs bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), kernelAnswers)
+	defer cancel()
 	err := k.host.do(func() error {
-		cmd := exec.Command(k.iptables, append([]string{"-w", "5", "-t", "filter"}, args...)...)
+		cmd := exec.CommandContext(ctx, k.iptables, append([]string{"-w", "5", "-t", "filter"}, args...)...)
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		return cmd.Run()
 	})

@@ -177,8 +177,7 @@ func (r *ruleConn) meshSources(is string, f frame, nodes *nftables.Set) {
 // else. From other nodes comes only what those have let through.
 func (r *ruleConn) meshForward(is string) {
 	c := r.base("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, -10)
-	known := uint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
-	r.rule(c, is, tracked(expr.CtKeySTATE, known, true), accept())
+	r.rule(c, is, tracked(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED, true), accept())
 	r.rule(c, is, incoming(network.IngressLink, true), outgoing("", false), drop())
 	r.rule(c, is, incoming(network.IngressLink, true), outgoing(network.IngressLink, true), drop())
 	r.rule(c, is, outgoing("", true), incoming(network.IngressLink, false), balanced(false), drop())

@@ -45,7 +45,7 @@ func (k *Kernel) apply(want *network.Desired) error {
 			k.changed++
 		}
 	}
-	k.have = t.applied(want, k.have)
+	k.have = t.applied(want)
 	k.settle(want, t)
 	if len(t.errs) == 0 && t.waiting != "" {
 		return fmt.Errorf("container %s: %w", t.waiting, ErrNotYet)
@@ -135,7 +135,7 @@ func (t *tally) note(at place, err error) {
 
 // applied is what is there after all: what was wanted, but for places where something failed. Those are unknown, and a
 // container's is taken for empty.
-func (t *tally) applied(want, have *network.Desired) *network.Desired {
+func (t *tally) applied(want *network.Desired) *network.Desired {
 	if len(t.lost) == 0 {
 		return want
 	}

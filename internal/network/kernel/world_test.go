@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -268,15 +267,6 @@ func (w *world) serve(c *container, net string, serving bool) {
 		e.Serving = serving
 		n.Endpoints[c.id] = &e
 	})
-}
-
-// end takes a container out of every network, and its namespace away.
-func (w *world) end(c *container) {
-	w.t.Helper()
-	for name := range c.addrs {
-		w.on(name, func(n *network.Network) { delete(n.Endpoints, c.id) })
-	}
-	c.node.boxes = slices.DeleteFunc(c.node.boxes, func(b network.Sandbox) bool { return b.Key == c.path })
 }
 
 // sync brings every node to what is wanted.
