@@ -16,7 +16,7 @@
 //     address of any of this node's overlays.
 //   - A container whose interfaces are not programmed yet gets no answer until they are, or SERVFAIL after two seconds:
 //     the VIP it was told would lead nowhere.
-//   - A query takes no lock unless an upstream has to be asked.
+//   - A query takes no lock unless it has to wait.
 //
 // Callers may not assume an order of addresses: each answer is shuffled. They may not change a Zones once it is set.
 package dns

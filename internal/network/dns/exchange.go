@@ -12,15 +12,18 @@ import (
 
 // exchange asks one upstream, over UDP and, if its answer did not fit, over TCP. The query goes out as it came, with
 // whatever extensions are in it, but under an id of our own.
-func (f *forwarder) exchange(ctx context.Context, upstream netip.AddrPort, raw []byte) ([]byte, error) {
-	asked := bytes.Clone(raw)
+func (f *forwarder) exchange(ctx context.Context, upstream netip.AddrPort, q *query) ([]byte, error) {
+	asked, space := bytes.Clone(q.raw), mostUDP
+	if opt := q.msg.IsEdns0(); opt != nil {
+		space = max(space, int(opt.UDPSize()))
+	}
 	id := f.random.uint64()
 	asked[0], asked[1] = byte(id), byte(id>>8)
-	short, err := f.over(ctx, "udp", upstream, asked)
+	short, err := f.over(ctx, "udp", upstream, asked, space)
 	if err != nil || short[2]&truncatedBit == 0 {
 		return short, err
 	}
-	if whole, err := f.over(ctx, "tcp", upstream, asked); err == nil {
+	if whole, err := f.over(ctx, "tcp", upstream, asked, 0); err == nil {
 		return whole, nil
 	}
 	return short, nil // the client may have more luck
@@ -29,8 +32,9 @@ func (f *forwarder) exchange(ctx context.Context, upstream netip.AddrPort, raw [
 // truncatedBit is TC in a message's third byte.
 const truncatedBit = 0x02
 
-// over asks by one protocol. What does not answer the question is passed over: it may be somebody else's guess.
-func (f *forwarder) over(ctx context.Context, proto string, upstream netip.AddrPort, asked []byte) ([]byte, error) {
+// over asks by one protocol; over UDP the answer may be as long as space. What does not answer the question is passed
+// over: it may be somebody else's guess.
+func (f *forwarder) over(ctx context.Context, proto string, upstream netip.AddrPort, asked []byte, space int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, mostTry)
 	defer cancel()
 	var d net.Dialer
@@ -50,18 +54,15 @@ func (f *forwarder) over(ctx context.Context, proto string, upstream netip.AddrP
 	if err != nil {
 		return nil, fmt.Errorf("ask over %s: %w", proto, err)
 	}
-	buf := []byte(nil)
+	buf := make([]byte, space)
 	for {
+		var got []byte
 		if proto == "udp" {
-			if buf == nil {
-				buf = make([]byte, dns.MaxMsgSize)
-			}
 			var n int
-			if n, err = conn.Read(buf[:cap(buf)]); err == nil {
-				buf = buf[:n]
-			}
+			n, err = conn.Read(buf)
+			got = buf[:n]
 		} else {
-			buf, err = readTCP(conn)
+			got, err = readTCP(conn)
 		}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -69,8 +70,8 @@ func (f *forwarder) over(ctx context.Context, proto string, upstream netip.AddrP
 			}
 			return nil, fmt.Errorf("wait for an answer over %s: %w", proto, err)
 		}
-		if answers(buf, asked) {
-			return buf, nil
+		if answers(got, asked) {
+			return got, nil
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (f *forwarder) ask(ctx context.Context, upstreams []netip.AddrPort, q *quer
 	var errs []error
 	for range 2 { // who was too slow once may have found out meanwhile
 		for _, u := range f.order(upstreams) {
-			raw, err := f.exchange(ctx, u, q.raw)
+			raw, err := f.exchange(ctx, u, q)
 			f.judge(u, err)
 			switch {
 			case err != nil:

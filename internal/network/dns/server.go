@@ -23,8 +23,8 @@ const hostConf = "/etc/resolv.conf"
 // mostHeld is how long a query waits for its asker's interfaces.
 const mostHeld = 2 * time.Second
 
-// mostReaders bounds the goroutines that read one socket.
-const mostReaders = 4
+// mostReaders bounds the goroutines that read one overlay's socket: there may be hundreds of overlays.
+const mostReaders = 2
 
 // Options are what a [Server] is made of.
 type Options struct {

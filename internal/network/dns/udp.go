@@ -14,7 +14,7 @@ import (
 
 // serveUDP answers on the reader's own goroutine what needs no waiting, and that is nearly all.
 func (s *Server) serveUDP(ctx context.Context, network model.ID, conn packets, slow *sync.WaitGroup) error {
-	buf := make([]byte, dns.MaxMsgSize)
+	buf := make([]byte, mostUDP)
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
