@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,19 +11,50 @@ import (
 )
 
 // Audit reads the kernel anew and says where it differs from what is wanted. The next Sync goes by what was read, and so
-// repairs it.
+// repairs it. Nobody waits for the reading, unless the kernel is changed so often that there is no time in between.
 func (k *Kernel) Audit(ctx context.Context, want *network.Desired) ([]network.Drift, error) {
+	for range 2 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		drifts, valid, err := k.auditAside(want)
+		if valid || err != nil {
+			return drifts, err
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	have, err := k.read(want)
 	if err != nil {
 		return nil, fmt.Errorf("reading what the kernel holds: %w", err)
 	}
-	ops := network.Diff(want, have)
-	ops = slices.DeleteFunc(ops, func(op network.Op) bool {
+	return k.judge(want, have), nil
+}
+
+// auditAside reads with sockets of its own, while others may change the kernel. What it read is valid if none did.
+func (k *Kernel) auditAside(want *network.Desired) (drifts []network.Drift, valid bool, err error) {
+	k.mu.Lock()
+	round := k.round
+	k.mu.Unlock()
+	aside, err := New(Options{Log: k.log, Dir: k.dir, Host: k.hostPath, Iptables: k.iptables})
+	if err != nil {
+		return nil, false, err
+	}
+	have, err := aside.read(want)
+	if err := errors.Join(err, aside.Close()); err != nil {
+		return nil, false, fmt.Errorf("reading what the kernel holds: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.round != round {
+		return nil, false, nil
+	}
+	return k.judge(want, have), true, nil
+}
+
+// judge compares what was read with what is wanted.
+func (k *Kernel) judge(want, have *network.Desired) []network.Drift {
+	ops := slices.DeleteFunc(network.Diff(want, have), func(op network.Op) bool {
 		_, waiting := k.attached[op.Name]
 		return waiting && op.Kind == network.KindPort && op.Act == network.Remove
 	})
@@ -30,7 +62,7 @@ func (k *Kernel) Audit(ctx context.Context, want *network.Desired) ([]network.Dr
 	if len(drifts) > 0 {
 		k.have = have
 	}
-	return drifts, nil
+	return drifts
 }
 
 // read reads all that skep has in the kernel.

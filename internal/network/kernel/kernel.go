@@ -33,9 +33,11 @@ type Kernel struct {
 	dir      string
 	log      *slog.Logger
 	iptables string
+	hostPath string
 	host     *space
 
 	mu       sync.Mutex
+	round    int // rises whenever something may change
 	spaces   map[model.ID]*space
 	have     *network.Desired    // what was applied; nil: it is to be read
 	attached map[string]struct{} // links made for a container that no plan names yet
@@ -69,7 +71,7 @@ func New(o Options) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the host's network namespace: %w", err)
 	}
-	k.host = host
+	k.hostPath, k.host = o.Host, host
 	return k, nil
 }
 
@@ -113,6 +115,7 @@ func (k *Kernel) Attach(ctx context.Context, n *network.Network, l network.Link,
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
+	k.round++
 	s, err := k.ground(n, mtu)
 	if err != nil {
 		return "", fmt.Errorf("attaching %s to network %s: %w", l.Endpoint, n.Name, err)
@@ -147,6 +150,7 @@ func (k *Kernel) Detach(ctx context.Context, l network.Link) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	k.round++
 	delete(k.attached, l.Name())
 	if err := k.host.removeLinks(l.Name(), network.PeerName(l.Name())); err != nil {
 		return fmt.Errorf("detaching %s from network %s: %w", l.Endpoint, l.Network, err)

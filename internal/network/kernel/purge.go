@@ -17,7 +17,7 @@ func (k *Kernel) Purge(ctx context.Context) error {
 		return err
 	}
 	have := k.have
-	k.have = nil
+	k.have, k.round = nil, k.round+1
 	clear(k.attached)
 	clear(k.ready)
 	var errs []error

@@ -36,6 +36,9 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 func (k *Kernel) apply(want *network.Desired) error {
 	t := &tally{lost: map[place]struct{}{}}
 	ops := network.Diff(want, k.have)
+	if len(ops) > 0 {
+		k.round++
+	}
 	before, boxes, after := split(ops)
 	k.inTurn(t, before)
 	k.inBoxes(t, boxes)
