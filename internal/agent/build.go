@@ -46,7 +46,30 @@ func (m *Machine) build(t *task) (*executor.Task, error) {
 		}
 		e.Networks = append(e.Networks, n)
 	}
+	mesh, err := m.mesh(t.assigned)
+	if err != nil {
+		return nil, err
+	}
+	e.Networks = append(e.Networks, mesh...)
 	return e, nil
+}
+
+// mesh is the ingress network, if the managers have given the task an address there: no spec names it.
+func (m *Machine) mesh(t *wire.Task) (networks []executor.Network, err error) {
+	for _, at := range t.Networks {
+		row := m.set.networks[key(at.NetworkId)]
+		if row == nil {
+			continue
+		}
+		n, err := m.attachment(t, &swarm.NetworkAttachmentConfig{Target: key(at.NetworkId).String()})
+		if err != nil {
+			return nil, err
+		}
+		if n.Ingress() {
+			networks = append(networks, n)
+		}
+	}
+	return networks, nil
 }
 
 // addData picks the secrets and configs of one task.

@@ -67,6 +67,7 @@ func daemonFlags(c *node.Config) []section {
 
 	engine := pflag.NewFlagSet("engine", pflag.ContinueOnError)
 	engine.StringVar(&c.Engine, "engine", c.Engine, "`address` of this machine's Docker Engine")
+	engine.StringVar(&c.PluginDir, "plugin-dir", c.PluginDir, "`directory` where the engine looks for the sockets of its plugins; skep's network plugin is served there")
 	engine.StringVar(&c.DockerSocketMounts, "docker-socket-mounts", c.DockerSocketMounts, "`what` containers get that mount "+node.DockerSocket+": skep (its own socket, so that Traefik, Portainer and their like see the cluster) or engine")
 
 	cluster := pflag.NewFlagSet("cluster", pflag.ContinueOnError)

@@ -40,7 +40,7 @@ type Executor interface {
 	Remove(ctx context.Context, task model.ID) error
 	// Watch calls f for each change of a task's container from now on, until ctx ends or the engine is lost; then
 	// it returns the reason, and the caller lists again before the next Watch. ready is called once, when no later
-	// change can be missed.
+	// change can be missed. What a call of Start is about to return may be left to it.
 	Watch(ctx context.Context, ready func(), f func(Container)) error
 	// Logs opens a container's output.
 	Logs(ctx context.Context, task model.ID, opts LogOptions) (Logs, error)
@@ -77,6 +77,21 @@ type Network struct {
 	Aliases []string
 	Options map[string]string
 }
+
+// Overlay reports whether the network is one that spans nodes.
+func (n Network) Overlay() bool {
+	if n.ID.IsZero() {
+		return false
+	}
+	if n.Spec == nil || n.Spec.DriverConfiguration == nil {
+		return true
+	}
+	name := n.Spec.DriverConfiguration.Name
+	return name == "" || name == "overlay"
+}
+
+// Ingress reports whether the network is the one that published ports are on.
+func (n Network) Ingress() bool { return n.Spec != nil && n.Spec.Ingress }
 
 // Phase is how far a container has come.
 type Phase uint8

@@ -38,12 +38,13 @@ var errNoMember = errors.New("this node is not part of a cluster any more")
 
 // cluster is the node's part in a cluster, or its having none. It implements [api.Cluster].
 type cluster struct {
-	cfg     Config
-	env     env.Env
-	sockets socketmount.Rewriter
-	ring    *events.Ring
-	logger  *slog.Logger
-	exclude func(context.Context) []netip.Prefix // the engine's own networks
+	cfg      Config
+	env      env.Env
+	sockets  socketmount.Rewriter
+	ring     *events.Ring
+	logger   *slog.Logger
+	overlays *overlays
+	exclude  func(context.Context) []netip.Prefix // the engine's own networks
 
 	changing sync.Mutex // held while the node founds or leaves a cluster
 	mu       sync.Mutex
@@ -89,7 +90,8 @@ func (c *cluster) begin(ctx context.Context, ms membership) error {
 
 // launch runs the membership that is on disk.
 func (c *cluster) launch(ms membership) (*member, error) {
-	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, ms)
+	c.overlays.begin(ms)
+	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, c.overlays, ms)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +157,7 @@ func (c *cluster) undo(err error) error {
 		c.set(nil)
 		err = errors.Join(err, m.stop(agent.ErrLeaving))
 	}
+	err = errors.Join(err, c.overlays.end(context.Background(), true))
 	return errors.Join(err, dropMembership(c.cfg.DataDir))
 }
 
@@ -205,6 +208,9 @@ func (c *cluster) forget(ctx context.Context, m *member) error {
 	c.set(nil)
 	if err := clearEngine(ctx, c.cfg.Engine, c.env, m.membership().Node); err != nil {
 		return fmt.Errorf("remove the cluster's containers from this node's engine: %w", err)
+	}
+	if err := c.overlays.end(ctx, true); err != nil {
+		return err
 	}
 	return dropMembership(c.cfg.DataDir)
 }

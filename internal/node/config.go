@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/skep-org/skep/internal/network/plugin"
 )
 
 // Paths and addresses of a daemon nobody configured.
@@ -43,6 +45,8 @@ type Config struct {
 
 	// Engine is the node's own Docker Engine.
 	Engine string
+	// PluginDir is where the engine looks for the sockets of its plugins.
+	PluginDir string
 	// TakeSocket serves the API at DockerSocket too, so that unconfigured clients reach skep.
 	TakeSocket bool
 	// DockerSocketMounts is MountsGetSkep or MountsGetEngine.
@@ -64,6 +68,7 @@ func DefaultConfig() Config {
 		Hosts:              []string{DefaultHost},
 		SocketGroup:        "docker",
 		Engine:             "unix://" + DockerSocket,
+		PluginDir:          plugin.DefaultDir,
 		DockerSocketMounts: MountsGetSkep,
 		ListenAddr:         DefaultListenAddr,
 		LogLevel:           "info",
@@ -83,6 +88,9 @@ func (c Config) Validate() error {
 	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir is empty: name the directory that keeps the cluster's state"))
+	}
+	if c.PluginDir == "" {
+		errs = append(errs, errors.New("--plugin-dir is empty: name the directory where the engine looks for its plugins"))
 	}
 	if c.MetricsAddr != "" {
 		errs = append(errs, hostPort("--metrics-addr", c.MetricsAddr))

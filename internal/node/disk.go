@@ -32,3 +32,28 @@ func (f fileDisk) Save(b []byte) error {
 	}
 	return syncDir(filepath.Dir(string(f)))
 }
+
+// volatileDisk keeps what a reboot ends in a file that is in memory: nothing is synced.
+type volatileDisk string
+
+// Load implements [dataplane.Disk].
+func (f volatileDisk) Load() ([]byte, error) { return fileDisk(f).Load() }
+
+// Save implements [dataplane.Disk].
+func (f volatileDisk) Save(b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(string(f)), 0o700); err != nil {
+		return err
+	}
+	next := string(f) + nextSuffix
+	if err := os.WriteFile(next, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, string(f))
+}
+
+func (f volatileDisk) remove() error {
+	if err := os.Remove(string(f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

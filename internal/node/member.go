@@ -41,6 +41,7 @@ type member struct {
 	agent    *agent.Agent
 	porter   *logs.Porter
 	executor *docker.Executor
+	overlays *overlays
 
 	mu       sync.Mutex
 	ms       membership
@@ -59,7 +60,7 @@ type member struct {
 }
 
 // openMember loads a node's membership. Nothing runs until start is called.
-func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *events.Ring, logger *slog.Logger, ms membership) (*member, error) {
+func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *events.Ring, logger *slog.Logger, o *overlays, ms membership) (*member, error) {
 	dir := filepath.Join(cfg.DataDir, swarmDir)
 	if err := settleKeys(dir); err != nil {
 		return nil, fmt.Errorf("put this node's certificate in order: %w", err)
@@ -68,12 +69,12 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	if err != nil {
 		return nil, err
 	}
-	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, keys: keys, ms: ms,
+	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, keys: keys, overlays: o, ms: ms,
 		granted: keys.role(), changed: make(chan struct{}), done: make(chan struct{})}
 	m.dialer = remote.NewDialer(remote.DialerConfig{Keys: keys.Keys, Env: e})
 	m.sessions = remote.NewAgentDialer(m.managers, m.dialer)
 	m.server = remote.NewServer(remote.Config{Cluster: ms.Cluster, Keys: keys.Keys, Allowed: m.allowed, Env: e, Logger: logger})
-	m.executor, err = docker.New(docker.Options{Host: cfg.Engine, NodeID: ms.Node, Files: filesOf(ms.Node), Env: e, Source: sockets.Path})
+	m.executor, err = docker.New(docker.Options{Host: cfg.Engine, NodeID: ms.Node, Files: filesOf(ms.Node), Env: e, Source: sockets.Path, Plane: o})
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +82,12 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
-		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close,
+		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Fabric: o.fabric(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())
 	}
+	o.connect(m.agent)
 	return m, nil
 }
 

@@ -37,6 +37,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	e := env.Real()
+	// The engine may be waiting for its network plugin, with containers it is to start.
+	o := openOverlays(cfg, e, logger)
+	defer func() { err = errors.Join(err, o.close()) }()
+	if ms, err := readMembership(cfg.DataDir); err == nil && ms != nil {
+		o.begin(*ms)
+	}
 	if err := awaitEngine(ctx, cfg, e, logger); err != nil {
 		return err
 	}
@@ -56,7 +62,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		}
 	}()
 	c := &cluster{
-		cfg: cfg, env: e, sockets: sockets(cfg, listeners), ring: events.NewRing(), logger: logger,
+		cfg: cfg, env: e, sockets: sockets(cfg, listeners), ring: events.NewRing(), logger: logger, overlays: o,
 		exclude: func(ctx context.Context) []netip.Prefix { return engineNetworks(ctx, cfg.Engine, logger) },
 	}
 	defer func() { err = errors.Join(err, c.close()) }()

@@ -3,9 +3,9 @@ package docker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/mount"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/env"
@@ -28,10 +27,15 @@ import (
 // TestEngine is what concerns this implementation alone, on one engine.
 func TestEngine(t *testing.T) {
 	engine := startEngine(t)
+	plane := newPlane(t, engine)
 	for name, test := range map[string]func(*testing.T, *harness){
 		"secrets and configs in the container": secretsInContainer,
 		"networks":                             networksOnEngine,
 		"networks made anew":                   networksMadeAnew,
+		"whom to ask for names":                ownResolver,
+		"networks that do not work yet":        notReady,
+		"ports on the ingress network":         ingressPorts,
+		"a node without overlay networks":      noOverlays,
 		"a foreign network of the name":        foreignNetwork,
 		"adopting a half-connected container":  halfConnected,
 		"the Docker socket becomes skep's":     dockerSocket,
@@ -43,7 +47,9 @@ func TestEngine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newHarness(t, engine))
+			h := newHarness(t, engine)
+			h.plane = plane
+			test(t, h)
 		})
 	}
 }
@@ -116,27 +122,32 @@ func secretsInContainer(t *testing.T, h *harness) {
 	}
 }
 
-func clusterNetwork(name, subnet string) executor.Network {
-	return executor.Network{ID: env.Real().NewID(), Name: name, Subnet: subnet, Spec: &swarm.NetworkSpec{
-		Annotations:         swarm.Annotations{Name: name, Labels: map[string]string{"mine": "yes"}},
-		DriverConfiguration: &swarm.Driver{Name: "overlay", Options: map[string]string{"encrypted": "", "com.docker.network.driver.mtu": "1400"}},
-	}}
+// clusterNetwork is an overlay with the subnet 10.99.<third>.0/24, and the place on it that .<last> is.
+func clusterNetwork(name string, third, last int) executor.Network {
+	subnet := fmt.Sprintf("10.99.%d.", third)
+	return executor.Network{
+		ID: env.Real().NewID(), Name: name, Subnet: subnet + "0/24", Gateway: subnet + "1", Addr: fmt.Sprintf("%s%d/24", subnet, last),
+		Spec: &swarm.NetworkSpec{
+			Annotations:         swarm.Annotations{Name: name, Labels: map[string]string{"mine": "yes"}},
+			DriverConfiguration: &swarm.Driver{Name: "overlay", Options: map[string]string{"com.docker.network.driver.mtu": "1400"}},
+		},
+	}
 }
 
 func networksOnEngine(t *testing.T, h *harness) {
 	e, api := h.docker(t), h.engine.Client()
-	front, back := clusterNetwork("front", "10.99.1.0/24"), clusterNetwork("back", "10.99.2.0/24")
-	front.Gateway, back.Spec.Internal, back.Aliases = "10.99.1.1", true, []string{"db"}
+	front, back := clusterNetwork("front", 1, 77), clusterNetwork("back", 2, 78)
+	back.Spec.Internal = true
 	server := h.task(&swarm.ContainerSpec{})
 	server.ServiceName, server.Networks = "server", []executor.Network{front, back}
-	server.Networks[0].Addr = "10.99.1.77/24"
 	c := run(t, e, server)
 	shown, err := api.ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	attached := shown.Container.NetworkSettings.Networks
-	if len(attached) != 2 || attached["front"] == nil || attached["back"] == nil || attached["front"].IPAddress.String() != "10.99.1.77" {
+	if len(attached) != 2 || attached["front"] == nil || attached["back"] == nil || attached["front"].IPAddress.String() != "10.99.1.77" ||
+		attached["front"].MacAddress.String() != "02:42:0a:63:01:4d" {
 		t.Fatalf("the container is on %+v", attached)
 	}
 	net, err := api.NetworkInspect(t.Context(), "back", client.NetworkInspectOptions{})
@@ -144,30 +155,15 @@ func networksOnEngine(t *testing.T, h *harness) {
 		t.Fatal(err)
 	}
 	n := net.Network
-	if n.Driver != "bridge" || !n.Internal || n.Labels[docker.LabelNetworkID] != back.ID.String() || n.Labels["mine"] != "yes" ||
-		len(n.IPAM.Config) != 1 || n.IPAM.Config[0].Subnet.String() != back.Subnet || n.Options["com.docker.network.driver.mtu"] != "1400" || len(n.Options) != 1 {
+	if n.Driver != "skep" || n.Scope != "local" || !n.Internal || n.Labels[docker.LabelNetworkID] != back.ID.String() || n.Labels["mine"] != "yes" ||
+		n.IPAM.Driver != "null" || n.Options["com.docker.network.driver.mtu"] != "1400" {
 		t.Errorf("the network is %+v", n)
 	}
-
-	second := h.task(&swarm.ContainerSpec{})
-	second.ServiceName, second.Networks, second.Slot = "server", server.Networks[:1], 2
-	second.Networks = []executor.Network{front}
-	run(t, e, second)
-	asking := h.task(&swarm.ContainerSpec{Args: []string{"-look-up=server,tasks.server,db," + server.Name()}})
-	back.Aliases = nil
-	asking.ServiceName, asking.Networks = "asking", []executor.Network{front, back}
-	want := "server 2 <nil>\ntasks.server 2 <nil>\ndb 1 <nil>\n" + server.Name() + " 1 <nil>\n"
-	if got := said(t, e, asking); got != want {
-		t.Errorf("names:\n%swant:\n%s", got, want)
-	}
-
 	if err := e.PruneNetworks(t.Context(), []model.ID{front.ID}); !errors.Is(err, executor.ErrBusy) {
 		t.Fatal("back still has a container:", err)
 	}
-	for _, task := range []*executor.Task{server, second, asking} {
-		if err := e.Remove(t.Context(), task.ID); err != nil {
-			t.Fatal(err)
-		}
+	if err := e.Remove(t.Context(), server.ID); err != nil {
+		t.Fatal(err)
 	}
 	// The engine lets a removed container's endpoints go a little later; until then the network is busy.
 	gone := time.Now().Add(20 * time.Second)
@@ -191,13 +187,118 @@ func networksOnEngine(t *testing.T, h *harness) {
 	run(t, e, server) // back is made anew
 }
 
+// ownResolver: a task on an overlay asks the node's name server, one that brings the file asks its own.
+func ownResolver(t *testing.T, h *harness) {
+	e := h.docker(t)
+	show := []string{"-show=/etc/resolv.conf"}
+	task := h.task(&swarm.ContainerSpec{Args: show, DNSConfig: &swarm.DNSConfig{Search: []string{"example.org"}}})
+	task.Networks = []executor.Network{clusterNetwork("resolved", 4, 5)}
+	want := fmt.Sprintf("/etc/resolv.conf -rw-r--r-- 0:0 %q true\n", "nameserver 10.99.4.1\nsearch example.org\noptions ndots:0\n")
+	if got := said(t, e, task); got != want {
+		t.Errorf("in the container:\n%swant:\n%s", got, want)
+	}
+	id := model.ID(env.Real().NewID()).String()
+	brings := h.task(&swarm.ContainerSpec{Args: show, Configs: []*swarm.ConfigReference{
+		{ConfigID: id, ConfigName: "c", File: &swarm.ConfigReferenceFileTarget{Name: "/etc/resolv.conf", Mode: 0o444}},
+	}})
+	brings.Configs, brings.Networks = map[string][]byte{id: []byte("mine")}, []executor.Network{clusterNetwork("resolved-too", 5, 5)}
+	if got := said(t, e, brings); !strings.Contains(got, `"mine"`) {
+		t.Errorf("a task that brings the file sees\n%s", got)
+	}
+}
+
+// notReady: a container whose networks do not work yet is not told as running, by nothing.
+func notReady(t *testing.T, h *harness) {
+	e := h.docker(t)
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{clusterNetwork("late", 6, 5)}
+	asked, answer := make(chan struct{}), make(chan error)
+	h.plane.awaits(task.ID, func(ctx context.Context) error {
+		close(asked)
+		select {
+		case err := <-answer:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ready, told, ended := make(chan struct{}), make(chan executor.Container, 10), make(chan error, 1)
+	go func() { ended <- e.Watch(ctx, func() { close(ready) }, func(c executor.Container) { told <- c }) }()
+	<-ready
+	started := make(chan error, 1)
+	t.Cleanup(func() { _ = e.Remove(context.Background(), task.ID) })
+	if _, err := e.Prepare(ctx, task); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c, err := e.Start(ctx, task)
+		if err == nil && c.Phase != executor.Running {
+			err = fmt.Errorf("start tells %+v", c)
+		}
+		started <- err
+	}()
+	<-asked
+	list, err := e.List(ctx)
+	if err != nil || len(list) != 1 || list[0].Phase != executor.Created {
+		t.Errorf("while its networks are waited for list tells %+v, %v", list, err)
+	}
+	answer <- nil
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+	if err := e.Stop(ctx, task.ID); err != nil {
+		t.Error(err)
+	}
+	for {
+		c := <-told
+		if c.Phase == executor.Running {
+			t.Errorf("watch told of a running container whose start had not: %+v", c)
+		}
+		if c.Phase == executor.Exited {
+			break
+		}
+	}
+	cancel()
+	<-ended
+}
+
+// ingressPorts: where the way out is the ingress network, ports are the data plane's, and told as such.
+func ingressPorts(t *testing.T, h *harness) {
+	ingress := clusterNetwork("ingress-here", 7, 5)
+	ingress.Spec.Ingress = true
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{ingress}
+	task.Ports = []swarm.PortConfig{{TargetPort: 80, PublishedPort: 8080, PublishMode: swarm.PortConfigPublishModeHost}}
+	c := run(t, h.docker(t), task)
+	want := []swarm.PortConfig{{Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: swarm.PortConfigPublishModeHost}}
+	if !slices.Equal(c.Ports, want) {
+		t.Errorf("its ports are told as %+v", c.Ports)
+	}
+}
+
+// noOverlays: a node whose kernel cannot do it rejects what needs it, with the reason, and runs everything else.
+func noOverlays(t *testing.T, h *harness) {
+	h.plane = nil
+	e := h.docker(t)
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{clusterNetwork("impossible", 8, 5)}
+	_, err := e.Prepare(t.Context(), task)
+	if err == nil || err.Error() != "network impossible: there are no overlay networks on this node" {
+		t.Errorf("prepare: %v", err)
+	}
+	task.Networks = nil
+	run(t, e, task)
+}
+
 func foreignNetwork(t *testing.T, h *harness) {
 	e := h.docker(t)
 	if _, err := h.engine.Client().NetworkCreate(t.Context(), "foreign", client.NetworkCreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	task := h.task(&swarm.ContainerSpec{})
-	task.Networks = []executor.Network{clusterNetwork("foreign", "")}
+	task.Networks = []executor.Network{clusterNetwork("foreign", 3, 5)}
 	if _, err := e.Prepare(t.Context(), task); err == nil || !strings.Contains(err.Error(), "not the cluster's") || errors.Is(err, executor.ErrUnavailable) {
 		t.Errorf("prepare: %v", err)
 	}
@@ -205,43 +306,27 @@ func foreignNetwork(t *testing.T, h *harness) {
 	run(t, e, task)
 }
 
-// networksMadeAnew: a stack is removed and deployed again while its last task has not ended. Network and subnet are
-// free for the cluster, but not yet on the engine.
+// networksMadeAnew: a stack is removed and deployed again while its last task has not ended. The name is free for the
+// cluster, but not yet on the engine.
 func networksMadeAnew(t *testing.T, h *harness) {
 	e := h.docker(t)
-	old := clusterNetwork("anew", "10.99.8.0/24")
-	last := h.task(&swarm.ContainerSpec{})
-	last.Networks = []executor.Network{old}
+	last, next := h.task(&swarm.ContainerSpec{}), h.task(&swarm.ContainerSpec{})
+	last.Networks = []executor.Network{clusterNetwork("anew", 9, 5)}
 	run(t, e, last)
-	sameName, sameSubnet := h.task(&swarm.ContainerSpec{}), h.task(&swarm.ContainerSpec{})
-	sameName.Networks = []executor.Network{clusterNetwork("anew", "10.99.9.0/24")}
-	sameSubnet.Networks = []executor.Network{clusterNetwork("anew-other", "10.99.8.0/24")}
-	for _, task := range []*executor.Task{sameName, sameSubnet} {
-		if _, err := e.Prepare(t.Context(), task); !errors.Is(err, executor.ErrBusy) {
-			t.Errorf("prepare while the earlier network is in use: %v", err)
-		}
+	next.Networks = []executor.Network{clusterNetwork("anew", 10, 5)}
+	if _, err := e.Prepare(t.Context(), next); !errors.Is(err, executor.ErrBusy) {
+		t.Errorf("prepare while the earlier network is in use: %v", err)
 	}
 	if err := e.Remove(t.Context(), last.ID); err != nil {
 		t.Fatal(err)
 	}
-	run(t, e, sameName)
-	run(t, e, sameSubnet)
-	if _, err := h.engine.Client().NetworkCreate(t.Context(), "somebody's", client.NetworkCreateOptions{
-		IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.MustParsePrefix("10.99.10.0/24")}}},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	never := h.task(&swarm.ContainerSpec{})
-	never.Networks = []executor.Network{clusterNetwork("anew-never", "10.99.10.0/24")}
-	if _, err := e.Prepare(t.Context(), never); err == nil || errors.Is(err, executor.ErrBusy) || errors.Is(err, executor.ErrUnavailable) {
-		t.Errorf("prepare with a subnet that somebody else has: %v", err)
-	}
+	run(t, e, next)
 }
 
 // halfConnected: the process ended between the creation of a container and its connection to the second network.
 func halfConnected(t *testing.T, h *harness) {
 	e := h.docker(t)
-	a, b := clusterNetwork("half-a", ""), clusterNetwork("half-b", "")
+	a, b := clusterNetwork("half-a", 11, 5), clusterNetwork("half-b", 12, 5)
 	task := h.task(&swarm.ContainerSpec{})
 	task.Networks = []executor.Network{a}
 	t.Cleanup(func() {

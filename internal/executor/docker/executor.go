@@ -23,6 +23,8 @@ type Options struct {
 	// Source says what to bind when a path was asked for: the place for socketmount's Rewriter.Path, which gives
 	// containers skep's socket for Docker's. Nil changes nothing.
 	Source func(path string) string
+	// Plane is the node's data plane. Nil: there is none, and tasks on overlay networks are rejected.
+	Plane DataPlane
 }
 
 // Executor implements [executor.Executor]. Close it when done.
@@ -33,7 +35,9 @@ type Executor struct {
 	clock    env.Clock
 	source   func(string) string
 	files    files
+	plane    DataPlane
 	networks networks
+	starting starting
 	pulls    *pulls
 	known    known
 	prepared prepared
@@ -54,11 +58,17 @@ func New(o Options) (*Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: %w", o.Host, err)
 	}
+	plane := o.Plane
+	if plane == nil {
+		plane = noPlane{}
+	}
 	return &Executor{
 		api: api, host: o.Host, node: o.NodeID, clock: o.Env.Clock,
 		source:   o.Source,
 		files:    files{dir: o.Files},
-		networks: networks{api: api, clock: o.Env.Clock},
+		plane:    plane,
+		networks: networks{api: api, plane: plane},
+		starting: starting{tasks: map[model.ID]int{}},
 		pulls:    newPulls(api, o.Env.Clock),
 		known:    known{tasks: map[model.ID]*executor.Container{}, oom: map[string]bool{}},
 		prepared: prepared{ids: map[string]bool{}},

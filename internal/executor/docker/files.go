@@ -25,8 +25,12 @@ type files struct {
 // write makes a task's files. One that is there already stays: a container may have it mounted.
 func (f *files) write(t *executor.Task, uid, gid int) ([]translate.File, error) {
 	wanted, err := wantedFiles(t)
-	if err != nil || len(wanted) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	wanted = append(wanted, resolver(t)...)
+	if len(wanted) == 0 {
+		return nil, nil
 	}
 	if err := f.prepare(); err != nil {
 		return nil, err

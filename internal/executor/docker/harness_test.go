@@ -49,6 +49,7 @@ func startEngine(t *testing.T) *engine.Engine {
 // harness is one node on the engine; several may share it, as each looks after its own tasks.
 type harness struct {
 	engine *engine.Engine
+	plane  *plane // nil: the node has no overlay networks
 	node   model.ID
 	files  string
 	source func(string) string
@@ -73,7 +74,11 @@ func (h *harness) Executor(t *testing.T) executor.Executor { return h.docker(t) 
 
 func (h *harness) docker(t *testing.T) *docker.Executor {
 	t.Helper()
-	e, err := docker.New(docker.Options{Host: h.engine.Host(), NodeID: h.node, Files: h.files, Env: env.Real(), Source: h.source})
+	o := docker.Options{Host: h.engine.Host(), NodeID: h.node, Files: h.files, Env: env.Real(), Source: h.source}
+	if h.plane != nil {
+		o.Plane = h.plane
+	}
+	e, err := docker.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ func (e *Executor) inspect(ctx context.Context, id string) (executor.Container, 
 	if err != nil {
 		return executor.Container{}, container.InspectResponse{}, err
 	}
+	c.Ports = append(c.Ports, e.plane.HostPorts(c.TaskID)...)
 	e.known.put(c)
 	return c, answer.Container, nil
 }

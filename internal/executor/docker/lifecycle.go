@@ -30,6 +30,9 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 			return c, err
 		}
 	}
+	if onOverlay(t) {
+		defer e.starting.begin(t.ID)()
+	}
 	if _, err := e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{}); err != nil {
 		e.known.forget(t.ID, c.ID) // how far it came is the engine's to tell
 		e.networks.forget()        // one of them may have been removed by hand: the engine notices at the start only
@@ -39,6 +42,11 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 			}
 		}
 		return executor.Container{}, verdict(what, called(err))
+	}
+	if onOverlay(t) {
+		if err := e.awaitNetworks(ctx, t); err != nil {
+			return executor.Container{}, verdict(what, err)
+		}
 	}
 	return e.started(ctx, t.ID, c.ID)
 }

@@ -16,7 +16,13 @@ const listAtOnce = 8
 
 // List implements [executor.Executor].
 func (e *Executor) List(ctx context.Context) ([]executor.Container, error) {
-	return e.list(ctx, e.ours())
+	found, err := e.list(ctx, e.ours())
+	for i, c := range found {
+		if c.Phase == executor.Running && e.starting.has(c.TaskID) {
+			found[i].Phase = executor.Created // its start tells, once its networks work
+		}
+	}
+	return found, err
 }
 
 // ours filters the containers of this node's tasks.

@@ -5,38 +5,35 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"strings"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/executor"
+	clusternet "github.com/skep-org/skep/internal/network"
 )
 
-// createOptions says how a cluster network is made on one engine.
-func createOptions(net executor.Network) (client.NetworkCreateOptions, error) {
+// createOptions says how a cluster network is made on one engine. An overlay is the data plane's, through its plugin, and
+// so are its addresses: the engine is told each endpoint's. driver is the plugin's name.
+func createOptions(net executor.Network, driver string) (client.NetworkCreateOptions, error) {
 	spec := cmp.Or(net.Spec, &swarm.NetworkSpec{})
 	o := client.NetworkCreateOptions{
-		Driver: "bridge", Internal: spec.Internal, Attachable: spec.Attachable,
+		Driver: driver, Internal: spec.Internal, Attachable: spec.Attachable,
 		Labels: map[string]string{}, Options: map[string]string{},
 	}
 	maps.Copy(o.Labels, spec.Labels)
 	o.Labels[LabelNetworkID] = net.ID.String()
+	if d := spec.DriverConfiguration; d != nil {
+		maps.Copy(o.Options, d.Options)
+	}
+	if net.Overlay() {
+		o.Options[clusternet.OptionNetwork] = net.ID.String()
+		o.IPAM = &network.IPAM{Driver: "null"}
+		return o, nil
+	}
+	o.Driver = spec.DriverConfiguration.Name
 	if spec.IPv6Enabled {
 		o.EnableIPv6 = &spec.IPv6Enabled
-	}
-	if d := spec.DriverConfiguration; d != nil {
-		overlay := d.Name == "" || d.Name == "overlay"
-		if !overlay {
-			o.Driver = d.Name
-		}
-		for k, v := range d.Options {
-			// What tells how to reach other nodes has no meaning on a network of one.
-			if overlay && (k == "encrypted" || strings.HasPrefix(k, "com.docker.network.driver.overlay.")) {
-				continue
-			}
-			o.Options[k] = v
-		}
 	}
 	if spec.ConfigFrom != nil {
 		o.ConfigFrom = spec.ConfigFrom.Network // a network of the engine's that holds the addresses too

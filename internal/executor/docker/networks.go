@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
-	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
 )
@@ -18,10 +15,10 @@ import (
 // LabelNetworkID marks the engine's networks that stand for a cluster network, and says for which.
 const LabelNetworkID = "skep.network.id"
 
-// networks realises cluster networks on this engine, an overlay as a local bridge.
+// networks realises cluster networks on this engine.
 type networks struct {
 	api   *client.Client
-	clock env.Clock
+	plane DataPlane
 
 	mu   sync.Mutex // one network is made or removed at a time
 	made map[model.ID]bool
@@ -34,6 +31,11 @@ func (n *networks) ensure(ctx context.Context, all []executor.Network) error {
 	for _, net := range all {
 		if net.ID.IsZero() || n.made[net.ID] {
 			continue
+		}
+		if net.Overlay() {
+			if err := n.plane.Usable(); err != nil {
+				return failed("network "+net.Name, err)
+			}
 		}
 		if err := n.make(ctx, net); err != nil {
 			return failed("network "+net.Name, err)
@@ -57,61 +59,15 @@ func (n *networks) make(ctx context.Context, net executor.Network) error {
 	if there, err := n.there(ctx, net); there || err != nil {
 		return err
 	}
-	options, err := createOptions(net)
+	options, err := createOptions(net, n.plane.Driver())
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		_, err = n.api.NetworkCreate(ctx, net.Name, options)
-		if !cerrdefs.IsPermissionDenied(err) || options.IPAM == nil || !strings.Contains(err.Error(), "overlap") {
-			return called(err)
-		}
-		if err := n.overlap(ctx, options, called(err)); err != nil {
-			return err
-		}
-		if try == overlapTries {
-			return called(err)
-		}
-		if err := n.pause(ctx); err != nil {
-			return err
-		}
+	if err := n.takeSettings(ctx, &options); err != nil {
+		return err
 	}
-}
-
-// A network that is being removed is not listed any more a moment before its subnet is free.
-const (
-	overlapTries = 10
-	overlapPause = 100 * time.Millisecond
-)
-
-func (n *networks) pause(ctx context.Context) error {
-	timer, stop := n.clock.NewTimer(overlapPause)
-	defer stop()
-	select {
-	case <-timer:
-		return nil
-	case <-ctx.Done():
-		return called(ctx.Err())
-	}
-}
-
-// overlap is for a subnet that is in use on the engine. When it is an earlier cluster network that has it, which goes
-// once its last task has ended, the caller has to wait.
-func (n *networks) overlap(ctx context.Context, wanted client.NetworkCreateOptions, refused error) error {
-	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", LabelNetworkID)})
-	if err != nil {
-		return called(err)
-	}
-	for _, other := range list.Items {
-		for _, has := range other.IPAM.Config {
-			for _, wants := range wanted.IPAM.Config {
-				if has.Subnet.Overlaps(wants.Subnet) {
-					return fmt.Errorf("%w for the earlier network %s to go: %w", executor.ErrBusy, other.Name, refused)
-				}
-			}
-		}
-	}
-	return nil
+	_, err = n.api.NetworkCreate(ctx, net.Name, options)
+	return called(err)
 }
 
 // there reports whether the network exists. Another one of its name is in the way, unless it is left over from an
@@ -124,7 +80,7 @@ func (n *networks) there(ctx context.Context, net executor.Network) (bool, error
 	for _, other := range list.Items { // the filter finds parts of names too
 		switch label := other.Labels[LabelNetworkID]; {
 		case other.Name != net.Name:
-		case label == net.ID.String():
+		case label == net.ID.String() && (!net.Overlay() || other.Driver == n.plane.Driver()):
 			return true, nil
 		case label == "":
 			return false, fmt.Errorf("the node's engine has a network of this name that is not the cluster's: remove it there (docker network rm %s) or rename one of the two", net.Name)

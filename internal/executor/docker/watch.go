@@ -77,6 +77,9 @@ func (e *Executor) handle(ctx context.Context, m events.Message, f func(executor
 	default:
 		return nil
 	}
+	if c.Phase == executor.Running && e.starting.has(task) {
+		return nil // its start tells, once its networks work
+	}
 	f(c)
 	return nil
 }

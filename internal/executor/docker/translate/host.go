@@ -18,6 +18,9 @@ func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, err
 	if err != nil {
 		return nil, err
 	}
+	if onIngress(t) {
+		bindings = nil // the data plane's matter
+	}
 	resources, err := resources(t.Spec.Resources)
 	if err != nil {
 		return nil, err

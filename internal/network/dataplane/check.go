@@ -1,0 +1,130 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/skep-org/skep/internal/network"
+)
+
+// repairs is the remedy of what the plane sees to by itself.
+const repairs = "skep repairs this by itself within seconds; if it stays, its log on this node says why"
+
+// Check compares what is desired with the kernel, the engine and the name servers, and tells what differs. It repairs
+// nothing.
+func (p *Plane) Check(ctx context.Context) ([]network.Finding, error) {
+	var found []network.Finding
+	var drifts []network.Drift
+	var failed error
+	err := p.do(ctx, func(ctx context.Context) {
+		p.mu.Lock()
+		want := p.last
+		p.mu.Unlock()
+		if want != nil {
+			drifts, failed = p.cfg.Kernel.Audit(ctx, want)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("the kernel does not tell what it holds of the networks: %w", failed)
+	}
+	for _, d := range drifts {
+		found = append(found, network.Finding{Area: network.AreaKernel, Object: d.Where, Wrong: d.What + " is " + wrong(d.How), Remedy: repairs})
+	}
+	found = append(found, p.checkDesired()...)
+	found = append(found, p.checkNames()...)
+	engine, err := p.checkEngine(ctx)
+	return append(found, engine...), err
+}
+
+func wrong(h network.How) string {
+	switch h {
+	case network.Missing:
+		return "missing"
+	case network.Extra:
+		return "there and should not be"
+	}
+	return "not as it should be"
+}
+
+// checkDesired finds containers on networks that the managers do not tell of.
+func (p *Plane) checkDesired() (found []network.Finding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken != nil {
+		found = append(found, network.Finding{Area: network.AreaKernel, Object: "this node", Wrong: p.broken.Error(), Remedy: repairs})
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.places)) {
+		one := p.places[id]
+		n := p.fabric.Networks[one.Network]
+		switch {
+		case one.Sandbox == "":
+		case n == nil:
+			found = append(found, network.Finding{
+				Area: network.AreaDesired, Object: "container of " + one.Owner.String(), Wrong: "the managers told this node nothing of its network " + one.Network.String(),
+				Remedy: "look whether the node reaches a manager (docker info), and whether the network still exists",
+			})
+		case n.Endpoints[one.Owner] == nil:
+			found = append(found, network.Finding{
+				Area: network.AreaDesired, Object: fmt.Sprintf("container of %s on network %s", one.Owner, n.Name), Wrong: "the managers do not count with it",
+				Remedy: "if it stays so, end the container: its address may be given to another",
+			})
+		}
+	}
+	return found
+}
+
+// checkNames finds networks whose names nobody answers.
+func (p *Plane) checkNames() (found []network.Finding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.fabric.Networks {
+		if !n.Ingress && n.Gateway.IsValid() && !p.names[n.ID] {
+			found = append(found, network.Finding{
+				Area: network.AreaNames, Object: "network " + n.Name, Wrong: "no name server answers at " + n.Gateway.String(), Remedy: repairs,
+			})
+		}
+	}
+	slices.SortFunc(found, func(a, b network.Finding) int {
+		if a.Object < b.Object {
+			return -1
+		}
+		return 1
+	})
+	return found
+}
+
+// checkEngine finds places that only one of engine and plane knows.
+func (p *Plane) checkEngine(ctx context.Context) (found []network.Finding, err error) {
+	realms, err := p.cfg.Engine.Realms(ctx, func(string) bool { return false })
+	if err != nil {
+		return nil, fmt.Errorf("ask the engine for its networks: %w", err)
+	}
+	seen := map[string]bool{}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range realms {
+		for _, one := range r.Places {
+			seen[one.Endpoint] = true
+			if p.places[one.Endpoint] == nil {
+				found = append(found, network.Finding{
+					Area: network.AreaEngine, Object: "endpoint " + short(one.Endpoint), Wrong: "the engine has it on network " + r.Of.String() + ", and this node knows nothing of it", Remedy: repairs,
+				})
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.places)) {
+		if !seen[id] && p.places[id].Sandbox != "" {
+			found = append(found, network.Finding{
+				Area: network.AreaEngine, Object: "endpoint " + short(id), Wrong: "the engine does not have it any more", Remedy: repairs,
+			})
+		}
+	}
+	return found, nil
+}
+
+func short(id string) string { return id[:min(12, len(id))] }
