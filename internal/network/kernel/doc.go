@@ -11,7 +11,15 @@
 //     [Kernel.Purge] alone takes all away.
 //   - A container's interface is never taken away behind the engine's back: only [Kernel.Detach] removes one that is in a
 //     container, and a network's namespace stays while one is connected to it.
+//   - What fails in one network or container keeps nothing else from being done; what is there afterwards is read anew.
 //   - Rules are changed in one transaction per balancer: no connection meets half of one.
+//
+// The ingress network has no bridge. Each of its containers has a link of its own in the host's namespace and a route to
+// it, and the one interface to other nodes is routed to as well: an engine has bridges pass balanced packets through the
+// firewall and on from port to port, past all that keeps ports apart.
+//
+// The directory of namespaces must be in the mount namespace of the host: in one of the daemon's own, as some settings of
+// a service manager give it, bindings end with the daemon, and networks with them.
 //
 // Callers may not call [Kernel.Sync] before they know both what the managers want and which containers run: what is not
 // in the plan goes. They may not assume that a container's rules are there before [Kernel.Programmed] says so.

@@ -17,16 +17,20 @@ func (k *Kernel) hostOps(ops []network.Op) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, op := range ops {
 		if ruled := k.hostRule(r, op); ruled {
 			continue
 		}
 		if err := k.hostOp(op); err != nil {
-			return fmt.Errorf("%s: %w", op, err)
+			errs = append(errs, fmt.Errorf("%s: %w", op, err))
 		}
 	}
 	if err := r.commit(); err != nil {
-		return fmt.Errorf("the host's table of rules: %w", err)
+		errs = append(errs, fmt.Errorf("the host's table of rules: %w", err))
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
 	for _, op := range ops {
 		if op.Kind == network.KindTable && op.Host.Ingress != nil {

@@ -110,12 +110,7 @@ type place struct {
 	box     string
 }
 
-func placeOf(op network.Op) place {
-	if op.Ingress {
-		return place{}
-	}
-	return place{network: op.Network}
-}
+func placeOf(op network.Op) place { return place{network: op.Network, box: op.Box} }
 
 // tally is how it went.
 type tally struct {

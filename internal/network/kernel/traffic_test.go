@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,3 +171,5 @@ func way(to, via netip.Addr) *netlink.Route {
 }
 
 func netipPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
