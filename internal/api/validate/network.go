@@ -67,7 +67,7 @@ func overlay(req *network.CreateRequest) error {
 	_, encrypted := req.Options["encrypted"]
 	switch {
 	case encrypted:
-		return httperr.NotImplemented("encrypted networks are not supported by this version of skep: network %s needs another way to keep its traffic from others, or leave --opt encrypted out", req.Name)
+		return httperr.NotImplemented("encrypted networks are not supported by this version of skep: leave --opt encrypted out, or keep the traffic between nodes from others in another way")
 	case req.EnableIPv6 != nil && *req.EnableIPv6:
 		return httperr.NotImplemented("IPv6 is not supported by this version of skep on networks of the cluster: leave --ipv6 out")
 	case req.ConfigFrom != nil && req.ConfigFrom.Network != "":
@@ -94,8 +94,9 @@ func overlay(req *network.CreateRequest) error {
 }
 
 const (
-	narrowest      = 30        // the smallest subnet with a gateway and a container
-	minMTU, maxMTU = 68, 65535 // IPv4's own bounds
+	narrowest = 30 // the smallest subnet with a gateway and a container
+	// The bounds of IPv4, and room for the way between nodes.
+	minMTU, maxMTU = 68 + clusternet.Overhead, 65535
 )
 
 func mtu(options map[string]string) error {
