@@ -8,6 +8,7 @@
 // Invariants:
 //   - A Fabric is immutable: [Fabric.Apply] makes the next one and shares with it what did not change, so that whoever
 //     compares two of them need only look at what is not the same pointer.
+//   - So is a Desired, and [Replan] shares with the one before in the same way. [Diff] of the same two is the same list.
 //   - An endpoint that does not serve is reachable at its address and is never balanced to or told as an answer.
 //   - Link addresses follow from IP addresses ([MAC]), names of links from their endpoint ([LinkName]): two nodes never
 //     have to agree on more than the managers say.

@@ -95,6 +95,12 @@ func TestMesh(t *testing.T) {
 		require.NoError(t, err)
 		w.serve(a, "ingress", true)
 		w.serve(b, "ingress", false)
+		w.sync()
+		name, _, err := say(c, patience)
+		require.NoError(t, err, "a connection that was open before goes on")
+		require.Equal(t, "b", name)
+		names, _ = reach(t, w.client, "192.0.2.3:8080", 2)
+		require.Equal(t, map[string]int{"a": 4}, names)
 		w.change(func(f *network.Fabric) {
 			n := f.Nodes[w.nodes[1].id]
 			n.Down = true
