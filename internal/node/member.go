@@ -40,6 +40,7 @@ type member struct {
 	server   *remote.Server
 	agent    *agent.Agent
 	porter   *logs.Porter
+	respond  *respondent
 	executor *docker.Executor
 	overlays *overlays
 
@@ -78,11 +79,11 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	if err != nil {
 		return nil, err
 	}
-	m.porter = m.newPorter()
+	m.porter, m.respond = m.newPorter(), m.newRespondent()
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
-		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Fabric: o.fabric(),
+		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Question: m.respond.ask, Fabric: o.fabric(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())
@@ -115,6 +116,7 @@ func (m *member) start() error {
 	g.Go(func() error { return m.manage(ctx) })
 	g.Go(func() error { return m.keepNetworks(ctx) })
 	g.Go(func() error { return m.porter.Run(ctx) })
+	g.Go(func() error { return m.respond.run(ctx) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()
