@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/sbin:/sbin"
 
-stack=hello
+hello=hello shop=shop
 
 # Hosts have namespaces, mounts and engines of their own: that needs root.
 if [ "$(id -u)" -ne 0 ]; then
@@ -13,7 +13,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 # What the caller's shell says about Docker is about another engine, and no proxy leads to the hosts.
 unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_API_VERSION http_proxy HTTP_PROXY all_proxy ALL_PROXY
-unset HELLO_PORT # the page is asked for at the port that the stack has by itself
+unset HELLO_PORT SHOP_PORT # pages are asked for at the ports that the stacks have by themselves
 
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
@@ -61,16 +61,22 @@ repair() {
   wait_for 20 cluster_answers
 }
 
-# converged: every service of the stack runs as many tasks as it wants.
+# converged STACK: every service of the stack runs as many tasks as it wants.
 converged() {
   local replicas
-  replicas=$(docker stack services "$stack" --format '{{.Replicas}}') || return 1
+  replicas=$(docker stack services "$1" --format '{{.Replicas}}') || return 1
   [ -n "$replicas" ] && awk -F '[/ ]' '$1 != $2 {behind = 1} END {exit behind}' <<<"$replicas"
 }
-page() { lab client -- curl --silent --fail --max-time 2 http://w1:8080/ >/dev/null; }
+page() { lab client -- curl --silent --fail --max-time 2 "$1" >/dev/null; }
+
+# deploy STACK: from its file, and until it runs. Newer docker commands say on every deployment that a default is going to change.
+deploy() {
+  show docker stack deploy --resolve-image never --compose-file "examples/$1/stack.yml" "$1" 2> >(grep -v -e --detach >&2)
+  wait_for 60 converged "$1" || { docker stack ps --no-trunc "$1" >&2; fail "the stack $1 does not run; the last column above says why"; }
+}
 
 up() {
-  local leader other
+  local leader other host
   say "Five hosts, each with its own network, Docker Engine and skep"
   if repair 2>/dev/null; then
     echo "They are here already."
@@ -84,35 +90,39 @@ up() {
   show docker node ls
 
   say "A stack: a web server on every node, and four clients that call it by name"
-  # Newer docker commands say on every deployment that a default is going to change.
-  show docker stack deploy --resolve-image never --compose-file examples/hello/stack.yml $stack 2> >(grep -v -e --detach >&2)
-  wait_for 60 converged || { docker stack ps --no-trunc $stack >&2; fail "the stack does not run; the last column above says why"; }
+  deploy $hello
   show docker service ls
-  show docker service ps --filter desired-state=running ${stack}_web ${stack}_caller
+  show docker service ps --filter desired-state=running ${hello}_web ${hello}_caller
 
   say "The page, as a machine outside the cluster gets it from a worker"
   # The task runs before its server listens.
-  wait_for 10 page || fail "nothing answers at http://w1:8080/"
+  wait_for 10 page http://w1:8080/ || fail "nothing answers at http://w1:8080/"
   show bin/skep lab --dir .demo client -- curl --silent http://w1:8080/
+
+  say "A stack of three services on two networks that span the nodes: a published front, an api, and a store that only the api reaches"
+  deploy $shop
+  show docker stack services $shop
+  echo
+  echo "Each node answers on the published port, whether or not a front runs there; a line for each service that had a part:"
+  for host in m1 m2 m3 w1 w2; do
+    wait_for 10 page "http://$host:8090/" || fail "nothing answers at http://$host:8090/"
+    show bin/skep lab --dir .demo client -- curl --silent "http://$host:8090/"
+  done
 
   leader=$(docker node ls --format '{{.Hostname}} {{.ManagerStatus}}' | awk '$2 == "Leader" {print $1}')
   for other in m1 m2 m3; do [ "$other" = "$leader" ] || break; done
   say "Try next, after pasting the last line"
-  try "docker service scale ${stack}_caller=10" "more tasks, spread over the nodes"
-  try "docker service update --env-add COLOUR=blue ${stack}_web" "one node after the other"
-  try "docker service logs --follow --tail 1 ${stack}_caller"
+  try "docker service scale ${hello}_caller=10" "more tasks, spread over the nodes"
+  try "docker service update --env-add COLOUR=blue ${hello}_web" "one node after the other"
+  try "docker service update --force ${shop}_api" "no request to port 8090 is lost"
+  try "docker service logs --follow --tail 1 ${hello}_caller"
   try "bin/skep lab --dir .demo kill $leader" "power loss of the leader ..."
   try "docker node ls" "... seen from $other, where the last line points docker to"
-  try "docker service ps ${stack}_caller" "its tasks run on other nodes"
+  try "docker service ps ${hello}_caller" "its tasks run on other nodes"
   try "bin/skep lab --dir .demo start $leader" "it comes back with the data it had"
   try "bin/skep lab --help" "what else can be broken"
   try "make demo-down"
-  cat <<END
-
-Networks do not span nodes yet, that is what the next release brings: until then a service's name is found by tasks
-on the same node only. So this stack has a web server on every node, and each client speaks to its own node's.
-
-END
+  echo
   if [ -n "${SUDO_USER:-}" ]; then printf 'The sockets are root'\''s: start a root shell with sudo -s first.\n\n'; fi
   echo "export DOCKER_HOST=$(socket "$other")"
 }
