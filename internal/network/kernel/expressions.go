@@ -12,6 +12,9 @@ import (
 // secondWord is the register behind the first word of register 1.
 const secondWord = unix.NFT_REG32_01
 
+// fourthWord is the last one of an interface's name in register 1.
+const fourthWord = unix.NFT_REG32_03
+
 // statusDNAT is the bit of a connection whose destination was changed.
 const statusDNAT = 1 << 5
 

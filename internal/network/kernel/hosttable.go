@@ -173,14 +173,27 @@ func (r *ruleConn) meshSources(is string, f frame, nodes *nftables.Set) {
 	r.rule(post, is, outgoing("", false), source(), within(f.subnet), masquerade())
 }
 
-// meshForward keeps containers apart: between them, and to them from outside, goes what the mesh sends there and nothing
-// else. From other nodes comes only what those have let through.
+// meshForward keeps containers apart: between them, to them from outside, and from them to containers on the engine's
+// own networks goes what is sent there by a published port and nothing else. From other nodes comes only what those have let through.
 func (r *ruleConn) meshForward(is string) {
 	c := r.base("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, -10)
 	r.rule(c, is, tracked(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED, true), accept())
 	r.rule(c, is, incoming(network.IngressLink, true), outgoing("", false), drop())
 	r.rule(c, is, incoming(network.IngressLink, true), outgoing(network.IngressLink, true), drop())
 	r.rule(c, is, outgoing("", true), incoming(network.IngressLink, false), balanced(false), drop())
+	for _, bridge := range engineBridges() {
+		r.rule(c, is, incoming("", true), bridge, balanced(false), drop())
+	}
+}
+
+// engineBridges compare the way out with the interfaces of an engine's own networks: docker0, docker_gwbridge, and br-
+// with twelve digits. The engine keeps its networks apart from each other, but the accept in its chain comes before that.
+func engineBridges() [][]expr.Any {
+	named := name(expr.MetaKeyOIFNAME, expr.CmpOpEq, "docker", false)
+	numbered := append(name(expr.MetaKeyOIFNAME, expr.CmpOpEq, "br-", false), // others call their way to the outside br-something
+		&expr.Bitwise{SourceRegister: fourthWord, DestRegister: 1, Len: 4, Mask: []byte{0, 0, 0xFF, 0}, Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)})
+	return [][]expr.Any{named, numbered}
 }
 
 // entryChain is the chain of one published port.

@@ -78,7 +78,7 @@ func (f frame) intact(comments map[string][]string) bool {
 	rules := map[string]int{chainGuard: 1}
 	if f.subnet.IsValid() {
 		rules = map[string]int{
-			chainGuard: 3, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 4,
+			chainGuard: 3, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 6,
 		}
 		if f.unmarked {
 			rules["postrouting"]++

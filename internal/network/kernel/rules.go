@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 
 	"github.com/google/nftables"
@@ -144,9 +145,11 @@ func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
 	if ports {
 		backends.DataType = addrAndPort()
 	}
+	// Each balancer begins with another backend: many that were just made would send their first connection to the same one.
+	first := rand.IntN(max(1, len(b.List)))
 	elements := make([]nftables.SetElement, len(b.List))
 	for i, at := range b.List {
-		elements[i] = nftables.SetElement{Key: native(uint32(i)), Val: at.Addr().AsSlice()}
+		elements[i] = nftables.SetElement{Key: native(uint32((i + first) % len(b.List))), Val: at.Addr().AsSlice()}
 		if ports {
 			elements[i].Val = append(elements[i].Val, byte(at.Port()>>8), byte(at.Port()), 0, 0)
 		}
