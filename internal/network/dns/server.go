@@ -72,8 +72,8 @@ func (s *Server) Set(z *Zones) {
 	close(old.changed)
 }
 
-// Serve answers what comes in on an overlay's sockets until ctx ends, and closes them. Several overlays are served
-// beside each other.
+// Serve answers what comes in on an overlay's sockets until ctx ends, and closes them: queries that wait then fail at
+// once. Several overlays are served beside each other.
 func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn, ln net.Listener) error {
 	udp, ok := pc.(packets)
 	if !ok {
@@ -82,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn,
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(serving, func() {
-		pc.Close()
+		_ = udp.SetReadDeadline(time.Unix(1, 0)) // the readers end; who waits for an answer still gets one
 		ln.Close()
 	})
 	defer stop()
@@ -100,6 +100,7 @@ func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn,
 	})
 	err := g.Wait()
 	slow.Wait()
+	pc.Close()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -110,4 +111,5 @@ func (s *Server) Serve(ctx context.Context, network model.ID, pc net.PacketConn,
 type packets interface {
 	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
+	SetReadDeadline(time.Time) error
 }

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // served is a server on the loopback: its overlay is 127.9.0.0/16, its gateway 127.9.0.1.
 type served struct {
 	*Server
+	end    func() // has it end; it is waited for by the test's end
 	addr   string
 	fabric *network.Fabric
 }
@@ -54,6 +55,7 @@ func serve(t testing.TB, o Options, services map[string]int) *served {
 	ln, err := net.Listen("tcp", s.addr)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
+	s.end = cancel
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, idOf(overlay), pc, ln) }()
 	t.Cleanup(func() {
@@ -218,6 +220,11 @@ func TestHolds(t *testing.T) {
 	held = ask()
 	s.Set(MakeZones(nil, s.fabric, nil))
 	require.Equal(t, dns.RcodeRefused, (<-held).Rcode, "it has gone")
+
+	s.Set(MakeZones(nil, s.fabric, []Asker{starting}))
+	held = ask()
+	s.end()
+	require.Equal(t, dns.RcodeServerFailure, (<-held).Rcode, "who waits need not wait for its own timeout")
 }
 
 // upstream is a name server on the loopback.
