@@ -1,9 +1,14 @@
 package kernel
 
 import (
+	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
+	"time"
 
+	"github.com/skep-org/skep/internal/network"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 )
@@ -58,5 +63,48 @@ func TestEngineNetworksAreApart(t *testing.T) {
 		require.NoError(t, err, "published by %s", bridge)
 		require.Equal(t, "db", who)
 		n.exec("iptables", "-t", "nat", "-F", "PREROUTING")
+	}
+}
+
+// TestForgedFromContainer: a container on a bridge of the engine's sends overlay packets that bear another node's address.
+// Hosts differ in whether they look at that themselves.
+func TestForgedFromContainer(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.nodes[0]
+	a := w.run(n, id(0), "red")
+	far := netip.MustParseAddr("192.0.2.77")
+	w.change(func(f *network.Fabric) { f.Nodes[id(77)] = network.Node{ID: id(77), Underlay: far} })
+	w.sync()
+	defer w.check()
+	liar := n.onBridge("docker0", "172.17.0.0/16")
+	liar.exec(t, "ip", "addr", "add", far.String()+"/32", "dev", "lo")
+	honest := w.namespace("member")
+	w.plug(honest, 77, far)
+	var pc net.PacketConn
+	require.NoError(t, a.do(func() (err error) {
+		pc, err = net.ListenPacket("udp4", ":9")
+		return err
+	}))
+	defer func() { _ = pc.Close() }()
+	arrives := func(from *space) bool {
+		t.Helper()
+		require.NoError(t, from.do(func() error {
+			c, err := net.DialUDP("udp4", &net.UDPAddr{IP: far.AsSlice()}, &net.UDPAddr{IP: n.underlay.AsSlice(), Port: 4789})
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			_, err = c.Write(forged(w.net("red").VNI, a.addrs["red"], netip.MustParseAddr("10.100.2.200")))
+			return err
+		}))
+		require.NoError(t, pc.SetReadDeadline(time.Now().Add(impatience)))
+		_, _, err := pc.ReadFrom(make([]byte, 64))
+		require.True(t, err == nil || errors.Is(err, os.ErrDeadlineExceeded), "%v", err)
+		return err == nil
+	}
+	for _, lax := range []string{"0", "2"} {
+		require.NoError(t, n.setSysctls([][2]string{{"net/ipv4/conf/all/rp_filter", lax}, {"net/ipv4/conf/docker0/rp_filter", lax}}))
+		require.False(t, arrives(liar), "rp_filter %s", lax)
+		require.True(t, arrives(honest), "from that node; else the packet is not well forged")
 	}
 }

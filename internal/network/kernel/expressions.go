@@ -15,6 +15,9 @@ const secondWord = unix.NFT_REG32_01
 // fourthWord is the last one of an interface's name in register 1.
 const fourthWord = unix.NFT_REG32_03
 
+// metaIncomingKind is the kind of the interface a packet came by, which no library has.
+const metaIncomingKind = expr.MetaKey(26)
+
 // statusDNAT is the bit of a connection whose destination was changed.
 const statusDNAT = 1 << 5
 

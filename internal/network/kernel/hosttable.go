@@ -77,6 +77,9 @@ func (r *ruleConn) hostBase(f frame) {
 	from := r.set(members())
 	raw := r.base(chainGuard, nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -310)
 	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), source(), among(from, false), drop())
+	for _, kind := range []string{"bridge", "veth"} {
+		r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), cameBy(kind), astray(), drop())
+	}
 	if !f.subnet.IsValid() {
 		return
 	}
@@ -86,6 +89,18 @@ func (r *ruleConn) hostBase(f frame) {
 	r.meshRefusals(is, r.set(closed()))
 	r.meshSources(is, f, r.set(clients()))
 	r.meshForward(is)
+}
+
+// cameBy says that a packet came by an interface of a kind. The kinds that containers are behind are looked at alone:
+// hosts that are reached by one interface and answer by another are as they should be.
+func cameBy(kind string) []expr.Any { return name(metaIncomingKind, expr.CmpOpEq, kind, true) }
+
+// astray says that a packet's source address is not where the packet came from: a container that bears a member's.
+func astray() []expr.Any {
+	return []expr.Any{
+		&expr.Fib{Register: 1, ResultOIF: true, FlagSADDR: true, FlagIIF: true},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
+	}
 }
 
 // incoming and outgoing compare an interface with one of the ingress network's; an empty name stands for all of these.
