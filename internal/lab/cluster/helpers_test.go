@@ -21,7 +21,12 @@ import (
 // settleLimit is for waits of which nothing is promised but that they end.
 const settleLimit = 45 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if how := os.Getenv(joinEnv); how != "" {
+		os.Exit(joinAhead(how, os.Stdout))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fixture is a lab in a test, which fails with the first step that does.
 type fixture struct {

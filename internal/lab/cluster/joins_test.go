@@ -164,6 +164,8 @@ func joinsRefused(f *fixture) {
 		f.refused("w2", c.says, "swarm", "join", "--token", c.token, c.address)
 		f.unjoined("w2")
 	}
+	f.t.Log("a clock that is far off")
+	f.clocksFarOff("w2", good)
 	f.unjoined("w2")
 	f.nodes("m1", manager("m1"), manager("m2"), manager("m3"), worker("w1"))
 }
