@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,18 +55,24 @@ func (h *Host) join(ctx context.Context, via *Host) error {
 
 func listenAddr(h *Host) string { return fmt.Sprintf("%s:%d", h.Address, clusterPort) }
 
+// answerLimit is how long a manager may take to list the nodes: twice what is promised of a cluster without a leader.
+const answerLimit = 10 * time.Second
+
 // agreed waits until every manager says that every node is ready, so that what comes next meets a whole cluster.
 func (l *Lab) agreed(ctx context.Context) error {
 	for _, h := range l.Hosts()[:l.cfg.Managers] {
-		last := ""
+		var last string
+		var failed error
 		err := until(ctx, h.Name+" sees every node ready", func() (bool, error) {
-			// An answer may fail while a leader is elected.
-			last, _ = h.Exec(ctx, "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
+			// An answer may fail while a leader is elected; one that does not come is asked for again.
+			asking, cancel := context.WithTimeout(ctx, answerLimit)
+			defer cancel()
+			last, failed = h.Exec(asking, "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
 			managers := strings.Count(last, "Reachable") + strings.Count(last, "Leader")
 			return strings.Count(last, " Ready") == len(l.Hosts()) && managers == l.cfg.Managers, nil
 		})
 		if err != nil {
-			return fmt.Errorf("%w; it says: %s", err, last)
+			return errors.Join(fmt.Errorf("%w; it says: %s", err, last), failed)
 		}
 	}
 	return nil
