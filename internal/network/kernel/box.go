@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -128,11 +129,12 @@ func (s *space) readBox(key string) (*network.Box, error) {
 		read.ByVIP[vip] = &network.Backends{Sum: sumOf(comments[prefixVIP+vip.String()], 2)}
 	}
 	for chain := range comments {
-		if len(chain) <= len(prefixVIP) || chain[:len(prefixVIP)] != prefixVIP {
+		if chain == chainOut {
 			continue
 		}
-		if vip, err := netip.ParseAddr(chain[len(prefixVIP):]); err != nil || read.ByVIP[vip] == nil {
-			box.Broken = true // a balancer that nothing leads to
+		vip, err := netip.ParseAddr(strings.TrimPrefix(chain, prefixVIP))
+		if err != nil || read.ByVIP[vip] == nil || chain != prefixVIP+vip.String() {
+			box.Broken = true // a balancer that nothing leads to, or what somebody else put there
 		}
 	}
 	box.Tables = map[model.ID]*network.Balancers{{}: read} // which network each is of does not show

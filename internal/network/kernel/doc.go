@@ -12,6 +12,8 @@
 //   - A container's interface is never taken away behind the engine's back: only [Kernel.Detach] removes one that is in a
 //     container, and a network's namespace stays while one is connected to it.
 //   - What fails in one network or container keeps nothing else from being done; what is there afterwards is read anew.
+//     What fails in containers only is a [BoxError]: they may do as they like with their own namespaces, so it says nothing
+//     about the node. Their rules are made anew from nothing.
 //   - Rules are changed in one transaction per balancer: no connection meets half of one.
 //
 // The ingress network has no bridge. Each of its containers has a link of its own in the host's namespace and a route to

@@ -43,7 +43,9 @@ type Kernel struct {
 	attached map[string]struct{} // links made for a container that no plan names yet
 	ready    map[string]struct{} // containers whose rules are there
 	closing  sync.WaitGroup
-	changed  int // things changed in the kernel, for those who count
+	// containers in which something failed: what is read of their rules is not enough to go by
+	distrusted map[string]struct{}
+	changed    int // things changed in the kernel, for those who count
 }
 
 // New opens the host's namespace. It changes nothing but for the directory it makes.
@@ -51,6 +53,7 @@ func New(o Options) (*Kernel, error) {
 	k := &Kernel{
 		dir: o.Dir, log: o.Log, iptables: o.Iptables,
 		spaces: map[model.ID]*space{}, attached: map[string]struct{}{}, ready: map[string]struct{}{},
+		distrusted: map[string]struct{}{},
 	}
 	if k.dir == "" {
 		k.dir = DefaultDir

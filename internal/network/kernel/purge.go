@@ -20,6 +20,7 @@ func (k *Kernel) Purge(ctx context.Context) error {
 	k.have, k.round = nil, k.round+1
 	clear(k.attached)
 	clear(k.ready)
+	clear(k.distrusted)
 	var errs []error
 	if have != nil {
 		for key := range have.Boxes {

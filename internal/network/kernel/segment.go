@@ -20,10 +20,17 @@ func (k *Kernel) segmentOps(ops []network.Op) error {
 		}
 	}
 	links := map[string]int{}
+	failed := &tally{boxes: map[string]error{}}
 	for _, op := range ops {
-		if err := k.segmentOp(&s, links, op); err != nil {
+		err := k.segmentOp(&s, links, op)
+		if of, apart := errors.AsType[*BoxError](err); apart {
+			failed.boxes[of.Boxes[0]] = fmt.Errorf("%s: %w", op, of.Err)
+		} else if err != nil {
 			return fmt.Errorf("%s: %w", op, err)
 		}
+	}
+	if boxes := failed.boxError(); boxes != nil {
+		return boxes
 	}
 	return nil
 }
@@ -70,7 +77,10 @@ func (k *Kernel) portOp(s *space, op network.Op) error {
 		return err
 	}
 	if l == nil {
-		return k.mendPort(s, op.Name, op.Local, op.Segment.VXLAN.MTU)
+		if err := k.mendPort(s, op.Name, op.Local, op.Segment.VXLAN.MTU); err != nil {
+			return &BoxError{Boxes: []string{op.Local.Box}, Err: errors.Join(err, s.removeLinks(op.Name))}
+		}
+		return nil
 	}
 	return k.setPort(s, op.Name, op.Local)
 }

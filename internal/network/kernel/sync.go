@@ -15,7 +15,7 @@ import (
 
 // Sync makes the kernel hold what is wanted. It goes by what it applied before; by what it reads, the first time and after
 // a failure or an [Kernel.Audit]. If its error is [ErrNotYet], all is done but what belongs into containers whose
-// namespaces do not exist yet.
+// namespaces do not exist yet; if it is a [BoxError], all but what belongs into the containers it names.
 func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -27,14 +27,14 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 		if err != nil {
 			return fmt.Errorf("reading what the kernel holds: %w", err)
 		}
-		k.have = have
+		k.have = k.trusted(have)
 	}
 	return k.apply(want)
 }
 
 // apply does what makes the difference, and notes what then is there.
 func (k *Kernel) apply(want *network.Desired) error {
-	t := &tally{lost: map[place]struct{}{}}
+	t := &tally{lost: map[place]struct{}{}, boxes: map[string]error{}}
 	ops := network.Diff(want, k.have)
 	if len(ops) > 0 {
 		k.round++
@@ -50,7 +50,12 @@ func (k *Kernel) apply(want *network.Desired) error {
 	}
 	k.have = t.applied(want)
 	k.settle(want, t)
-	if len(t.errs) == 0 && t.waiting != "" {
+	switch boxes := t.boxError(); {
+	case len(t.errs) > 0 && boxes != nil:
+		return errors.Join(append(t.errs, boxes.Err)...)
+	case boxes != nil:
+		return boxes
+	case len(t.errs) == 0 && t.waiting != "":
 		return fmt.Errorf("container %s: %w", t.waiting, ErrNotYet)
 	}
 	return errors.Join(t.errs...)
@@ -116,15 +121,26 @@ func placeOf(op network.Op) place { return place{network: op.Network, box: op.Bo
 type tally struct {
 	lost    map[place]struct{} // where something failed: it is to be read anew
 	errs    []error
-	waiting string // a container that has no namespace yet
+	boxes   map[string]error // of containers, by their keys
+	unsure  bool             // something of a container's is not in a network as it should be: all is to be read anew
+	waiting string           // a container that has no namespace yet
 }
 
 func (t *tally) note(at place, err error) {
+	of, apart := errors.AsType[*BoxError](err)
 	switch {
 	case err == nil:
 		return
 	case at.box != "" && errors.Is(err, ErrNotYet):
 		t.waiting = at.box
+	case at.box != "":
+		t.boxes[at.box] = errors.Join(t.boxes[at.box], err)
+	case apart:
+		for _, key := range of.Boxes {
+			t.boxes[key] = errors.Join(t.boxes[key], of.Err)
+		}
+		t.unsure = true
+		return // the network itself is well
 	default:
 		t.errs = append(t.errs, err)
 	}
@@ -134,6 +150,9 @@ func (t *tally) note(at place, err error) {
 // applied is what is there after all: what was wanted, but for places where something failed. Those are unknown, and a
 // container's is taken for empty.
 func (t *tally) applied(want *network.Desired) *network.Desired {
+	if t.unsure {
+		return nil
+	}
 	if len(t.lost) == 0 {
 		return want
 	}
@@ -157,9 +176,17 @@ func (k *Kernel) settle(want *network.Desired, t *tally) {
 	for key := range want.Boxes {
 		if !isNamespace(key) {
 			t.waiting = key
-		} else if _, lost := t.lost[place{box: key}]; !lost {
+		} else if _, lost := t.lost[place{box: key}]; !lost && t.boxes[key] == nil {
 			k.ready[key] = struct{}{}
 		}
+	}
+	for key := range k.distrusted {
+		if _, ready := k.ready[key]; ready || want.Boxes[key] == nil {
+			delete(k.distrusted, key)
+		}
+	}
+	for key := range t.boxes {
+		k.distrusted[key] = struct{}{}
 	}
 	for _, s := range want.Segments {
 		for name := range s.Ports {
