@@ -28,10 +28,14 @@ func (p *Plane) settle(ctx context.Context) {
 	if errors.Is(err, kernel.ErrNotYet) {
 		err = nil // a container is just being started: its namespace is watched for
 	}
+	whole := err
+	if _, apart := errors.AsType[*kernel.BoxError](err); apart {
+		err = nil // those containers are not ready, and audits find them until they are; nobody else waits for them
+	}
 	// Names follow in any case: what must not be told any more is worse than what cannot be reached yet.
 	p.setNames(fabric, list)
 	p.listen(ctx, fabric)
-	p.count.synced(p.cfg.Env.Now().Sub(began), err)
+	p.count.synced(p.cfg.Env.Now().Sub(began), whole)
 	if err != nil {
 		p.failed(ctx, err)
 		return

@@ -185,7 +185,10 @@ func (k *Kernel) settle(want *network.Desired, t *tally) {
 			delete(k.distrusted, key)
 		}
 	}
-	for key := range t.boxes {
+	for key, err := range t.boxes {
+		if _, known := k.distrusted[key]; !known {
+			k.log.Warn("the network of a container is not as it should be; it is made anew", "container", key, "err", err)
+		}
 		k.distrusted[key] = struct{}{}
 	}
 	for _, s := range want.Segments {
