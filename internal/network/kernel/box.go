@@ -51,7 +51,7 @@ func (k *Kernel) boxOps(key string, ops []network.Op) error {
 		return fmt.Errorf("the load balancers of container %s: %w", key, err)
 	}
 	if i := slices.IndexFunc(ops, func(op network.Op) bool { return op.Kind == network.KindFlows }); i >= 0 {
-		return s.forget(ops[i:])
+		k.forget(s, ops[i:])
 	}
 	return nil
 }

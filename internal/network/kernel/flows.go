@@ -1,9 +1,11 @@
 package kernel
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"github.com/mdlayher/netlink"
@@ -24,6 +26,23 @@ const (
 	fewAddresses                    = 8     // so many are looked for one by one
 	nestedFlag               uint16 = unix.NLA_F_NESTED
 )
+
+// forget has a namespace forget connections to what is gone. Where the kernel cannot, they end by themselves, only later:
+// that keeps nothing else from being done.
+func (k *Kernel) forget(s *space, ops []network.Op) {
+	err := k.forgets(s, ops)
+	if err == nil {
+		return
+	}
+	level := slog.LevelDebug
+	if k.kept.Add(1) == 1 {
+		level = slog.LevelWarn
+	}
+	k.log.Log(context.Background(), level, "connections to containers that are gone cannot be forgotten; they end when they time out", "err", err)
+}
+
+// Kept is how often connections to what is gone could not be forgotten so far.
+func (k *Kernel) Kept() int { return int(k.kept.Load()) }
 
 // forget has a namespace forget connections: the next packet of each is a new one, which is balanced anew or refused.
 // Each search is through the connections of all namespaces, so none is made in one that has no connections, and the

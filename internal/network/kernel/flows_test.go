@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -48,4 +49,18 @@ func TestForget(t *testing.T) {
 	open()
 	require.NoError(t, caller.forget([]network.Op{{Kind: network.KindFlows, Flows: &network.Flows{Gone: gone}}}))
 	require.Zero(t, count())
+}
+
+// TestCannotForget: the kernel lacks what connections are forgotten by. All else is done.
+func TestCannotForget(t *testing.T) {
+	w, a, b := busy(t)
+	n := w.nodes[0]
+	n.k.forgets = func(*space, []network.Op) error { return errors.New("protocol not supported") }
+	w.on("red", func(n *network.Network) { delete(n.Endpoints, b.id) })
+	w.on("ingress", func(n *network.Network) { delete(n.Endpoints, b.id) })
+	n.sync()
+	require.Equal(t, 2, n.k.Kept(), "in the host and in the container")
+	require.True(t, n.k.Programmed(a.path))
+	names, _ := reach(t, a.space, "10.100.2.9:80", 2)
+	require.Equal(t, map[string]int{"a": 4}, names)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
@@ -46,6 +47,8 @@ type Kernel struct {
 	// containers in which something failed: what is read of their rules is not enough to go by
 	distrusted map[string]struct{}
 	changed    int // things changed in the kernel, for those who count
+	forgets    func(*space, []network.Op) error
+	kept       atomic.Int64 // times that connections could not be forgotten
 }
 
 // New opens the host's namespace. It changes nothing but for the directory it makes.
@@ -53,7 +56,7 @@ func New(o Options) (*Kernel, error) {
 	k := &Kernel{
 		dir: o.Dir, log: o.Log, iptables: o.Iptables,
 		spaces: map[model.ID]*space{}, attached: map[string]struct{}{}, ready: map[string]struct{}{},
-		distrusted: map[string]struct{}{},
+		distrusted: map[string]struct{}{}, forgets: (*space).forget,
 	}
 	if k.dir == "" {
 		k.dir = DefaultDir

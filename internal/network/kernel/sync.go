@@ -211,7 +211,8 @@ func sameRun(ops []network.Op) int {
 func (k *Kernel) run(ops []network.Op) error {
 	switch op := ops[0]; {
 	case op.Kind == network.KindFlows:
-		return k.host.forget(ops)
+		k.forget(k.host, ops)
+		return nil
 	case !op.Network.IsZero():
 		return k.segmentOps(ops)
 	}
