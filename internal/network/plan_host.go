@@ -58,10 +58,11 @@ func (d *Desired) ingress(before *Desired, n *Network, s *Segment, own map[PortK
 	if before != nil {
 		old = before.Host.Ingress
 	}
-	if old != nil && before.from.fabric.Networks[n.ID] == n && maps.EqualFunc(old.own, own, slices.Equal) {
+	if old != nil && before.from.fabric.Networks[n.ID] == n && before.from.fabric.Port == d.from.fabric.Port && maps.EqualFunc(old.own, own, slices.Equal) {
 		in.Published = old.Published
 	} else {
 		in.Published = published(n, own)
+		delete(in.Published, PortKey{"udp", d.from.fabric.Port}) // the overlays' own: nobody would reach anybody any more
 	}
 	if old != nil && before.segmentOf(n.ID) == s {
 		in.Clients, in.Marks, in.Returns, in.Rules, in.Routes = old.Clients, old.Marks, old.Returns, old.Rules, old.Routes
