@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	faultCount = flag.Int("faults", 8, "random faults")
+	faultCount = flag.Int("faults", faultKinds, "random faults")
 	faultSeed  = flag.Uint64("seed", 0, "seed of the faults; 0 chooses one")
 )
 
@@ -35,7 +35,7 @@ func faults(f *fixture) {
 	f.service("watch", "--constraint", "node.hostname==m1", "--network", "narrow")
 	w := newWatcher(f)
 	f.checked("before any fault", settleLimit)
-	b := &breaker{f, rand.New(rand.NewPCG(seed, 0))}
+	b := &breaker{f: f, rand: rand.New(rand.NewPCG(seed, 0))}
 	for n := range *faultCount {
 		host := f.Hosts()[b.rand.IntN(len(f.Hosts()))]
 		what, mend, err := b.fault(f.t.Context(), host)
@@ -68,10 +68,22 @@ func (f *fixture) checked(after string, limit time.Duration) time.Duration {
 	return limit
 }
 
-// breaker breaks hosts.
+// breaker breaks hosts: in every way once, in some order, before any for the second time.
 type breaker struct {
 	f    *fixture
 	rand *rand.Rand
+	deck []int
+}
+
+const faultKinds = 9
+
+func (b *breaker) draw() int {
+	if len(b.deck) == 0 {
+		b.deck = b.rand.Perm(faultKinds)
+	}
+	kind := b.deck[0]
+	b.deck = b.deck[1:]
+	return kind
 }
 
 // fault does something to a host and returns what takes it back.
@@ -81,7 +93,7 @@ func (b *breaker) fault(ctx context.Context, h *hosts.Host) (what string, mend f
 		_, err := h.Exec(ctx, "sh", "-c", line)
 		return err
 	}
-	switch b.rand.IntN(9) {
+	switch b.draw() {
 	case 0:
 		return h.Name + " loses power", func() error { return h.Start(ctx) }, h.Kill(ctx)
 	case 1:

@@ -102,7 +102,8 @@ func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string)
 	about := fmt.Sprintf("Medians of %d pairs in one run, second by second in turns, on %s, on hosts made by skep lab: one manager and two workers "+
 		"with skep, and as many in Docker's swarm mode. The server and who asks are on different hosts. Connections are made anew for each request, by eight "+
 		"askers at a time; requests go over eight connections that are kept; throughput is that of two connections. The ratio is the median of the "+
-		"pairs' own ratios. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
+		"pairs' own ratios. What enters at another node passes a second host's packet filter and is carried to the task's node and back in VXLAN: "+
+		"that is what bounds it. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
 	return bench.Paths().Write(doc, about+"\n\n"+programmed, table)
 }
 
