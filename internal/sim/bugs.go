@@ -14,21 +14,23 @@ import (
 type bug string
 
 const (
-	noBug           bug = ""
-	bugLostFsync    bug = "an fsync is dropped"
-	bugEarlyDurable bug = "a write counts as durable while it is under way"
-	bugOutOfOrder   bug = "entries are applied out of order"
-	bugSkippedEntry bug = "a member passes over an entry"
-	bugOwnClock     bug = "entries are stamped by the member that applies them"
-	bugEarlyAnswer  bug = "a write is answered before it is committed"
-	bugRetriedWrite bug = "a write of unknown outcome is tried again"
-	bugStaleRead    bug = "reads do not ask the quorum"
-	bugTwoTasks     bug = "a slot gets two tasks"
-	bugOldReport    bug = "an old report is written again"
-	bugMisdirected  bug = "a node's tasks are given to another node, too"
-	bugLostChange   bug = "a change of assignments is not sent"
-	bugForgotVote   bug = "a member forgets whom it voted for"
-	bugDeposed      bug = "the agent takes a deposed leader's assignments"
+	noBug            bug = ""
+	bugLostFsync     bug = "an fsync is dropped"
+	bugEarlyDurable  bug = "a write counts as durable while it is under way"
+	bugOutOfOrder    bug = "entries are applied out of order"
+	bugSkippedEntry  bug = "a member passes over an entry"
+	bugOwnClock      bug = "entries are stamped by the member that applies them"
+	bugEarlyAnswer   bug = "a write is answered before it is committed"
+	bugRetriedWrite  bug = "a write of unknown outcome is tried again"
+	bugStaleRead     bug = "reads do not ask the quorum"
+	bugTwoTasks      bug = "a slot gets two tasks"
+	bugOldReport     bug = "an old report is written again"
+	bugMisdirected   bug = "a node's tasks are given to another node, too"
+	bugLostChange    bug = "a change of assignments is not sent"
+	bugEarlyAnswered bug = "a node says that it balances to a task no more before it does"
+	bugLostEndpoint  bug = "an endpoint's change is not sent"
+	bugForgotVote    bug = "a member forgets whom it voted for"
+	bugDeposed       bug = "the agent takes a deposed leader's assignments"
 )
 
 // has reports whether a bug is planted; it shows once the cluster is founded.
@@ -129,5 +131,20 @@ func (w *world) pretend(n *node, msg *wire.ManagerMessage) {
 	n.newest = max(n.newest, a.Version)
 	if w.has(bugDeposed) {
 		a.Version = n.newest
+	}
+}
+
+// forge answers for a node that has not taken a message in yet, or leaves an endpoint out of it.
+func (w *world) forge(s *session, msg *wire.ManagerMessage) {
+	f := msg.GetFabric()
+	switch {
+	case f == nil:
+	case w.has(bugEarlyAnswered):
+		s.t.disp.Deliver(s.m.proc.clock.Now(), s.id, wire.FromFabricApplied(&wire.FabricApplied{Nonce: f.Nonce, Seq: f.Seq}))
+		s.t.dispAct.poke()
+	case w.has(bugLostEndpoint) && !f.Full && w.chance(20):
+		for _, n := range f.Networks {
+			n.Endpoints = nil
+		}
 	}
 }

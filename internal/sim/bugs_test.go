@@ -21,20 +21,22 @@ type plantedBug struct {
 
 func plantedBugs() []plantedBug {
 	return []plantedBug{
-		{bugLostFsync, 1},
+		{bugLostFsync, 2},
 		{bugEarlyDurable, 2},
 		{bugOutOfOrder, 1},
 		{bugSkippedEntry, 1},
 		{bugOwnClock, 1},
 		{bugEarlyAnswer, 1},
-		{bugRetriedWrite, 1},
+		{bugRetriedWrite, 18},
 		{bugStaleRead, 1},
 		{bugTwoTasks, 1},
 		{bugOldReport, 1},
-		{bugMisdirected, 1},
+		{bugMisdirected, 2},
 		{bugLostChange, 2},
-		{bugForgotVote, 4},
-		{bugDeposed, 10},
+		{bugEarlyAnswered, 1},
+		{bugLostEndpoint, 1},
+		{bugForgotVote, 18},
+		{bugDeposed, 5},
 	}
 }
 

@@ -70,11 +70,13 @@ func (w *world) join() {
 
 // foundTables commits the first rows.
 func (w *world) foundTables() {
+	networks := w.foundNetworks()
 	w.whenLeading(func(m *member) {
 		changes := []store.Change{store.Clusters.Put(&model.Cluster{ID: w.newID(), Spec: model.DocOf(w.clusterSpec()), InitialNodeID: w.nodes[0].id, Epoch: 1})}
 		for _, n := range w.nodes {
 			changes = append(changes, n.rows()...)
 		}
+		changes = append(changes, networks...)
 		m.rep.Commit(&store.Batch{Writer: store.WriterInit, Changes: changes})
 	})
 	for done := false; !done && w.founding(); {

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
@@ -11,6 +13,7 @@ import (
 type checks struct {
 	seen  uint64 // index up to which the change feed was looked at
 	tasks map[model.ID]*seenTask
+	given addresses
 }
 
 // seenTask is the furthest a task has come.
@@ -18,9 +21,10 @@ type seenTask struct {
 	state   model.State
 	desired model.State
 	slot    slot
-	started string // the container that ran
-	meddled bool   // somebody did something to its container
-	lost    bool   // its node was taken for down: it may have been replaced
+	started string    // the container that ran
+	meddled bool      // somebody did something to its container
+	lost    bool      // its node was taken for down: it may have been replaced
+	stopAt  time.Time // when it was decided that it is to stop; zero: it is not
 }
 
 type slot struct {
@@ -30,7 +34,7 @@ type slot struct {
 }
 
 func newChecks() checks {
-	return checks{tasks: map[model.ID]*seenTask{}}
+	return checks{tasks: map[model.ID]*seenTask{}, given: addresses{}}
 }
 
 // applied looks at what was committed since.
@@ -52,6 +56,7 @@ func (w *world) applied() {
 			c.slotWanted(w, v, row)
 		case *model.Allocation:
 			c.look(w, v, row.Owner)
+			c.given.given(w, e)
 		case *model.Placement:
 			c.look(w, v, row.TaskID)
 		case *model.TaskStatus:
@@ -160,6 +165,9 @@ func (c *checks) look(w *world, v store.View, id model.ID) {
 	}
 	if t.Desired != s.desired && s.desired != 0 {
 		w.trace("task %s is wanted %s: %s", short(id), t.Desired, t.Reason)
+	}
+	if t.Desired >= model.StateShutdown && s.stopAt.IsZero() {
+		s.stopAt = w.now()
 	}
 	s.state, s.desired = now.State, t.Desired
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/simulated"
 	"github.com/skep-org/skep/internal/model"
+	fabrics "github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -24,6 +25,7 @@ type node struct {
 
 	engine    *simulated.Machine
 	engineAct *actor
+	plane     *plane
 
 	proc    *proc // of the agent
 	agent   *agent.Machine
@@ -42,6 +44,7 @@ type node struct {
 func newNode(w *world, id model.ID, host int) *node {
 	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", host+1), host: host, clock: &clock{w: w, offset: w.drift()}}
 	n.proc = &proc{w: w, clock: n.clock}
+	n.plane = &plane{n: n, fabric: fabrics.NewFabric()}
 	n.engine = simulated.NewMachine(w.env, simulated.Config{
 		Node:    n.description(),
 		Prepare: simulated.Range{Min: 5 * time.Millisecond, Max: 2 * time.Second}, Start: simulated.Range{Max: 500 * time.Millisecond},
@@ -95,6 +98,7 @@ func (n *node) boot() {
 	n.session, n.tries = nil, 0
 	n.act = &actor{p: n.proc, step: n.step}
 	n.watchEngine()
+	n.plane.tell()
 	n.connect()
 }
 
@@ -130,6 +134,9 @@ func (n *node) step() {
 	if out.Removed {
 		n.w.fail("%s: a manager said that the node is no member", n.name)
 		return
+	}
+	for _, f := range out.Fabric {
+		n.plane.take(f)
 	}
 	if out.Peers != nil {
 		n.learn(out.Peers.Managers)

@@ -18,6 +18,8 @@ type session struct {
 	up, down *stream
 
 	agentOpen, managerOpen bool
+	told                   time.Time           // when it was first told of the networks; zero: not yet
+	unanswered             []unanswered        // oldest first
 	agent                  func(func()) func() // gives something to the agent's life that opened the session
 }
 
@@ -107,6 +109,9 @@ func (s *session) toManager(msg *wire.AgentMessage) {
 			s.reset()
 			return
 		}
+		if a := msg.GetFabricApplied(); a != nil {
+			s.fabricAnswered(a)
+		}
 		s.t.disp.Deliver(s.m.proc.clock.Now(), s.id, msg)
 		s.t.dispAct.poke()
 	}))
@@ -121,6 +126,7 @@ func (s *session) toAgent(e dispatcher.Envelope) {
 	}
 	msg := proto.CloneOf(e.Msg)
 	s.n.w.misdirect(s, msg)
+	s.n.w.forge(s, msg)
 	if e.End {
 		s.managerOpen = false
 		delete(s.t.sessions, s.id)

@@ -143,7 +143,7 @@ func (w *world) converged() error {
 			return fmt.Errorf("a status is left of task %s, which was removed", st.TaskID)
 		}
 	}
-	return nil
+	return w.planesConverged(v)
 }
 
 func (w *world) serviceConverged(v store.View, s *model.Service, running map[model.ID]bool) error {

@@ -21,6 +21,7 @@ func (w *world) newSpec(name string) swarm.ServiceSpec {
 		spec.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "check"}}
 	}
 	w.changePolicies(&spec)
+	w.joinNetworks(&spec)
 	return spec
 }
 
@@ -34,6 +35,8 @@ func (w *world) change(spec *swarm.ServiceSpec) {
 		w.users.nextTag++
 		c.Image = fmt.Sprintf("app:%d", w.users.nextTag)
 		spec.TaskTemplate.ContainerSpec = &c
+	case w.chance(300):
+		w.joinNetworks(spec)
 	case w.chance(500):
 		spec.TaskTemplate.ForceUpdate++
 	default:

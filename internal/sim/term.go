@@ -66,7 +66,11 @@ func (t *term) dispatch() {
 		return
 	}
 	for _, e := range out {
+		t.told(e)
 		if s := t.sessions[e.Session]; s != nil {
+			if f := e.Msg.GetFabric(); f != nil {
+				s.fabricSent(f)
+			}
 			s.toAgent(e)
 		}
 	}

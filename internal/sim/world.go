@@ -27,6 +27,9 @@ type Options struct {
 	bug bug
 }
 
+// guestsAct is how often in a run a container that no task runs comes or goes.
+const guestsAct = 40
+
 // Result is what a run was.
 type Result struct {
 	Hash     [32]byte // of the change log
@@ -57,6 +60,7 @@ type world struct {
 
 	members       []*member
 	nodes         []*node
+	networks      []model.ID // that services and guests may join
 	net           *network
 	users         users
 	clients       int
@@ -87,6 +91,7 @@ func Run(seed uint64, opts Options) (Result, error) {
 	opts = w.opts
 	w.every(opts.Length/time.Duration(opts.Requests*2), w.userActs)
 	w.every(opts.Length/time.Duration(opts.Faults*5/4), w.breakSomething)
+	w.every(opts.Length/guestsAct, w.guestActs)
 	w.runUntil(w.now().Add(opts.Length))
 	for longest := w.now().Add(2 * opts.Length); w.err == nil && (w.broken < opts.Faults || w.users.asked < opts.Requests) && w.now().Before(longest); {
 		w.runUntil(w.now().Add(time.Second))
