@@ -40,6 +40,13 @@ func main() {
 		for _, name := range args[1:] {
 			fmt.Println(name, addresses(name))
 		}
+	case "mtu": // prints how large a packet of each interface may be
+		links, _ := net.Interfaces() // none are printed
+		for _, l := range links {
+			if l.Flags&net.FlagLoopback == 0 {
+				fmt.Println(l.MTU)
+			}
+		}
 	case "cat": // cat FILE: prints it, then serves
 		b, err := os.ReadFile(arg)
 		fmt.Println(string(b), err)
