@@ -83,6 +83,9 @@ func (k *Kernel) read(want *network.Desired) (*network.Desired, error) {
 			}
 		}
 	}
+	if err := k.readLeft(have); err != nil {
+		return nil, err
+	}
 	for _, id := range ids {
 		s, err := k.readSegment(id, false)
 		if err != nil {
@@ -106,6 +109,23 @@ func (k *Kernel) read(want *network.Desired) (*network.Desired, error) {
 	}
 	have.Host, err = k.readHost(want.Host)
 	return have, err
+}
+
+// readLeft reads the way to other nodes of an ingress network that is none any more: it holds its number. Which network
+// it was of does not show.
+func (k *Kernel) readLeft(have *network.Desired) error {
+	for _, s := range have.Segments {
+		if s.Ingress {
+			return nil
+		}
+	}
+	l, err := k.host.link(network.IngressLink)
+	if err != nil || l == nil {
+		return err
+	}
+	left := model.ID{0xFF}
+	have.Segments[left] = &network.Segment{Network: left, Ingress: true, Namespace: true, VXLAN: network.VXLAN{MTU: l.Attrs().MTU}}
+	return nil
 }
 
 func (k *Kernel) readBoxAt(key string) (*network.Box, error) {

@@ -199,3 +199,25 @@ func TestListen(t *testing.T) {
 	_, _, err = n.k.Listen(t.Context(), id(77), netipPort("10.100.2.1:53"))
 	require.ErrorContains(t, err, "no namespace on this node")
 }
+
+// TestIngressRemovedMeanwhile: the ingress network was removed while no skep ran. Nothing of it stays.
+func TestIngressRemovedMeanwhile(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.nodes[0]
+	w.service(2, "ingress", "", ports(8081, 80)...)
+	w.sync()
+	require.NoError(t, n.k.Close())
+	n.start()
+	gone := w.net("ingress").ID
+	w.change(func(f *network.Fabric) { delete(f.Networks, gone) })
+	w.sync()
+	l, err := n.link(network.IngressLink)
+	require.NoError(t, err)
+	require.Nil(t, l)
+	require.NotContains(t, n.exec("ip", "route"), "10.255")
+	require.NotContains(t, n.exec("ip", "rule"), "10.255")
+	w.check()
+	w.network("next", ingressSubnet, true)
+	w.sync()
+	w.check()
+}
