@@ -70,7 +70,7 @@ func (k *Kernel) purgeLinks() error {
 	links, err := k.host.route.LinkList()
 	errs := []error{err}
 	for _, l := range links {
-		if ours(l.Attrs().Name) {
+		if ours(l) {
 			errs = append(errs, k.host.removeLinks(l.Attrs().Name))
 		}
 	}

@@ -217,7 +217,17 @@ func (k *Kernel) readPolicy(in *network.Ingress) error {
 	return nil
 }
 
-// ours says whether an interface is one of skep's by its name.
-func ours(name string) bool {
-	return strings.HasPrefix(name, network.LinkPrefix) || strings.HasPrefix(name, "sbox") || strings.HasPrefix(name, "skvx")
+// ours says whether an interface is one of skep's: by its kind, and by a name as skep gives it.
+func ours(l netlink.Link) bool {
+	name := l.Attrs().Name
+	if name == network.IngressLink {
+		return l.Type() == "vxlan"
+	}
+	for prefix, kind := range map[string]string{network.LinkPrefix: "veth", "sbox": "veth", "skvx": "vxlan"} {
+		number, ok := strings.CutPrefix(name, prefix)
+		if ok && l.Type() == kind && len(name) == unix.IFNAMSIZ-1 && strings.Trim(number, "0123456789abcdef") == "" {
+			return true
+		}
+	}
+	return false
 }
