@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -25,6 +26,11 @@ func (k *Kernel) setGlobal(name, value string) error {
 		if err != nil {
 			return err
 		}
+		if name == forwarding && is[name] == "0" && !k.forwards {
+			if err := k.closeForwarding(); err != nil {
+				return err
+			}
+		}
 		saved[name] = is[name]
 		text, err := json.Marshal(saved)
 		if err != nil {
@@ -35,6 +41,19 @@ func (k *Kernel) setGlobal(name, value string) error {
 		}
 	}
 	return k.host.setSysctls([][2]string{{name, value}})
+}
+
+// closeForwarding has the host's firewall forward nothing of its own accord. An engine does so when it is itself who turns
+// forwarding on; one that finds it turned on leaves its containers open to whoever is beside the host.
+func (k *Kernel) closeForwarding() error {
+	_, err := k.iptablesRun("-P", forwardChain, "DROP")
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil // no firewall of this kind is here, and no engine that relies on it
+	}
+	if err != nil {
+		return fmt.Errorf("closing the host's firewall before it forwards: %w", err)
+	}
+	return nil
 }
 
 func (k *Kernel) savedGlobals() (map[string]string, error) {

@@ -44,6 +44,7 @@ type Kernel struct {
 	attached map[string]struct{} // links made for a container that no plan names yet
 	ready    map[string]struct{} // containers whose rules are there
 	closing  sync.WaitGroup
+	forwards bool // the host forwarded when this was begun with: its firewall is as its owner wants it
 	// containers in which something failed: what is read of their rules is not enough to go by
 	distrusted map[string]struct{}
 	changed    int // things changed in the kernel, for those who count

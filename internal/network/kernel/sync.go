@@ -28,6 +28,7 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 			return fmt.Errorf("reading what the kernel holds: %w", err)
 		}
 		k.have = k.trusted(have)
+		k.forwards = k.forwards || have.Host.Sysctls[forwarding] == "1"
 	}
 	return k.apply(want)
 }
