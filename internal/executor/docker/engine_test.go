@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -163,6 +164,21 @@ func networksOnEngine(t *testing.T, h *harness) {
 		t.Fatal("back still has a container:", err)
 	}
 	if err := e.Remove(t.Context(), server.ID); err != nil {
+		t.Fatal(err)
+	}
+	// A plain container that is to be started there keeps a network, although nothing runs on it.
+	guest, err := api.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Config: &container.Config{Image: server.Image, Cmd: []string{"x"}}, HostConfig: &container.HostConfig{NetworkMode: "back"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.PruneNetworks(t.Context(), []model.ID{front.ID}); err != nil && !errors.Is(err, executor.ErrBusy) { // other tests' networks are
+		t.Fatal("a network that a container waits for:", err)
+	}
+	if _, err := api.NetworkInspect(t.Context(), "back", client.NetworkInspectOptions{}); err != nil {
+		t.Fatal("a network that a container waits for is gone:", err)
+	}
+	if _, err := api.ContainerRemove(t.Context(), guest.ID, client.ContainerRemoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// The engine lets a removed container's endpoints go a little later; until then the network is busy.

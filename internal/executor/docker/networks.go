@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
@@ -113,7 +115,7 @@ func (n *networks) prune(ctx context.Context, keep []model.ID) error {
 	var errs []error
 	for _, net := range list.Items {
 		label := net.Labels[LabelNetworkID]
-		if wanted[label] {
+		if wanted[label] || n.awaited(ctx, net.Name) {
 			continue
 		}
 		_, err := n.api.NetworkRemove(ctx, net.ID, client.NetworkRemoveOptions{})
@@ -130,6 +132,19 @@ func (n *networks) prune(ctx context.Context, keep []model.ID) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// awaited reports whether a plain container that does not run is to be on a network when it is started: no task needs the
+// network, and the engine would remove it. Of one never started the engine knows the name alone. Ended tasks are not
+// started again.
+func (n *networks) awaited(ctx context.Context, network string) bool {
+	list, err := n.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("network", network)})
+	if err != nil {
+		return false // the removal will meet the same
+	}
+	return slices.ContainsFunc(list.Items, func(c container.Summary) bool {
+		return c.State != container.StateRunning && c.Labels[executor.LabelTaskID] == ""
+	})
 }
 
 // PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here. One that
