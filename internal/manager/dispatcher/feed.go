@@ -1,6 +1,8 @@
 package dispatcher
 
 import (
+	"time"
+
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
@@ -8,7 +10,8 @@ import (
 
 // feed is what a session's node has been told of the fabric.
 type feed struct {
-	began bool // all there is
+	began bool      // all there is
+	at    time.Time // when it began
 	seq   uint64
 	acked uint64
 	has   map[model.ID]bool // networks
@@ -16,7 +19,7 @@ type feed struct {
 }
 
 // tellFabric sends each session what changed for its node since it was last told, in one go.
-func (m *Machine) tellFabric() {
+func (m *Machine) tellFabric(now time.Time) {
 	f := &m.fabric
 	if len(f.changed)+len(f.moved)+len(f.fresh)+len(f.renodes) == 0 {
 		return
@@ -53,7 +56,7 @@ func (m *Machine) tellFabric() {
 	}
 	for _, id := range inOrder(news) {
 		if n := m.nodes[id]; n != nil && n.session != nil {
-			m.tell(n, news[id])
+			m.tell(now, n, news[id])
 		}
 	}
 	for _, o := range f.changed {
@@ -81,7 +84,7 @@ func (m *Machine) eachOn(network model.ID, f func(node model.ID)) {
 }
 
 // tell sends one session its news. A network it comes to is told whole, of one that it leaves nothing more is told.
-func (m *Machine) tell(n *node, networks map[model.ID]bool) {
+func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 	f, s := &m.fabric, n.session
 	p := parcel{max: f.partSize}
 	full := !s.feed.began
@@ -117,7 +120,7 @@ func (m *Machine) tell(n *node, networks map[model.ID]bool) {
 	}
 	m.post(s, p.parts)
 	if full && len(p.parts) > 0 {
-		s.feed.began = true
+		s.feed.began, s.feed.at = true, now
 		m.returned(n)
 	}
 }

@@ -181,7 +181,7 @@ func (m *Machine) Step(now time.Time) ([]Envelope, time.Time, error) {
 	}
 	m.silence(now)
 	m.updateFabric()
-	m.tellFabric()
+	m.tellFabric(now)
 	m.withdraw(now)
 	m.assign(now)
 	m.tellPeers(now)

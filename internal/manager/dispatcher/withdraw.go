@@ -148,7 +148,8 @@ func (m *Machine) releaseDue(now time.Time) {
 		case late:
 			m.counters.WithdrawnLate += uint64(len(w.tasks))
 			for node := range w.wait {
-				if n := m.nodes[node]; n != nil && n.session != nil {
+				// A session that began meanwhile has not had its time yet.
+				if n := m.nodes[node]; n != nil && n.session != nil && now.Sub(n.session.feed.at) >= withdrawWait {
 					n.session.feed.mute = true
 				}
 			}
