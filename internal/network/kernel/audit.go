@@ -8,6 +8,7 @@ import (
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
+	"github.com/vishvananda/netlink"
 )
 
 // Audit reads the kernel anew and says where it differs from what is wanted. The next Sync goes by what was read, and so
@@ -41,7 +42,11 @@ func (k *Kernel) auditAside(want *network.Desired) (drifts []network.Drift, vali
 		return nil, false, err
 	}
 	have, err := aside.read(want)
-	if err := errors.Join(err, aside.Close()); err != nil {
+	err = errors.Join(err, aside.Close())
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, false, nil
+	}
+	if err != nil {
 		return nil, false, fmt.Errorf("reading what the kernel holds: %w", err)
 	}
 	k.mu.Lock()
@@ -66,8 +71,20 @@ func (k *Kernel) judge(want, have *network.Desired) []network.Drift {
 	return drifts
 }
 
+// readings is how often the kernel is read anew when it says that something changed while it was read.
+const readings = 5
+
 // read reads all that skep has in the kernel.
-func (k *Kernel) read(want *network.Desired) (*network.Desired, error) {
+func (k *Kernel) read(want *network.Desired) (have *network.Desired, err error) {
+	for range readings {
+		if have, err = k.readOnce(want); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return have, err
+}
+
+func (k *Kernel) readOnce(want *network.Desired) (*network.Desired, error) {
 	have := &network.Desired{Segments: map[model.ID]*network.Segment{}, Boxes: map[string]*network.Box{}}
 	ids, err := k.namespaces()
 	if err != nil {
