@@ -72,7 +72,7 @@ func New(o Options) (*Kernel, error) {
 		return nil, fmt.Errorf("making the directory of network namespaces: %w", err)
 	}
 	if o.Host == "" {
-		o.Host = "/proc/self/ns/net"
+		o.Host = "/proc/thread-self/ns/net"
 	}
 	host, err := openSpace(o.Host)
 	if err != nil {
