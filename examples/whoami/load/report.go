@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -19,7 +20,11 @@ type Report struct {
 	Bytes              int64
 	// Times that answered requests took.
 	P50, P90, P99, Max time.Duration
-	Targets            []Target
+	// Late is by how much a request was sent later than its time at most: what the client itself lacked of the machine.
+	Late time.Duration
+	// Reasons count all failures.
+	Reasons map[string]int `json:",omitempty"`
+	Targets []Target
 	// Failed are the failures, the first thousand of them.
 	Failed []Failure `json:",omitempty"`
 }
@@ -62,6 +67,12 @@ func (r *Report) String() string {
 		}
 		b.WriteString("\n  " + f.String())
 	}
+	for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
+		fmt.Fprintf(&b, "\n  %d times: %s", r.Reasons[reason], reason)
+	}
+	if r.Late > time.Second {
+		fmt.Fprintf(&b, "\n  the client itself was up to %v late: the machine has too much to do", r.Late.Round(time.Millisecond))
+	}
 	return b.String()
 }
 
@@ -77,6 +88,7 @@ type recorder struct {
 
 func newRecorder(targets []*target) *recorder {
 	r := &recorder{began: time.Now(), at: map[*target]int{}}
+	r.sum.Reasons = map[string]int{}
 	for i, t := range targets {
 		r.at[t] = i
 		r.sum.Targets = append(r.sum.Targets, Target{URL: t.url, Who: map[string]int{}, First: map[string]time.Time{}, Remotes: map[string]int{}})
@@ -105,9 +117,17 @@ func (r *recorder) add(t *target, keep bool, began time.Time, a answer, err erro
 	}
 	all.Failures++
 	one.Failures++
+	all.Reasons[reason(err)]++
 	if len(all.Failed) < keptFailures {
 		all.Failed = append(all.Failed, Failure{At: began, Took: took, Target: t.url, Kept: keep && a.reused, Reason: reason(err)})
 	}
+}
+
+// late notes when a request was sent that was due before.
+func (r *recorder) late(by time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Late = max(r.sum.Late, by)
 }
 
 // reason is an error without the ports, which would make each a kind of its own.

@@ -129,7 +129,10 @@ func (r *run) atRate(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		asking.Go(func() { r.one(ctx, i) })
+		asking.Go(func() {
+			r.record.late(time.Since(due))
+			r.one(ctx, i)
+		})
 	}
 }
 
