@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/events"
@@ -43,15 +44,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if ms, err := readMembership(cfg.DataDir); err == nil && ms != nil {
 		o.begin(*ms)
 	}
-	if err := awaitEngine(ctx, cfg, e, logger); err != nil {
-		return err
-	}
 	engine, err := proxy.NewEngine(cfg.Engine)
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
-	// The sockets are open before the cluster answers: clients wait instead of being refused.
+	// The sockets are open before engine and cluster answer: clients wait instead of being refused. Systemd starts the
+	// engine when they are.
 	listeners, err := open(cfg)
 	if err != nil {
 		return err
@@ -61,6 +60,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			_ = l.Close() // those that were served are closed already
 		}
 	}()
+	notify(logger, daemon.SdNotifyReady)
+	if err := awaitEngine(ctx, cfg, e, logger); err != nil {
+		return err
+	}
 	c := &cluster{
 		cfg: cfg, env: e, sockets: sockets(cfg, listeners), ring: events.NewRing(), logger: logger, overlays: o,
 		exclude: func(ctx context.Context) []netip.Prefix { return engineNetworks(ctx, cfg.Engine, logger) },

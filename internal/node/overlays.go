@@ -132,6 +132,9 @@ func (o *overlays) open(ms membership) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := k.Probe(); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
 	engine, err := dataplane.NewDocker(o.cfg.Engine)
 	if err != nil {
 		return nil, errors.Join(err, k.Close())

@@ -16,7 +16,6 @@ func serve(ctx context.Context, listeners []net.Listener, logger *slog.Logger, s
 	for _, l := range listeners {
 		logger.Info("serving the API", "at", l.Addr().Network()+"://"+l.Addr().String())
 	}
-	notify(logger, daemon.SdNotifyReady)
 	defer notify(logger, daemon.SdNotifyStopping)
 	return srv.Serve(ctx, listeners...)
 }

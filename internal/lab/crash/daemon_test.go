@@ -86,9 +86,9 @@ func newDaemon(t *testing.T, options ...func(*engine.Config)) *daemon {
 
 func (d *daemon) path(name string) string { return filepath.Join(d.dir, name) }
 
-// command is skep in the engine's network; nsenter becomes it, so that the process number is skep's.
+// command is skep beside the engine, as on one host: what it mounts and connects is where the engine looks for it.
 func (d *daemon) command(dataDir, socket string) *exec.Cmd {
-	return d.engine.Command(context.Background(), d.path("skep"), "daemon", "--data-dir", d.path(dataDir),
+	return d.engine.Beside(context.Background(), d.path("skep"), "daemon", "--data-dir", d.path(dataDir),
 		"--host", "unix://"+d.path(socket), "--engine", d.engine.Host(), "--advertise-addr", "127.0.0.1", "--log-level", "debug")
 }
 
@@ -122,17 +122,35 @@ func (d *daemon) end(sig syscall.Signal) {
 	if d.cmd == nil {
 		return
 	}
-	if err := d.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		d.t.Error(err)
+	if p := d.process(); p != nil {
+		if err := p.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			d.t.Error(err)
+		}
 	}
 	select {
 	case <-d.ended:
 	case <-time.After(30 * time.Second):
 		d.t.Errorf("skep still runs 30 s after %v", sig)
-		_ = d.cmd.Process.Kill()
+		if p := d.process(); p != nil {
+			_ = p.Kill()
+		}
 		<-d.ended
 	}
 	d.cmd = nil
+}
+
+// process is skep's own; nil: it has ended.
+func (d *daemon) process() *os.Process {
+	for {
+		if p, ok := engine.Child(d.cmd); ok {
+			return p
+		}
+		select {
+		case <-d.ended:
+			return nil
+		case <-time.After(time.Millisecond): // it is just being started
+		}
+	}
 }
 
 // serving waits until the daemon answers about services and returns how long after its start that was.

@@ -40,8 +40,10 @@ const (
 	engineRetry = 500 * time.Millisecond
 	// lookPause lets changes that come together be looked at together.
 	lookPause = time.Second
-	// missingFor is how long a place may be unknown to the engine: one that is just being made or taken away is.
-	missingFor = 8 * time.Second
+	// missingFor is how long the engine may not have a place that a container is in: it is just being taken away.
+	missingFor = 2 * time.Second
+	// unbornFor is how long it may not have one that nobody is in yet: the engine keeps it when it has made it.
+	unbornFor = time.Minute
 )
 
 // watchEngine has the engine asked whenever something changed there.
@@ -175,22 +177,25 @@ func (p *Plane) learn(known map[string]model.ID) {
 	p.note(p.keepRealms())
 }
 
-// lost are the places that the engine has not had for a while.
+// lost are the places that the engine has not had for a while. When there may soon be some it is asked again.
 func (p *Plane) lost(seen map[string]bool) (ids []string) {
 	now := p.cfg.Env.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.missed = nil
 	for id, one := range p.places {
+		patience := missingFor
+		if one.Sandbox == "" {
+			patience = unbornFor
+		}
 		switch {
 		case seen[id]:
 		case one.missing.IsZero():
 			one.missing = now
-		case now.Sub(one.missing) >= missingFor:
+			poke(p.look)
+		case now.Sub(one.missing) >= patience:
 			ids = append(ids, id)
-		}
-		if !seen[id] && !one.missing.IsZero() && now.Sub(one.missing) > 0 {
-			p.missed = append(p.missed, id)
+		case one.Sandbox != "":
+			poke(p.look)
 		}
 	}
 	return ids

@@ -37,7 +37,6 @@ type Plane struct {
 	last    *network.Desired // the last that the kernel took
 	broken  error            // why it did not take a later one
 	names   map[model.ID]bool
-	missed  []string // what the engine was last found to lack or to have too much
 
 	// Of the loop's goroutine.
 	planned  *network.Desired
