@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/lab/hosts"
+	"github.com/skep-org/skep/internal/network"
 )
 
 var (
@@ -109,10 +110,10 @@ func (b *breaker) fault(ctx context.Context, h *hosts.Host) (what string, mend f
 	case 6:
 		return h.Name + " forgets where other nodes' containers are", nothing, shell(everyNamespace("for d in $(ls /sys/class/net); do bridge fdb flush dev $d 2>/dev/null; done; ip neigh flush all nud permanent"))
 	case 7:
-		return h.Name + " forgets its routes and addresses on the ingress network", nothing, shell("ip route flush dev br-ingress; ip rule flush; ip rule add from all lookup main pref 32766; ip rule add from all lookup default pref 32767; ip addr flush dev br-ingress")
+		return h.Name + " forgets its routes and addresses on the ingress network", nothing, shell("ip route flush dev " + network.IngressLink + "; while ip rule del pref 5000 2>/dev/null; do :; done; ip addr flush dev " + network.IngressLink)
 	default:
 		return "containers of " + h.Name + " forget their virtual addresses", nothing,
-			shell("for id in $(docker -H " + engineSocket + " ps -q); do nsenter --net=/proc/$(docker -H " + engineSocket + " inspect -f '{{.State.Pid}}' $id)/ns/net nft flush ruleset; done; true")
+			shell("n=0; for id in $(docker -H " + engineSocket + " ps -q); do nsenter --net=/proc/$(docker -H " + engineSocket + " inspect -f '{{.State.Pid}}' $id)/ns/net nft flush ruleset && n=1; done; [ $n = 1 ] || [ -z \"$id\" ]")
 	}
 }
 
