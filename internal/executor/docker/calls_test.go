@@ -75,6 +75,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("watch ended with %v", err)
 	}
 	want := `1 DELETE /networks/X
+1 GET /containers/json
 1 GET /events
 1 GET /info
 1 HEAD /_ping

@@ -207,7 +207,9 @@ func (d *daemon) networks() []string {
 	}
 	var names []string
 	for _, n := range list.Items {
-		names = append(names, n.Name)
+		if n.Name != "docker_gwbridge" { // which the engine makes with the first overlay and keeps, also in swarm mode
+			names = append(names, n.Name)
+		}
 	}
 	slices.Sort(names)
 	return names
