@@ -260,21 +260,26 @@ func notReady(t *testing.T, h *harness) {
 	if err != nil || len(list) != 1 || list[0].Phase != executor.Created {
 		t.Errorf("while its networks are waited for list tells %+v, %v", list, err)
 	}
+	// Events come in order: when another container's making is told, the start has been seen.
+	other := h.task(&swarm.ContainerSpec{})
+	t.Cleanup(func() { _ = e.Remove(context.Background(), other.ID) })
+	if _, err := e.Prepare(ctx, other); err != nil {
+		t.Fatal(err)
+	}
+	for c := range told {
+		if c.Phase == executor.Running {
+			t.Errorf("watch told of a running container whose start had not: %+v", c)
+		}
+		if c.TaskID == other.ID {
+			break
+		}
+	}
 	answer <- nil
 	if err := <-started; err != nil {
 		t.Error(err)
 	}
 	if err := e.Stop(ctx, task.ID); err != nil {
 		t.Error(err)
-	}
-	for {
-		c := <-told
-		if c.Phase == executor.Running {
-			t.Errorf("watch told of a running container whose start had not: %+v", c)
-		}
-		if c.Phase == executor.Exited {
-			break
-		}
 	}
 	cancel()
 	<-ended
