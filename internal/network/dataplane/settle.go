@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 const (
 	retryFirst = 50 * time.Millisecond
 	retryMost  = 5 * time.Second
+	// lasting is after how many failures in a row, some three seconds, one is more than a warning: what the kernel is still
+	// taking down is in the way for a moment.
+	lasting = 6
 )
 
 // settle has kernel and names be as everything known says, and acknowledges it.
@@ -55,8 +59,12 @@ func (p *Plane) failed(ctx context.Context, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dirty = true
-	if ctx.Err() == nil && (p.broken == nil || p.broken.Error() != err.Error()) {
-		p.cfg.Log.Error("this node's networks are not as they should be; it is tried again", "err", err)
+	if news := p.broken == nil || p.broken.Error() != err.Error(); ctx.Err() == nil && (news || p.failures == lasting) {
+		level := slog.LevelWarn
+		if p.failures >= lasting {
+			level = slog.LevelError
+		}
+		p.cfg.Log.Log(ctx, level, "this node's networks are not as they should be; it is tried again", "err", err)
 	}
 	p.broken = err
 }
