@@ -7,19 +7,17 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/store"
 )
 
-// What a cluster has that says nothing else.
-const (
-	defaultSubnetSize   = 20
-	defaultDataPathPort = 4789
-)
+// defaultSubnetSize is what a cluster has that says nothing else.
+const defaultSubnetSize = 20
 
 // ClusterInfo is the cluster without its tokens.
 func ClusterInfo(v store.View, c *model.Cluster) swarm.ClusterInfo {
 	out := swarm.ClusterInfo{ID: c.ID.String(), Spec: *c.Spec.Get(), TLSInfo: tlsInfo(v), DefaultAddrPool: c.AddrPools,
-		SubnetSize: cmp.Or(c.SubnetSize, defaultSubnetSize), DataPathPort: cmp.Or(c.DataPathPort, defaultDataPathPort)}
+		SubnetSize: cmp.Or(c.SubnetSize, defaultSubnetSize), DataPathPort: cmp.Or(c.DataPathPort, network.DefaultPort)}
 	out.Meta = swarm.Meta{Version: swarm.Version{Index: c.Index}, CreatedAt: c.CreatedAt(), UpdatedAt: c.UpdatedAt()}
 	if out.Spec.Labels == nil {
 		out.Spec.Labels = map[string]string{}

@@ -13,6 +13,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/network/dns"
+	"github.com/skep-org/skep/internal/network/kernel"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -87,7 +88,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.AuditEvery = defaultAudit
 	}
 	if c.Standing == nil {
-		c.Standing = isNamespace
+		c.Standing = kernel.IsNamespace
 	}
 	if c.Free == nil {
 		c.Free = freePort

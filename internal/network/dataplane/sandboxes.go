@@ -1,10 +1,6 @@
 package dataplane
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 const (
 	// pollSandbox is how often a sandbox is looked at that is to become a namespace: the container's process starts right
@@ -13,13 +9,6 @@ const (
 	// pollSoon is for how long; then its start has failed, or the machine has other troubles.
 	pollSoon, pollLate = 10 * time.Second, 500 * time.Millisecond
 )
-
-// isNamespace reports whether there is a network namespace at a path: engines make the file first and mount the
-// namespace on it later.
-func isNamespace(path string) bool {
-	var st unix.Statfs_t
-	return unix.Statfs(path, &st) == nil && st.Type == unix.NSFS_MAGIC
-}
 
 // watchSandboxes looks whether sandboxes have become namespaces and returns when to look again; zero: nothing is awaited.
 func (p *Plane) watchSandboxes() (next time.Time) {

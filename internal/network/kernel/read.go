@@ -25,7 +25,7 @@ func (k *Kernel) readSegment(id model.ID, ingress bool) (*network.Segment, error
 		if s, err = k.space(id); err != nil || s == nil {
 			return nil, err
 		}
-		seg.Namespace = isNamespace(k.path(id))
+		seg.Namespace = IsNamespace(k.path(id))
 	}
 	links, err := s.route.LinkList()
 	if err != nil {

@@ -36,7 +36,7 @@ func openSpace(path string) (*space, error) {
 // openForRules opens a namespace whose interfaces and routes are not asked for. A container's is not kept open: it would
 // outlive the container.
 func openForRules(path string) (*space, error) {
-	if !isNamespace(path) {
+	if !IsNamespace(path) {
 		return nil, fmt.Errorf("%s: %w", path, ErrNotYet)
 	}
 	ns, err := netns.GetFromPath(path)
@@ -60,8 +60,9 @@ func (s *space) close() {
 // deleted, some milliseconds.
 func (k *Kernel) closeLater(s *space) { k.closing.Go(s.close) }
 
-// isNamespace says whether a path is one that a namespace is bound to; before, it may be an empty file.
-func isNamespace(path string) bool {
+// IsNamespace says whether a path is one that a namespace is bound to: engines make an empty file first and mount the
+// namespace on it later.
+func IsNamespace(path string) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(path, &st) == nil && st.Type == unix.NSFS_MAGIC
 }
@@ -116,7 +117,7 @@ func (k *Kernel) space(id model.ID) (*space, error) {
 // makeSpace is the namespace of a network, made if there is none. One that is still held and lost its file gets it back.
 func (k *Kernel) makeSpace(id model.ID) (*space, error) {
 	path := k.path(id)
-	if s, err := k.space(id); err != nil || s != nil && isNamespace(path) {
+	if s, err := k.space(id); err != nil || s != nil && IsNamespace(path) {
 		return s, err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
@@ -169,7 +170,7 @@ func (k *Kernel) dropSpace(id model.ID) error {
 		delete(k.spaces, id)
 	}
 	path := k.path(id)
-	for isNamespace(path) {
+	for IsNamespace(path) {
 		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("removing the namespace of network %s: %w", id, err)
 		}

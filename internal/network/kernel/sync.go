@@ -175,7 +175,7 @@ func (t *tally) applied(want *network.Desired) *network.Desired {
 func (k *Kernel) settle(want *network.Desired, t *tally) {
 	clear(k.ready)
 	for key := range want.Boxes {
-		if !isNamespace(key) {
+		if !IsNamespace(key) {
 			t.waiting = key
 		} else if _, lost := t.lost[place{box: key}]; !lost && t.boxes[key] == nil {
 			k.ready[key] = struct{}{}
