@@ -8,18 +8,16 @@ import (
 
 // The works, by the names the results carry.
 const (
-	Create = "create 20"
-	Scale  = "scale 20-40"
-	Update = "update 20"
-	Remove = "remove"
-	// What the daemon does of a listing is answer the CLI's request. The CLI's process, with its start and what it makes
-	// of the answer, is half of swarm's time already with a daemon that has nothing to say: it is told beside.
+	Create    = "create 20"
+	Scale     = "scale 20-40"
+	Update    = "update 20"
+	Remove    = "remove"
 	List      = "service ls 200"
-	ListByCLI = "service ls 200, CLI and all"
+	ListByAPI = "service ls 200 (API call alone)"
 )
 
 // Works lists all works in the order they are reported.
-func Works() []string { return []string{Create, Scale, Update, Remove, List, ListByCLI} }
+func Works() []string { return []string{Create, Scale, Update, Remove, List, ListByAPI} }
 
 const (
 	small, large = 20, 40
@@ -92,7 +90,7 @@ func listRound(ctx context.Context, p party, took map[string]float64) error {
 	if err != nil {
 		return fmt.Errorf("preparing %s: %w", List, err)
 	}
-	for work, list := range map[string]func(context.Context) error{ListByCLI: cli, List: api} {
+	for work, list := range map[string]func(context.Context) error{List: cli, ListByAPI: api} {
 		var all []float64
 		for range calls {
 			start := time.Now()

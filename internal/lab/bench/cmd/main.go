@@ -55,8 +55,7 @@ func run(ctx context.Context) error {
 	}
 	about := fmt.Sprintf("Medians of %d rounds on one engine, the sides taking turns, on %s. "+
 		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time. "+
-		"Seconds depend on the machine; the ratios are what to look at. \"service ls 200\" is the request that `docker service ls` makes; "+
-		"with the CLI's own process around it, which takes half of swarm's time by itself, it is the last line.", *rounds, machine())
+		"Seconds depend on the machine; the ratios are what to look at.", *rounds, machine())
 	return write(results, cmp.Or(*out, "bench-results.json"), *doc, bench.OneNode(), about, bench.Table(results))
 }
 
