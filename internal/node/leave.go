@@ -39,7 +39,7 @@ func clearEngine(ctx context.Context, engine string, e env.Env, node model.ID) (
 		return err
 	}
 	// A network that plain containers are on is theirs from now on.
-	if err := x.PruneNetworks(ctx, nil); err != nil && !errors.Is(err, executor.ErrBusy) {
+	if err := x.PruneNetworks(ctx, func() []model.ID { return nil }); err != nil && !errors.Is(err, executor.ErrBusy) {
 		return err
 	}
 	return x.RemoveFiles()

@@ -23,7 +23,10 @@ func (m *member) keepNetworks(ctx context.Context) error {
 		keep, changed, news := m.neededNetworks()
 		again := false
 		if keep != nil && (kept == nil || lacks(keep, kept)) {
-			again = m.executor.PruneNetworks(ctx, ids(keep)) != nil
+			again = m.executor.PruneNetworks(ctx, func() []model.ID {
+				keep, _, _ = m.neededNetworks()
+				return ids(keep)
+			}) != nil
 		}
 		kept = keep
 		if again {

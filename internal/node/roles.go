@@ -69,34 +69,40 @@ func (m *member) awaitRole(ctx context.Context, want model.Role) error {
 
 // promote makes an empty log, under a raft id no member ever had.
 func (m *member) promote() error {
-	ms := m.membership()
 	id := m.env.NewID()
-	ms.Manager, ms.RaftID = true, binary.BigEndian.Uint64(id[:8])|1<<63 // never the founder's
+	become := func(ms *membership) {
+		ms.Manager, ms.RaftID = true, binary.BigEndian.Uint64(id[:8])|1<<63 // never the founder's
+	}
 	if err := os.RemoveAll(raftDirOf(m.cfg.DataDir)); err != nil {
 		return err
 	}
+	ms := m.membership()
+	become(&ms)
 	if err := createLog(m.dir(), ms, m.logger); err != nil {
 		return err
 	}
-	return m.keep(ms)
+	return m.keep(become)
 }
 
 func (m *member) demote() error {
-	ms := m.membership()
-	ms.Manager, ms.RaftID = false, 0
-	if err := m.keep(ms); err != nil {
+	if err := m.keep(func(ms *membership) { ms.Manager, ms.RaftID = false, 0 }); err != nil {
 		return err
 	}
 	return os.RemoveAll(raftDirOf(m.cfg.DataDir))
 }
 
-// keep writes a changed membership, then makes it the present one.
-func (m *member) keep(ms membership) error {
-	if err := ms.save(m.dir()); err != nil {
-		return err
-	}
-	m.update(func() { m.ms = ms })
-	return nil
+// keep changes the membership, on disk first. Of two changes at once, as when the list of managers comes while the node
+// becomes one, neither is lost.
+func (m *member) keep(change func(*membership)) error {
+	var err error
+	m.update(func() {
+		ms := m.ms
+		change(&ms)
+		if err = ms.save(m.dir()); err == nil {
+			m.ms = ms
+		}
+	})
+	return err
 }
 
 // serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.

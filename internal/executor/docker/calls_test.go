@@ -88,7 +88,7 @@ func TestCalls(t *testing.T) {
 5 POST /containers/X/stop
 5 POST /containers/create
 `
-	if err := e.PruneNetworks(t.Context(), nil); err != nil {
+	if err := e.PruneNetworks(t.Context(), nothing); err != nil {
 		t.Error(err)
 	}
 	if got := counts.String(); got != want {

@@ -99,15 +99,15 @@ func (n *networks) there(ctx context.Context, net executor.Network) (bool, error
 	return false, nil
 }
 
-// prune removes the networks that stand for none of keep. Those that still have containers stay, and the error is
+// prune removes the networks that stand for none of what keep returns. Those that still have containers stay, and the error is
 // executor.ErrBusy unless there is a worse one: the caller comes again.
-func (n *networks) prune(ctx context.Context, keep []model.ID) error {
-	wanted := make(map[string]bool, len(keep))
-	for _, id := range keep {
-		wanted[id.String()] = true
-	}
+func (n *networks) prune(ctx context.Context, keep func() []model.ID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	wanted := map[string]bool{}
+	for _, id := range keep() {
+		wanted[id.String()] = true
+	}
 	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", LabelNetworkID)})
 	if err != nil {
 		return failed("listing the cluster's networks on the engine", called(err))
@@ -147,9 +147,10 @@ func (n *networks) awaited(ctx context.Context, network string) bool {
 	})
 }
 
-// PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here. One that
-// still has containers stays; the error then is executor.ErrBusy.
-func (e *Executor) PruneNetworks(ctx context.Context, keep []model.ID) error {
+// PruneNetworks removes from the engine the cluster networks that are not among keep: those of the tasks assigned here. It asks
+// keep while no network can be made: one that a task assigned meanwhile has just found there stays. One that still has containers
+// stays too; the error then is executor.ErrBusy.
+func (e *Executor) PruneNetworks(ctx context.Context, keep func() []model.ID) error {
 	return e.networks.prune(ctx, keep)
 }
 
