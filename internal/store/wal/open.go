@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	etcdwal "go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 	etcdraft "go.etcd.io/raft/v3"
@@ -16,11 +18,24 @@ import (
 	"github.com/skep-org/skep/internal/store/raft"
 )
 
+// lockPatience is how long Open tries to lock a log that was just closed: a child process between its fork and its exec has
+// copies of all files, and with them their locks, which fall with the last copy.
+const lockPatience = time.Second
+
 // Open reads the log in opt.Dir.
 func Open(opt Options) (*Log, error) {
 	if !Exists(opt.Dir) {
 		return nil, fmt.Errorf("wal: %s holds no raft log", opt.Dir)
 	}
+	for end := time.Now().Add(lockPatience); ; time.Sleep(time.Millisecond) {
+		l, err := tryOpen(opt)
+		if !errors.Is(err, fileutil.ErrLocked) || time.Now().After(end) {
+			return l, err
+		}
+	}
+}
+
+func tryOpen(opt Options) (*Log, error) {
 	l, err := lock(opt)
 	if err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func lock(opt Options) (*Log, error) {
 	path := filepath.Join(l.dir, "lock")
 	l.lock, err = fileutil.TryLockFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fileutil.ErrLocked) {
-		return nil, fmt.Errorf("wal: the raft log in %s is in use by another process; stop that one first", l.dir)
+		return nil, fmt.Errorf("wal: the raft log in %s is in use by another process; stop that one first: %w", l.dir, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("wal: the raft log in %s cannot be locked: %w", l.dir, err)

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -258,4 +260,31 @@ func flip(t testing.TB, path string, at int) {
 	data := must[[]byte](t)(os.ReadFile(path))
 	data[at] ^= 0x55
 	ok(t, os.WriteFile(path, data, 0o600))
+}
+
+// TestOpenedAgainWhileProgramsStart: a child between its fork and its exec has copies of the log's files and of their locks.
+func TestOpenedAgainWhileProgramsStart(t *testing.T) {
+	opt, l := fresh(t)
+	ok(t, l.Close())
+	end := make(chan struct{})
+	var starting sync.WaitGroup
+	for range 4 {
+		starting.Go(func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+					_ = exec.Command("/bin/true").Run()
+				}
+			}
+		})
+	}
+	defer starting.Wait()
+	defer close(end)
+	for range 50 {
+		if _, err := opened(t, opt); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
