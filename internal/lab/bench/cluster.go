@@ -97,15 +97,21 @@ func (c *cluster) remove(ctx context.Context) error {
 
 func (c *cluster) lists(ctx context.Context) (cli, api func(context.Context) error, err error) {
 	for i := range services {
-		if err := c.createNamed(ctx, fmt.Sprintf("list-%03d", i), 0); err != nil {
+		if err := c.createNamed(ctx, listed(i), 0); err != nil {
 			return nil, nil, err
 		}
 	}
-	cli = func(ctx context.Context) error { return shell(ctx, c.side, "docker service ls", services+1) }
-	api = func(ctx context.Context) error {
-		return expect(c.side.Call(ctx, http.MethodGet, "/services?status=true", nil))
-	}
+	cli, api = listings(c.side)
 	return cli, api, nil
+}
+
+// listings list the services by the CLI and by the API.
+func listings(s *side.Side) (cli, api func(context.Context) error) {
+	cli = func(ctx context.Context) error { return shell(ctx, s, "docker service ls", services+1) }
+	api = func(ctx context.Context) error {
+		return expect(s.Call(ctx, http.MethodGet, "/services?status=true", nil))
+	}
+	return cli, api
 }
 
 // close leaves the swarm, so that the next party finds a plain engine.

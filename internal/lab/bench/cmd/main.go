@@ -54,7 +54,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	about := fmt.Sprintf("Medians of %d rounds on one engine, the sides taking turns, on %s. "+
-		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time. "+
+		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time; "+
+		"for the lists it is a server that has the whole answer ready in memory, so that what is left is the docker command's own time. "+
 		"Seconds depend on the machine; the ratios are what to look at.", *rounds, machine())
 	return write(results, cmp.Or(*out, "bench-results.json"), *doc, bench.OneNode(), about, bench.Table(results))
 }

@@ -63,6 +63,14 @@ func (s *Side) Beside(ctx context.Context, dir, binary string) (*Side, error) {
 	return b.withDaemon(ctx, binary)
 }
 
+// At is the CLI of s pointed at whoever serves an API at host, a unix socket named as in DOCKER_HOST. Closing the result
+// removes dir alone.
+func (s *Side) At(name, dir, host string) *Side {
+	b := &Side{Name: name, Dir: dir, EngineHost: s.EngineHost, cli: s.cli}
+	b.connect(host)
+	return b
+}
+
 func (s *Side) withDaemon(ctx context.Context, binary string) (*Side, error) {
 	if err := s.startDaemon(binary); err != nil {
 		return nil, errors.Join(err, s.Close())
