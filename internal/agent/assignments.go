@@ -18,8 +18,8 @@ type assignments struct {
 	raised         bool   // one of them raised the epoch
 	revisions      map[model.ID]*revision
 	networks       map[model.ID]*wire.Network
-	secrets        map[model.ID][]byte
-	configs        map[model.ID][]byte
+	secrets        map[model.ID]*wire.Blob
+	configs        map[model.ID]*wire.Blob
 	logDriver      *swarm.Driver
 }
 
@@ -31,7 +31,7 @@ type revision struct {
 func newAssignments() assignments {
 	return assignments{
 		revisions: map[model.ID]*revision{}, networks: map[model.ID]*wire.Network{},
-		secrets: map[model.ID][]byte{}, configs: map[model.ID][]byte{},
+		secrets: map[model.ID]*wire.Blob{}, configs: map[model.ID]*wire.Blob{},
 	}
 }
 
@@ -130,10 +130,10 @@ func (m *Machine) takeObjects(a *wire.Assignments) error {
 		m.set.networks[key(n.Id)] = n
 	}
 	for _, b := range a.Secrets {
-		m.set.secrets[key(b.Id)] = b.Data
+		m.set.secrets[key(b.Id)] = b
 	}
 	for _, b := range a.Configs {
-		m.set.configs[key(b.Id)] = b.Data
+		m.set.configs[key(b.Id)] = b
 	}
 	if a.Defaults != nil {
 		m.set.logDriver = nil

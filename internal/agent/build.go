@@ -78,38 +78,50 @@ func (m *Machine) addData(e *executor.Task, c *swarm.ContainerSpec) error {
 		if s == nil {
 			continue
 		}
-		data, ok := m.lookup(m.set.secrets, s.SecretID)
+		blob, ok := lookup(m.set.secrets, s.SecretID)
 		if !ok {
 			return fmt.Errorf("secret %s (%s) does not exist", s.SecretName, s.SecretID)
 		}
 		if e.Secrets == nil {
 			e.Secrets = map[string][]byte{}
 		}
-		e.Secrets[s.SecretID] = data
+		e.Secrets[s.SecretID] = blob.Data
+		addTemplate(e, s.SecretID, blob)
 	}
 	for _, s := range c.Configs {
 		if s == nil {
 			continue
 		}
-		data, ok := m.lookup(m.set.configs, s.ConfigID)
+		blob, ok := lookup(m.set.configs, s.ConfigID)
 		if !ok {
 			return fmt.Errorf("config %s (%s) does not exist", s.ConfigName, s.ConfigID)
 		}
 		if e.Configs == nil {
 			e.Configs = map[string][]byte{}
 		}
-		e.Configs[s.ConfigID] = data
+		e.Configs[s.ConfigID] = blob.Data
+		addTemplate(e, s.ConfigID, blob)
 	}
 	return nil
 }
 
-func (m *Machine) lookup(in map[model.ID][]byte, text string) ([]byte, bool) {
+func addTemplate(e *executor.Task, id string, b *wire.Blob) {
+	if b.Template == "" {
+		return
+	}
+	if e.Templates == nil {
+		e.Templates = map[string]string{}
+	}
+	e.Templates[id] = b.Template
+}
+
+func lookup(in map[model.ID]*wire.Blob, text string) (*wire.Blob, bool) {
 	id, err := model.ParseID(text)
 	if err != nil {
 		return nil, false
 	}
-	data, ok := in[id]
-	return data, ok
+	blob, ok := in[id]
+	return blob, ok
 }
 
 // hostPorts are the ports a task publishes on its own node: those the allocator chose for it, else the spec's.

@@ -45,7 +45,7 @@ type Config struct {
 	Networks  func(keep []model.ID) // no task needs other networks any more; nil: nobody wants to know
 
 	// Fabric takes what the managers say of the networks, in order; each message is whole, however it travelled. It is
-	// answered with FabricApplied, or FabricRefused. nil: the node has no data plane.
+	// answered with FabricApplied, or FabricRefused. nil: the node has no data plane, and balances to nobody.
 	Fabric func(*wire.Fabric)
 }
 
@@ -189,9 +189,11 @@ func (a *Agent) handOn(out Output) {
 		a.cfg.Networks(*out.Networks)
 	}
 	for _, f := range out.Fabric {
-		if a.cfg.Fabric != nil {
-			a.cfg.Fabric(f)
+		if a.cfg.Fabric == nil {
+			a.FabricApplied(f.Nonce, f.Seq) // it balances to nobody, and nobody is to wait for it
+			continue
 		}
+		a.cfg.Fabric(f)
 	}
 	for _, stream := range out.CloseLogs {
 		if a.cfg.CloseLogs != nil {

@@ -22,8 +22,8 @@
 //     nothing on it is told nothing. What one step sees goes in one message, or in parts that are applied together.
 //   - A task that others balance to is told to stop when every node that may balance to it has said that it does not any
 //     more, or two seconds after they were told. A node whose agent has been away for less than three seconds is waited for
-//     like the others, also by a new leader, which withdraws anew what it finds still running; one that is taken for dead,
-//     or did not answer the last time, is not. Whatever makes a task stop goes through this one gate.
+//     like the others, also by a new leader, which withdraws anew what it finds still running; one that is taken for dead
+//     is not, nor one that was too late, until it answers a later message in time. Whatever makes a task stop goes through this one gate.
 //   - A guest, a container on an attachable network that no task runs, is known by an id that its node chose; the node's
 //     full sets replace what was known, and nobody else can speak for it.
 //   - Times are those of receipt; an agent's clock is never asked.

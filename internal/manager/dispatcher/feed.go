@@ -15,7 +15,9 @@ type feed struct {
 	seq   uint64
 	acked uint64
 	has   map[model.ID]bool // networks
-	mute  bool              // it did not answer in time, and is not waited for until it answers
+	mute  bool              // it did not answer in time, and is not waited for until it does
+	trial uint64            // while mute: the message with which it can show that, sent at tried; 0: none was sent since
+	tried time.Time
 }
 
 // tellFabric sends each session what changed for its node since it was last told, in one go.
@@ -119,6 +121,9 @@ func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 		}
 	}
 	m.post(s, p.parts)
+	if s.feed.mute && s.feed.trial == 0 && len(p.parts) > 0 {
+		s.feed.trial, s.feed.tried = s.feed.seq, now
+	}
 	if full && len(p.parts) > 0 {
 		s.feed.began, s.feed.at = true, now
 		m.returned(n)
@@ -151,12 +156,15 @@ func (m *Machine) post(s *session, parts []*wire.Fabric) {
 }
 
 // applied takes a node's word that its data plane is as of a message.
-func (m *Machine) applied(s *session, a *wire.FabricApplied) {
+func (m *Machine) applied(now time.Time, s *session, a *wire.FabricApplied) {
 	n := m.nodes[s.node]
 	if n == nil || n.session != s || a.Nonce != s.nonce || a.Seq > s.feed.seq || a.Seq <= s.feed.acked {
 		return
 	}
-	s.feed.acked, s.feed.mute = a.Seq, false
+	s.feed.acked = a.Seq
+	if s.feed.trial > 0 && s.feed.trial <= a.Seq {
+		s.feed.mute, s.feed.trial = now.Sub(s.feed.tried) >= withdrawWait, 0
+	}
 	for _, w := range m.fabric.waiting {
 		if seq, ok := w.wait[n.id]; ok && seq > 0 && seq <= a.Seq {
 			delete(w.wait, n.id)

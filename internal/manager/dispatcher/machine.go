@@ -126,7 +126,7 @@ func (m *Machine) Deliver(now time.Time, id SessionID, msg *wire.AgentMessage) {
 			return // most of what a large cluster sends: nothing is to be judged
 		}
 		if a := msg.GetFabricApplied(); a != nil {
-			m.applied(s, a)
+			m.applied(now, s, a)
 		}
 	}
 	s.inbox = append(s.inbox, msg)

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
@@ -57,11 +58,21 @@ func object(v store.View, a *wire.Assignments, id model.ID) {
 		a.Networks = append(a.Networks, describeNetwork(row, store.Allocations.ByID(v, id)))
 	}
 	if row := store.Secrets.ByID(v, id); row != nil {
-		a.Secrets = append(a.Secrets, &wire.Blob{Id: wire.Bytes(id), Data: row.Spec.Get().Data})
+		spec := row.Spec.Get()
+		a.Secrets = append(a.Secrets, &wire.Blob{Id: wire.Bytes(id), Data: spec.Data, Template: driverName(spec.Templating)})
 	}
 	if row := store.Configs.ByID(v, id); row != nil {
-		a.Configs = append(a.Configs, &wire.Blob{Id: wire.Bytes(id), Data: row.Spec.Get().Data})
+		spec := row.Spec.Get()
+		a.Configs = append(a.Configs, &wire.Blob{Id: wire.Bytes(id), Data: spec.Data, Template: driverName(spec.Templating)})
 	}
+}
+
+// driverName is empty where there is no driver.
+func driverName(d *swarm.Driver) string {
+	if d == nil {
+		return ""
+	}
+	return d.Name
 }
 
 func revision(row *model.ServiceRevision) *wire.Revision {
