@@ -91,7 +91,7 @@ func (l *Log) identify(metadata []byte) error {
 	if metadata == nil {
 		return fmt.Errorf("wal: the raft log in %s does not say whose it is: it is damaged; restore the directory from a backup, or let this manager join anew", l.dir)
 	}
-	plain, err := l.sealer.open(metadata, []byte(bindIdentity))
+	plain, err := l.sealer().open(metadata, []byte(bindIdentity))
 	if errors.Is(err, errSealed) {
 		return ErrWrongKey
 	}
@@ -156,7 +156,7 @@ func (l *Log) read(meta *pb.Snapshot) error {
 		entries = entries[:i]
 	}
 	for _, e := range entries {
-		m, err := l.sealer.openEntry(e)
+		m, err := l.sealer().openEntry(e)
 		if err != nil {
 			return fmt.Errorf("wal: entry %d of the raft log in %s cannot be read: %w", e.GetIndex(), l.dir, err)
 		}

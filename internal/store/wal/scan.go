@@ -152,7 +152,7 @@ func (s *scanned) record(rec *walpb.Record) error {
 func (l *Log) cutTorn(s scanned) error {
 	torn := uint64(1)
 	if s.lastEntry != nil {
-		m, err := l.sealer.openEntry(s.lastEntry)
+		m, err := l.sealer().openEntry(s.lastEntry)
 		if err != nil {
 			return fmt.Errorf("wal: entry %d of the raft log in %s cannot be read: %w", s.lastEntry.GetIndex(), l.dir, err)
 		}
@@ -183,7 +183,7 @@ func (l *Log) newestSave(rest []byte) (newest uint64) {
 		if proto.Unmarshal(rest[8:8+size], rec) != nil || rec.GetType() != etcdwal.EntryType || proto.Unmarshal(rec.Data, e) != nil {
 			continue
 		}
-		if m, err := l.sealer.openEntry(e); err == nil {
+		if m, err := l.sealer().openEntry(e); err == nil {
 			newest = max(newest, m.save)
 		}
 	}

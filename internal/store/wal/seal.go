@@ -19,11 +19,26 @@ var (
 	errVersion = errors.New("it was written by a newer version of skep; upgrade this manager")
 )
 
-type sealer struct{ aead cipher.AEAD }
+// sealer seals with one key and opens what was sealed with that or an older one.
+type sealer struct {
+	aead  cipher.AEAD
+	older []cipher.AEAD
+}
 
-func newSealer(key Key) (sealer, error) {
-	aead, err := chacha20poly1305.NewX(key[:])
-	return sealer{aead}, err
+func newSealer(key Key, older ...Key) (sealer, error) {
+	var s sealer
+	var err error
+	if s.aead, err = chacha20poly1305.NewX(key[:]); err != nil {
+		return s, err
+	}
+	for _, k := range older {
+		aead, err := chacha20poly1305.NewX(k[:])
+		if err != nil {
+			return s, err
+		}
+		s.older = append(s.older, aead)
+	}
+	return s, nil
 }
 
 // seal returns version, nonce and ciphertext. Random nonces of 24 bytes do not repeat in any lifetime of a cluster.
@@ -46,6 +61,9 @@ func (s sealer) open(sealed, bound []byte) ([]byte, error) {
 		return nil, errSealed
 	}
 	plain, err := s.aead.Open(nil, sealed[1:1+n], sealed[1+n:], bound)
+	for i := 0; err != nil && i < len(s.older); i++ {
+		plain, err = s.older[i].Open(nil, sealed[1:1+n], sealed[1+n:], bound)
+	}
 	if err != nil {
 		return nil, errSealed
 	}

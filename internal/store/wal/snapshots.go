@@ -36,7 +36,7 @@ func (l *Log) snapshotPath(id snapshotID) string {
 func (l *Log) WriteSnapshot(meta *pb.Snapshot, body func(io.Writer) error) error {
 	path := l.snapshotPath(idOf(meta))
 	err := replaceFile(path, func(f *os.File) error {
-		w, err := l.sealer.newStreamWriter(f)
+		w, err := l.sealer().newStreamWriter(f)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (l *Log) openSnapshot(id snapshotID) (*pb.Snapshot, io.ReadCloser, error) {
 }
 
 func (l *Log) readSnapshotHead(f *os.File) (*pb.Snapshot, io.Reader, error) {
-	r, err := l.sealer.newStreamReader(f)
+	r, err := l.sealer().newStreamReader(f)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -76,6 +76,7 @@ func frameNonce(prefix [prefixSize]byte, number uint32, last bool) []byte {
 type streamReader struct {
 	r      *bufio.Reader
 	aead   cipher.AEAD
+	older  []cipher.AEAD // that the first frame may turn out to be sealed with
 	prefix [prefixSize]byte
 	number uint32
 	sealed []byte
@@ -84,7 +85,7 @@ type streamReader struct {
 }
 
 func (s sealer) newStreamReader(r io.Reader) (*streamReader, error) {
-	sr := &streamReader{r: bufio.NewReaderSize(r, frameSize), aead: s.aead}
+	sr := &streamReader{r: bufio.NewReaderSize(r, frameSize), aead: s.aead, older: s.older}
 	var head [len(streamMagic) + prefixSize]byte
 	if _, err := io.ReadFull(sr.r, head[:]); err != nil {
 		return nil, errSealed
@@ -129,11 +130,25 @@ func (s *streamReader) frame() error {
 	}
 	_, err := s.r.Peek(1)
 	s.last = errors.Is(err, io.EOF)
-	plain, err := s.aead.Open(s.sealed[:0], frameNonce(s.prefix, s.number, s.last), s.sealed, []byte(streamMagic))
+	nonce := frameNonce(s.prefix, s.number, s.last)
+	if s.number == 0 {
+		s.chooseKey(nonce)
+	}
+	plain, err := s.aead.Open(s.sealed[:0], nonce, s.sealed, []byte(streamMagic))
 	if err != nil {
 		return errSealed
 	}
 	s.number++
 	s.plain = plain
 	return nil
+}
+
+// chooseKey finds the key that the first frame, and so the stream, is sealed with.
+func (s *streamReader) chooseKey(nonce []byte) {
+	for _, one := range s.older {
+		if _, err := one.Open(nil, nonce, s.sealed, []byte(streamMagic)); err == nil {
+			s.aead = one
+			return
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	etcdwal "go.etcd.io/etcd/server/v3/storage/wal"
@@ -30,13 +31,14 @@ var setSegmentSize = sync.OnceFunc(func() { etcdwal.SegmentSizeBytes = segmentBy
 type Options struct {
 	Dir    string
 	Key    Key
+	Older  []Key        // that what is there may be sealed with; nothing more is
 	Logger *slog.Logger // nil: silent
 }
 
 // Log is one member's log on disk. It implements [raft.Log].
 type Log struct {
 	dir    string
-	sealer sealer
+	keys   atomic.Pointer[sealer]
 	logger *slog.Logger
 	lock   *fileutil.LockedFile
 	loaded *raft.Loaded // nil once the log has moved on
@@ -70,7 +72,7 @@ func (l *Log) create(id raft.Identity) error {
 	if err != nil {
 		return err
 	}
-	metadata, err := l.sealer.seal(plain, []byte(bindIdentity))
+	metadata, err := l.sealer().seal(plain, []byte(bindIdentity))
 	if err != nil {
 		return err
 	}
@@ -88,9 +90,8 @@ func lock(opt Options) (*Log, error) {
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if l.sealer, err = newSealer(opt.Key); err != nil {
-		return nil, fmt.Errorf("wal: the key cannot be used: %w", err)
+	if err := l.Rekey(opt.Key, opt.Older...); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(l.dir, "snapshots"), 0o700); err != nil {
 		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made: %w", err)
@@ -99,6 +100,7 @@ func lock(opt Options) (*Log, error) {
 		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made durable: %w", err)
 	}
 	path := filepath.Join(l.dir, "lock")
+	var err error
 	l.lock, err = fileutil.TryLockFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fileutil.ErrLocked) {
 		return nil, fmt.Errorf("wal: the raft log in %s is in use by another process; stop that one first: %w", l.dir, err)
@@ -108,6 +110,19 @@ func lock(opt Options) (*Log, error) {
 	}
 	return l, nil
 }
+
+// Rekey seals with key what is written from now on. What is there stays as it is until it is compacted away, so the keys
+// it was sealed with are to be among older, now and when the log is opened again: whoever calls has made key durable.
+func (l *Log) Rekey(key Key, older ...Key) error {
+	s, err := newSealer(key, older...)
+	if err != nil {
+		return fmt.Errorf("wal: the key cannot be used: %w", err)
+	}
+	l.keys.Store(&s)
+	return nil
+}
+
+func (l *Log) sealer() sealer { return *l.keys.Load() }
 
 // Load implements [raft.Log]. It gives back what was there when the log was opened, or what the first save put into an
 // empty one; it is forgotten after that, for it may be large.
@@ -146,7 +161,7 @@ func (l *Log) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
 			return fmt.Errorf("wal: entry %d is larger than %d bytes", e.GetIndex(), raft.MaxEntrySize)
 		}
 		var err error
-		if sealed[i], err = l.sealer.sealEntry(e, mark{save: l.save, last: i == len(entries)-1}); err != nil {
+		if sealed[i], err = l.sealer().sealEntry(e, mark{save: l.save, last: i == len(entries)-1}); err != nil {
 			return err
 		}
 	}
