@@ -1,7 +1,6 @@
 package group_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/raft/rafttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,7 +82,7 @@ func (c *cluster) node(id uint64, role swarm.NodeRole) {
 
 // start runs a manager on an empty log; the first one founds the group.
 func (c *cluster) start(node, id uint64) *manager {
-	log := raft.NewMemoryLog(raft.Identity{ID: id, Node: model.NumID(node).String()})
+	log := rafttest.NewLog(raft.Identity{ID: id, Node: model.NumID(node).String()}, time.Millisecond)
 	if id == 1 {
 		if err := raft.Bootstrap(log, addr(1)); err != nil {
 			c.t.Fatal(err)
@@ -90,7 +90,7 @@ func (c *cluster) start(node, id uint64) *manager {
 	}
 	m := &manager{c: c, id: id, done: make(chan struct{}), changed: make(chan struct{})}
 	var err error
-	m.replica, err = raft.OpenReplica(raft.Options{Config: raft.Config{SnapshotEntries: 5, TrailingEntries: 1}, Log: &lockedLog{MemoryLog: log}, StateMachine: m, Transport: m, Env: env.Real()})
+	m.replica, err = raft.OpenReplica(raft.Options{Config: raft.Config{SnapshotEntries: 5, TrailingEntries: 1}, Log: log, StateMachine: m, Transport: m, Env: env.Real()})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -253,41 +253,6 @@ func (c *cluster) expect(want string) {
 	if got := c.show(); got != want {
 		c.t.Fatalf("the group is %q, not %q", got, want)
 	}
-}
-
-// lockedLog makes a MemoryLog usable by the writers of a replica.
-type lockedLog struct {
-	mu sync.Mutex
-	*raft.MemoryLog
-}
-
-func (l *lockedLog) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
-	time.Sleep(time.Millisecond)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.Save(hard, entries, sync)
-}
-
-func (l *lockedLog) WriteSnapshot(meta *pb.Snapshot, body func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := body(&b); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.WriteSnapshot(meta, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
-}
-
-func (l *lockedLog) Adopt(meta *pb.Snapshot) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.Adopt(meta)
-}
-
-func (l *lockedLog) OpenSnapshot(meta *pb.Snapshot) (io.ReadCloser, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.OpenSnapshot(meta)
 }
 
 // three makes a group of three managers.

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/raft/rafttest"
 )
 
 // words is a state machine that keeps what it is given, and the members.
@@ -78,40 +78,6 @@ func (s *words) member(id uint64) (node model.ID, addr string, ok bool) {
 	return node, "", false
 }
 
-// sharedLog is a MemoryLog for the writers of a replica.
-type sharedLog struct {
-	mu sync.Mutex
-	*raft.MemoryLog
-}
-
-func (l *sharedLog) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.Save(hard, entries, sync)
-}
-
-func (l *sharedLog) WriteSnapshot(meta *pb.Snapshot, body func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := body(&b); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.WriteSnapshot(meta, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
-}
-
-func (l *sharedLog) Adopt(meta *pb.Snapshot) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.Adopt(meta)
-}
-
-func (l *sharedLog) OpenSnapshot(meta *pb.Snapshot) (io.ReadCloser, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.OpenSnapshot(meta)
-}
-
 // quick is the machine's clock with timers that are twice as fast.
 type quick struct{ env.Clock }
 
@@ -124,7 +90,7 @@ type groupMember struct {
 	id   uint64
 	node model.ID
 	sm   *words
-	log  *sharedLog
+	log  *rafttest.Log
 	host *host
 	stop func()
 }
@@ -144,7 +110,7 @@ func (g *groupCalls) Heard(id uint64, node model.ID, addr string) {
 }
 
 // begin runs a member with a log, at any address. A new log that is bootstrapped is of the first member.
-func begin(t *testing.T, a ca, id uint64, log *sharedLog, bootstrap bool) *groupMember {
+func begin(t *testing.T, a ca, id uint64, log *rafttest.Log, bootstrap bool) *groupMember {
 	t.Helper()
 	g := &groupMember{id: id, node: model.NumID(id), sm: &words{}, log: log}
 	keys := a.keysFor(ours, g.node, model.RoleManager, 24*time.Hour)
@@ -180,8 +146,8 @@ func begin(t *testing.T, a ca, id uint64, log *sharedLog, bootstrap bool) *group
 	return g
 }
 
-func newLog(id uint64) *sharedLog {
-	return &sharedLog{MemoryLog: raft.NewMemoryLog(raft.Identity{ID: id, Node: model.NumID(id).String(), Cluster: ours.String()})}
+func newLog(id uint64) *rafttest.Log {
+	return rafttest.NewLog(raft.Identity{ID: id, Node: model.NumID(id).String(), Cluster: ours.String()}, 0)
 }
 
 func (g *groupMember) member() raft.Member {

@@ -1,7 +1,6 @@
 package raft_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/raft/rafttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,44 +68,8 @@ func (p *peers) carry(msg *pb.Message) {
 	}
 }
 
-// safeLog makes a MemoryLog usable by the writers of a replica.
-type safeLog struct {
-	mu sync.Mutex
-	*raft.MemoryLog
-	fail error
-}
-
-func (l *safeLog) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
-	time.Sleep(time.Millisecond) // a disk takes its time
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fail != nil {
-		return l.fail
-	}
-	return l.MemoryLog.Save(hard, entries, sync)
-}
-
-func (l *safeLog) WriteSnapshot(meta *pb.Snapshot, body func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := body(&b); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.WriteSnapshot(meta, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
-}
-
-func (l *safeLog) Adopt(meta *pb.Snapshot) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.Adopt(meta)
-}
-
-func (l *safeLog) OpenSnapshot(meta *pb.Snapshot) (io.ReadCloser, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.MemoryLog.OpenSnapshot(meta)
-}
+// disk is how long a disk takes to save.
+const disk = time.Millisecond
 
 // words is a state machine that joins what it is given.
 type words struct {
@@ -150,14 +114,14 @@ func (s *words) Restore(r io.Reader, _, _ uint64) error {
 type member struct {
 	*raft.Replica
 	sm   *words
-	log  *safeLog
+	log  *rafttest.Log
 	stop context.CancelFunc
 	done chan error
 }
 
 func (p *peers) start(t *testing.T, id uint64, bootstrap bool) *member {
 	t.Helper()
-	m := &member{sm: &words{}, log: &safeLog{MemoryLog: raft.NewMemoryLog(raft.Identity{ID: id})}, done: make(chan error, 1)}
+	m := &member{sm: &words{}, log: rafttest.NewLog(raft.Identity{ID: id}, disk), done: make(chan error, 1)}
 	if bootstrap {
 		if err := raft.Bootstrap(m.log, "addr"); err != nil {
 			t.Fatal(err)
@@ -299,13 +263,12 @@ func TestDiskFailure(t *testing.T) {
 		p := &peers{all: map[uint64]*raft.Replica{}}
 		m := p.start(t, 1, true)
 		m.leads(t, time.Second)
-		m.log.mu.Lock()
-		m.log.fail = errors.New("input/output error")
-		m.log.mu.Unlock()
+		broken := errors.New("input/output error")
+		m.log.Fail(broken)
 		if err := m.Propose([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-m.done; !errors.Is(err, m.log.fail) {
+		if err := <-m.done; !errors.Is(err, broken) {
 			t.Fatalf("Run ended with %v", err)
 		}
 		if text, lead := m.sm.get(); text != "" || lead.Leading {
