@@ -59,6 +59,7 @@ type Task struct {
 	Networks              []Network
 	Secrets               map[string][]byte // by secret id
 	Configs               map[string][]byte // by config id
+	Templates             map[string]string // the template driver of those secrets and configs that have one, by their ids
 	LogDriver             *swarm.Driver     // the cluster's default
 	RegistryAuth          string            // X-Registry-Auth for the pull; never written to disk
 }

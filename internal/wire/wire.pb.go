@@ -1850,6 +1850,7 @@ type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	Template      string                 `protobuf:"bytes,3,opt,name=template,proto3" json:"template,omitempty"` // the driver that expands the data for each task; empty: it is taken as it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1896,6 +1897,13 @@ func (x *Blob) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *Blob) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
 }
 
 // Fabric is what a node's data plane is made from: which nodes there are, and of each network that this node is on (the
@@ -2858,10 +2866,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x04spec\x18\x03 \x01(\fR\x04spec\x12\x16\n" +
 	"\x06subnet\x18\x04 \x01(\fR\x06subnet\x12\x18\n" +
 	"\agateway\x18\x05 \x01(\fR\agateway\x12\x10\n" +
-	"\x03vni\x18\x06 \x01(\rR\x03vni\"*\n" +
+	"\x03vni\x18\x06 \x01(\rR\x03vni\"F\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"\xd2\x02\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1a\n" +
+	"\btemplate\x18\x03 \x01(\tR\btemplate\"\xd2\x02\n" +
 	"\x06Fabric\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
