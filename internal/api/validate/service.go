@@ -16,7 +16,7 @@ func Service(spec *swarm.ServiceSpec) error {
 		return err
 	}
 	for _, check := range []func(*swarm.ServiceSpec) error{
-		resources, restart, placement, containerSpec, updates, ports, references, templates,
+		resources, restart, placement, containerSpec, updates, ports, references,
 	} {
 		if err := check(spec); err != nil {
 			return err
@@ -102,9 +102,12 @@ func Warnings(spec *swarm.ServiceSpec) []string {
 }
 
 func containerSpec(spec *swarm.ServiceSpec) error {
-	c := spec.TaskTemplate.ContainerSpec
-	if c == nil {
+	if spec.TaskTemplate.ContainerSpec == nil {
 		return nil
+	}
+	c, err := expanded(spec)
+	if err != nil {
+		return err
 	}
 	if c.Image == "" {
 		return httperr.BadRequest("ContainerSpec: image reference must be provided")

@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/executor"
+	"github.com/skep-org/skep/internal/executor/template"
 )
 
 // Input is what a container is made of.
@@ -38,7 +39,7 @@ func Container(in Input) (Output, error) {
 	if err := Supported(in.API, t.Spec); err != nil {
 		return Output{}, err
 	}
-	spec, err := expand(t, in.Platform)
+	spec, err := template.Container(Templates(t, in.Platform), t.Spec.ContainerSpec)
 	if err != nil {
 		return Output{}, err
 	}
