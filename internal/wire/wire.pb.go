@@ -1474,6 +1474,7 @@ func (x *Assignments) GetDefaults() *Defaults {
 type Defaults struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	LogDriver     []byte                 `protobuf:"bytes,1,opt,name=log_driver,json=logDriver,proto3" json:"log_driver,omitempty"` // swarm.Driver; empty: the engine's own
+	Policy        []byte                 `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`                        // JSON: which services may have what Docker's specs have no field for; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1511,6 +1512,13 @@ func (*Defaults) Descriptor() ([]byte, []int) {
 func (x *Defaults) GetLogDriver() []byte {
 	if x != nil {
 		return x.LogDriver
+	}
+	return nil
+}
+
+func (x *Defaults) GetPolicy() []byte {
+	if x != nil {
+		return x.Policy
 	}
 	return nil
 }
@@ -1850,7 +1858,10 @@ type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	Template      string                 `protobuf:"bytes,3,opt,name=template,proto3" json:"template,omitempty"` // the driver that expands the data for each task; empty: it is taken as it is
+	Template      string                 `protobuf:"bytes,3,opt,name=template,proto3" json:"template,omitempty"`           // the driver that expands the data for each task; empty: it is taken as it is
+	Pending       bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`            // the provider that keeps the secret is being asked: tasks that use it wait
+	Err           string                 `protobuf:"bytes,5,opt,name=err,proto3" json:"err,omitempty"`                     // why the provider gave nothing: tasks that use it are rejected
+	TaskId        []byte                 `protobuf:"bytes,6,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"` // the data is for this task alone; empty: for all that use it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1904,6 +1915,27 @@ func (x *Blob) GetTemplate() string {
 		return x.Template
 	}
 	return ""
+}
+
+func (x *Blob) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
+}
+
+func (x *Blob) GetErr() string {
+	if x != nil {
+		return x.Err
+	}
+	return ""
+}
+
+func (x *Blob) GetTaskId() []byte {
+	if x != nil {
+		return x.TaskId
+	}
+	return nil
 }
 
 // Fabric is what a node's data plane is made from: which nodes there are, and of each network that this node is on (the
@@ -2830,10 +2862,11 @@ const file_wire_proto_rawDesc = "" +
 	"\aconfigs\x18\n" +
 	" \x03(\v2\x12.skep.wire.v1.BlobR\aconfigs\x12\x18\n" +
 	"\adropped\x18\v \x03(\fR\adropped\x122\n" +
-	"\bdefaults\x18\f \x01(\v2\x16.skep.wire.v1.DefaultsR\bdefaults\")\n" +
+	"\bdefaults\x18\f \x01(\v2\x16.skep.wire.v1.DefaultsR\bdefaults\"A\n" +
 	"\bDefaults\x12\x1d\n" +
 	"\n" +
-	"log_driver\x18\x01 \x01(\fR\tlogDriver\"\x85\x02\n" +
+	"log_driver\x18\x01 \x01(\fR\tlogDriver\x12\x16\n" +
+	"\x06policy\x18\x02 \x01(\fR\x06policy\"\x85\x02\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2866,11 +2899,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x04spec\x18\x03 \x01(\fR\x04spec\x12\x16\n" +
 	"\x06subnet\x18\x04 \x01(\fR\x06subnet\x12\x18\n" +
 	"\agateway\x18\x05 \x01(\fR\agateway\x12\x10\n" +
-	"\x03vni\x18\x06 \x01(\rR\x03vni\"F\n" +
+	"\x03vni\x18\x06 \x01(\rR\x03vni\"\x8b\x01\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1a\n" +
-	"\btemplate\x18\x03 \x01(\tR\btemplate\"\xd2\x02\n" +
+	"\btemplate\x18\x03 \x01(\tR\btemplate\x12\x18\n" +
+	"\apending\x18\x04 \x01(\bR\apending\x12\x10\n" +
+	"\x03err\x18\x05 \x01(\tR\x03err\x12\x17\n" +
+	"\atask_id\x18\x06 \x01(\fR\x06taskId\"\xd2\x02\n" +
 	"\x06Fabric\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
