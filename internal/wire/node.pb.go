@@ -259,14 +259,17 @@ func (x *JoinRequest) GetClock() int64 {
 }
 
 type JoinReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NodeId        []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	ClusterId     []byte                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
-	Cert          []byte                 `protobuf:"bytes,3,opt,name=cert,proto3" json:"cert,omitempty"`
-	Roots         []byte                 `protobuf:"bytes,4,opt,name=roots,proto3" json:"roots,omitempty"`
-	Manager       bool                   `protobuf:"varint,5,opt,name=manager,proto3" json:"manager,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Managers      []*Manager             `protobuf:"bytes,7,rep,name=managers,proto3" json:"managers,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	NodeId    []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	ClusterId []byte                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	Cert      []byte                 `protobuf:"bytes,3,opt,name=cert,proto3" json:"cert,omitempty"`
+	Roots     []byte                 `protobuf:"bytes,4,opt,name=roots,proto3" json:"roots,omitempty"`
+	Manager   bool                   `protobuf:"varint,5,opt,name=manager,proto3" json:"manager,omitempty"`
+	Epoch     uint64                 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Managers  []*Manager             `protobuf:"bytes,7,rep,name=managers,proto3" json:"managers,omitempty"`
+	// Of a manager, where the cluster locks its managers: the unlock key, and the version of the Cluster row that has it.
+	UnlockKey     string `protobuf:"bytes,8,opt,name=unlock_key,json=unlockKey,proto3" json:"unlock_key,omitempty"`
+	UnlockVersion uint64 `protobuf:"varint,9,opt,name=unlock_version,json=unlockVersion,proto3" json:"unlock_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +353,20 @@ func (x *JoinReply) GetManagers() []*Manager {
 	return nil
 }
 
+func (x *JoinReply) GetUnlockKey() string {
+	if x != nil {
+		return x.UnlockKey
+	}
+	return ""
+}
+
+func (x *JoinReply) GetUnlockVersion() uint64 {
+	if x != nil {
+		return x.UnlockVersion
+	}
+	return 0
+}
+
 // RenewRequest is sent under the node's present certificate. The reply's certificate has the role granted by then.
 type RenewRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -396,10 +413,13 @@ func (x *RenewRequest) GetCsr() []byte {
 }
 
 type RenewReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cert          []byte                 `protobuf:"bytes,1,opt,name=cert,proto3" json:"cert,omitempty"`
-	Roots         []byte                 `protobuf:"bytes,2,opt,name=roots,proto3" json:"roots,omitempty"`
-	Manager       bool                   `protobuf:"varint,3,opt,name=manager,proto3" json:"manager,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Cert    []byte                 `protobuf:"bytes,1,opt,name=cert,proto3" json:"cert,omitempty"`
+	Roots   []byte                 `protobuf:"bytes,2,opt,name=roots,proto3" json:"roots,omitempty"`
+	Manager bool                   `protobuf:"varint,3,opt,name=manager,proto3" json:"manager,omitempty"`
+	// As in JoinReply.
+	UnlockKey     string `protobuf:"bytes,4,opt,name=unlock_key,json=unlockKey,proto3" json:"unlock_key,omitempty"`
+	UnlockVersion uint64 `protobuf:"varint,5,opt,name=unlock_version,json=unlockVersion,proto3" json:"unlock_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -453,6 +473,20 @@ func (x *RenewReply) GetManager() bool {
 		return x.Manager
 	}
 	return false
+}
+
+func (x *RenewReply) GetUnlockKey() string {
+	if x != nil {
+		return x.UnlockKey
+	}
+	return ""
+}
+
+func (x *RenewReply) GetUnlockVersion() uint64 {
+	if x != nil {
+		return x.UnlockVersion
+	}
+	return 0
 }
 
 type RaftMessages struct {
@@ -1644,7 +1678,7 @@ const file_node_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03csr\x18\x02 \x01(\fR\x03csr\x12\"\n" +
 	"\favailability\x18\x03 \x01(\tR\favailability\x12\x14\n" +
-	"\x05clock\x18\x04 \x01(\x03R\x05clock\"\xd0\x01\n" +
+	"\x05clock\x18\x04 \x01(\x03R\x05clock\"\x96\x02\n" +
 	"\tJoinReply\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x1d\n" +
 	"\n" +
@@ -1653,14 +1687,20 @@ const file_node_proto_rawDesc = "" +
 	"\x05roots\x18\x04 \x01(\fR\x05roots\x12\x18\n" +
 	"\amanager\x18\x05 \x01(\bR\amanager\x12\x14\n" +
 	"\x05epoch\x18\x06 \x01(\x04R\x05epoch\x121\n" +
-	"\bmanagers\x18\a \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\" \n" +
+	"\bmanagers\x18\a \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\x12\x1d\n" +
+	"\n" +
+	"unlock_key\x18\b \x01(\tR\tunlockKey\x12%\n" +
+	"\x0eunlock_version\x18\t \x01(\x04R\runlockVersion\" \n" +
 	"\fRenewRequest\x12\x10\n" +
-	"\x03csr\x18\x01 \x01(\fR\x03csr\"P\n" +
+	"\x03csr\x18\x01 \x01(\fR\x03csr\"\x96\x01\n" +
 	"\n" +
 	"RenewReply\x12\x12\n" +
 	"\x04cert\x18\x01 \x01(\fR\x04cert\x12\x14\n" +
 	"\x05roots\x18\x02 \x01(\fR\x05roots\x12\x18\n" +
-	"\amanager\x18\x03 \x01(\bR\amanager\"q\n" +
+	"\amanager\x18\x03 \x01(\bR\amanager\x12\x1d\n" +
+	"\n" +
+	"unlock_key\x18\x04 \x01(\tR\tunlockKey\x12%\n" +
+	"\x0eunlock_version\x18\x05 \x01(\x04R\runlockVersion\"q\n" +
 	"\fRaftMessages\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\fR\tclusterId\x12\x1a\n" +
