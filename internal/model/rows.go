@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model/privilege"
 )
 
 // Meta is the head of every row. The store fills it in when a write is applied; a stage leaves it alone.
@@ -39,6 +40,7 @@ type Cluster struct {
 	FeatureLevel  uint32
 	RootForce     uint64 // the ForceRotate counter last asked for
 	InitialNodeID ID     // the node that founded the cluster
+	Privileges    privilege.Policy
 }
 
 // Root is the cluster's certificate authority. Writer: identity.
@@ -99,8 +101,9 @@ type NodeState struct {
 	State       Reach
 	Message     string
 	Addr        string
-	Since       int64 // Unix nanoseconds when State last changed
-	Lease       int64 // Unix nanoseconds until which a node that announced its restart is waited for; 0: it announced none
+	DataAddr    string // where overlay packets reach the node; empty: at Addr
+	Since       int64  // Unix nanoseconds when State last changed
+	Lease       int64  // Unix nanoseconds until which a node that announced its restart is waited for; 0: it announced none
 	Description Doc[swarm.NodeDescription]
 }
 
@@ -170,6 +173,8 @@ type Service struct {
 	Revision ID   // the revision asked for
 	Previous ID   // the one asked for before it; zero for a new service
 	Rollback bool // Revision was asked for by `docker service rollback`
+
+	Iteration uint64 // of a job: how often it was asked for after the first time; each time it runs anew
 }
 
 // ServiceRevision is one immutable version of a service's spec. Writer: api.

@@ -85,6 +85,8 @@ type Task struct {
 	StopAt    int64 // Unix nanoseconds when Desired left Running; 0 before
 	Desired   State // Ready, Running, Complete (jobs), Shutdown or Remove
 	Reason    Reason
+
+	Iteration uint64 // of a job's task: the Service.Iteration it is a run of
 }
 
 // Reason says why the orchestrator wants what it wants of a task.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/privilege"
 )
 
 // The tables, by their numbers in the log. A number is never reused.
@@ -25,6 +26,7 @@ var (
 		number(10, func(r *model.Cluster) *uint32 { return &r.FeatureLevel }),
 		number(11, func(r *model.Cluster) *uint64 { return &r.RootForce }),
 		id(12, func(r *model.Cluster) *model.ID { return &r.InitialNodeID }),
+		asJSON(20, func(r *model.Cluster) *privilege.Policy { return &r.Privileges }, func(r *model.Cluster) bool { return len(r.Privileges) == 0 }),
 	)
 	Roots = define(2, "root", WriterIdentity, func(k model.Key) *model.Root { return &model.Root{ClusterID: k.A} },
 		id(1, func(r *model.Root) *model.ID { return &r.ClusterID }),
@@ -80,6 +82,7 @@ var (
 		id(3, func(r *model.Service) *model.ID { return &r.Revision }),
 		id(4, func(r *model.Service) *model.ID { return &r.Previous }),
 		boolean(5, func(r *model.Service) *bool { return &r.Rollback }),
+		number(6, func(r *model.Service) *uint64 { return &r.Iteration }),
 	).with(servicesByName)
 	Revisions = define(11, "service revision", WriterAPI, func(k model.Key) *model.ServiceRevision { return &model.ServiceRevision{ID: k.A} },
 		id(1, func(r *model.ServiceRevision) *model.ID { return &r.ID }),

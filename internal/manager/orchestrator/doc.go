@@ -7,9 +7,11 @@
 // something else is asked of it and while it is being rolled out.
 //
 // Invariants:
-//   - A task's Desired only moves forward: Ready, Running, Shutdown, Remove.
-//   - Of a slot's tasks at most one is wanted (Desired at most Running), but for a start-first replacement, which is
+//   - A task's Desired only moves forward: Ready, Running or, of a job, Complete, Shutdown, Remove.
+//   - Of a slot's tasks at most one is wanted (Desired at most Complete), but for a start-first replacement, which is
 //     wanted beside the old task until it runs.
+//   - Of a job (job.go) at most MaxConcurrent slots have a task that is wanted and has not completed; a slot one of whose
+//     tasks has completed in an iteration gets no further one in it. A task that completed keeps Desired Complete.
 //   - A replacement is Ready, that is prepared, while the task before it stops and while its restart delay lasts; it
 //     is Running when neither is the case any more. A task on a lost node is not waited for.
 //   - Whether a slot's ended task is followed by another is decided from rows alone and so always the same way.
@@ -20,6 +22,9 @@
 // limit (swarm starts it after a minute, so that two run); a node's loss or drain costs none of the attempts of a
 // restart policy and no delay, and follows the update order.
 //
-// Callers may not assume that a task's Reason is why it was created once it is no longer wanted, nor that jobs are
-// served: a service of a job mode has no tasks.
+// A job is as in swarm mode: whatever is asked of it begins a new iteration, there is no rolling update, and a drained
+// node's tasks run to their end. It differs in that MaxAttempts holds for jobs, too, that a task on a lost node is
+// replaced, and that a slot's next task waits for that of the iteration before.
+//
+// Callers may not assume that a task's Reason is why it was created once it is no longer wanted.
 package orchestrator

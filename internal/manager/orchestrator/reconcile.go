@@ -17,7 +17,7 @@ func (p *plan) reconcile(s *service, sl *slot, begin bool) {
 		keep = p.succeed(s, sl, begin)
 	}
 	p.yield(s, sl, keep)
-	p.promote(sl, keep)
+	p.promote(sl, keep, model.StateRunning)
 }
 
 // keeper is the task that already is what the slot is to have; nil when there is none.
@@ -175,8 +175,8 @@ func (p *plan) whyStop(s *service, sl *slot, r *run) model.Reason {
 	return model.ReasonReplaced
 }
 
-// promote lets a ready task run when its delay is over and nothing of the slot is still stopping.
-func (p *plan) promote(sl *slot, keep *run) {
+// promote lets a ready task run, or run to its end, when its delay is over and nothing of the slot is still stopping.
+func (p *plan) promote(sl *slot, keep *run, to model.State) {
 	if keep == nil || keep.ended() || keep.task.Desired != model.StateReady {
 		return
 	}
@@ -189,5 +189,5 @@ func (p *plan) promote(sl *slot, keep *run) {
 			return
 		}
 	}
-	keep.task.Desired = model.StateRunning
+	keep.task.Desired = to
 }

@@ -78,7 +78,7 @@ func (p *plan) addSlot(w *work, s slotID) {
 	}
 	if svc := store.Services.ByID(p.v, s.service); svc != nil {
 		r := store.Rollouts.ByID(p.v, s.service)
-		if !rollout.Answers(r, svc) || r.State.InProgress() {
+		if !rollout.Answers(r, svc) || r.State.InProgress() || model.IsJob(p.revision(r.Active).spec.Mode) {
 			w.addService(s.service)
 			return
 		}
@@ -95,7 +95,7 @@ func (p *plan) addNode(w *work, node model.ID) {
 		}
 	}
 	for svc := range store.Services.All(p.v) {
-		if p.revision(svc.Revision).spec.Mode.Global != nil {
+		if mode := p.revision(svc.Revision).spec.Mode; mode.Global != nil || mode.GlobalJob != nil {
 			p.addSlot(w, slotID{service: svc.ID, node: node})
 		}
 	}

@@ -38,8 +38,8 @@ func (p *plan) run(t *model.Task) *run {
 	return r
 }
 
-// wanted reports whether the task is to run, or to be ready to.
-func (r *run) wanted() bool { return !r.drop && r.task.Desired <= model.StateRunning }
+// wanted reports whether the task is to run, or to be ready to; of a job also whether it did and that was all.
+func (r *run) wanted() bool { return !r.drop && r.task.Desired <= model.StateComplete }
 
 func (r *run) ended() bool { return r.old != nil && r.seen.State.Terminal() }
 

@@ -17,6 +17,8 @@ type service struct {
 	config  rollout.Config
 	order   rollout.Config // whose order moves follow: the update's
 	slots   []*slot
+
+	iteration uint64 // of a job
 }
 
 // planService brings a whole service up to what is asked of it.
@@ -26,14 +28,15 @@ func (p *plan) planService(id model.ID) {
 		p.planRemoval(id)
 		return
 	}
-	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id)}
+	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id), iteration: row.Iteration}
 	if rollout.Answers(s.stored, row) {
 		s.rollout = *s.stored
 	} else {
 		s.rollout = rollout.Take(row, s.stored, p.now)
 	}
 	s.activate(p)
-	if isJob(s.active) {
+	if model.IsJob(s.active.spec.Mode) {
+		p.planJob(s)
 		return
 	}
 	s.slots = p.slots(store.TasksOf(p.v, id))
@@ -75,8 +78,6 @@ func (s *service) activate(p *plan) {
 	s.config = rollout.ConfigOf(s.active.spec, s.rollout.State)
 	s.order = rollout.ConfigOf(s.active.spec, model.RolloutNone)
 }
-
-func isJob(r *revision) bool { return r.spec.Mode.ReplicatedJob != nil || r.spec.Mode.GlobalJob != nil }
 
 func (p *plan) emitRollout(s *service) {
 	if s.stored == nil || s.rollout != *s.stored {

@@ -43,6 +43,21 @@ func setOne(spec *swarm.ServiceSpec, key, value string) (err error) {
 		return err
 	case "global":
 		spec.Mode.Global = &swarm.GlobalService{}
+	case "global-job":
+		spec.Mode.GlobalJob = &swarm.GlobalJob{}
+	case "concurrent", "completions":
+		n, err := strconv.ParseUint(value, 10, 64)
+		job := swarm.ReplicatedJob{}
+		if spec.Mode.ReplicatedJob != nil {
+			job = *spec.Mode.ReplicatedJob
+		}
+		if key == "concurrent" {
+			job.MaxConcurrent = &n
+		} else {
+			job.TotalCompletions = &n
+		}
+		spec.Mode.ReplicatedJob = &job
+		return err
 	case "image":
 		c := *spec.TaskTemplate.ContainerSpec
 		c.Image = value

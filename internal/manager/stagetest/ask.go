@@ -33,6 +33,9 @@ func (w *World) Ask(spec swarm.ServiceSpec) {
 	if old != nil {
 		*s = *old
 		s.Previous = w.shown(old)
+		if model.IsJob(spec.Mode) {
+			s.Iteration++
+		}
 	} else {
 		w.call(s.ID, spec.Name)
 	}
@@ -52,6 +55,9 @@ func (w *World) Rollback(name string) bool {
 		return false
 	}
 	s.Previous, s.Revision, s.Rollback = w.shown(&s), prev, true
+	if model.IsJob(store.Revisions.ByID(w.View(), prev).Spec.Get().Mode) {
+		s.Iteration++
+	}
 	w.Write(store.WriterAPI, store.Services.Put(&s))
 	return true
 }

@@ -18,7 +18,7 @@ func (w *World) Place(t *model.Task, node model.ID) {
 // PlaceAll puts every task that waits on the fitting node with the fewest tasks.
 func (w *World) PlaceAll() {
 	for _, t := range w.Tasks() {
-		if p := store.Placements.ByID(w.View(), t.ID); p == nil && t.Desired <= model.StateRunning {
+		if p := store.Placements.ByID(w.View(), t.ID); p == nil && t.Desired < model.StateShutdown {
 			if node := w.leastLoaded(t); !node.IsZero() {
 				w.Place(t, node)
 			}
@@ -50,7 +50,7 @@ func (w *World) leastLoaded(t *model.Task) (best model.ID) {
 func (w *World) load(node model.ID) int {
 	n := 0
 	for p := range store.PlacedOn(w.View(), node) {
-		if t := store.Tasks.ByID(w.View(), p.TaskID); t != nil && t.Desired <= model.StateRunning {
+		if t := store.Tasks.ByID(w.View(), p.TaskID); t != nil && t.Desired < model.StateShutdown {
 			n++
 		}
 	}

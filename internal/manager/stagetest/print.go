@@ -40,6 +40,9 @@ func (w *World) PrintTasks(service string) string {
 		if !t.NodeID.IsZero() {
 			slot = w.Name(t.NodeID)
 		}
+		if t.Iteration > 0 {
+			slot += fmt.Sprintf(" (iteration %d)", t.Iteration)
+		}
 		fmt.Fprintf(&b, "%s %s.%s on %s: %s, %s; %s, %s", w.Name(t.ID), w.Name(t.ServiceID), slot, w.Name(o.NodeID), t.Desired, o.State, w.Name(t.Revision), t.Reason)
 		if wait := time.Unix(0, t.NotBefore).Sub(w.Now()).Round(time.Millisecond); t.NotBefore != 0 && wait > 0 {
 			fmt.Fprintf(&b, "; starts in %s", wait)

@@ -16,7 +16,7 @@ import (
 //
 //	node NAME [ready|down|disconnected|active|pause|drain] [label=K:V]   add or change a node
 //	node-rm NAME
-//	service NAME [replicas=N|global] [image=I] [force] [label=X] [constraint=K:V] [update-…] [rollback-…] [restart-…]
+//	service NAME [replicas=N|global|concurrent=N completions=N|global-job] [image=I] [force] [label=X] [constraint=K:V] [update-…] [rollback-…] [restart-…]
 //	rollback NAME, rm NAME, history LIMIT
 //	plan                            only the planners
 //	work                            planners, scheduler and agents, until nothing happens
