@@ -43,7 +43,7 @@ func (s *server) serve(ctx context.Context, port int) error {
 	case <-ctx.Done():
 	}
 	printf(os.Stdout, "finishing the requests in progress\n")
-	s.finish()
+	s.finish(time.Sleep)
 	if err := server.Close(); err != nil {
 		return fmt.Errorf("closing the last connections: %w", err)
 	}
@@ -95,14 +95,15 @@ func (s *server) count(_ net.Conn, state http.ConnState) {
 }
 
 // finish waits until nobody has been connected for a moment: clients that keep their connections hear with their next
-// answer that it is the last. Who does not ask again in time is cut off.
-func (s *server) finish() {
-	limit, quiet := time.Now().Add(endWithin), time.Now().Add(quietFor)
-	for now := time.Now(); now.Before(limit) && now.Before(quiet); now = time.Now() {
+// answer that it is the last. Who does not ask again in time is cut off. Looks are counted, not milliseconds: a server that
+// the machine had no time for has not looked, nor answered, nor taken who is waiting.
+func (s *server) finish(sleep func(time.Duration)) {
+	limit := time.Now().Add(endWithin)
+	for quiet := 0; quiet < int(quietFor/lookEach) && time.Now().Before(limit); quiet++ {
 		if s.connected.Load() > 0 {
-			quiet = now.Add(quietFor)
+			quiet = 0
 		}
-		time.Sleep(lookEach)
+		sleep(lookEach)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -122,4 +123,25 @@ func TestChain(t *testing.T) {
 	if err := <-firstDone; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFinishesOnABusyMachine: a server that gets no time for longer than it would wait for quiet has seen no quiet.
+func TestFinishesOnABusyMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		s.connected.Store(1)
+		looks := 0
+		s.finish(func(d time.Duration) {
+			switch looks++; looks {
+			case 1:
+				d = 2 * quietFor
+			case 5:
+				s.connected.Store(0) // it has heard that its answer was the last
+			}
+			time.Sleep(d)
+		})
+		if looks < 5+int(quietFor/lookEach)-1 {
+			t.Errorf("the server ended after %d looks, with somebody connected until the fifth", looks)
+		}
+	})
 }
