@@ -161,7 +161,10 @@ func TestManagersLeaveOnlyForced(t *testing.T) {
 	} {
 		w, m := managers(t, c.managers)
 		m.silent[c.silent] = true
-		want(t, w.request("POST /swarm/leave"), `503 {"message":"`+c.sentence+`"}`)
+		// As the docker command, as Python's clients say no.
+		for _, no := range []string{"", "?force=0", "?force=False", "?force=+NO"} {
+			want(t, w.request("POST /swarm/leave"+no), `503 {"message":"`+c.sentence+`"}`)
+		}
 		want(t, w.request("POST /swarm/leave?force=true"), "200")
 	}
 }

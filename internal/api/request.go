@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -92,9 +93,9 @@ func (r *request) filters(known ...string) (filters.Args, error) {
 	return args, args.Check(known...)
 }
 
-// flag reads a boolean parameter as Docker does.
+// flag reads a boolean parameter as Docker does, in any case: Python's clients say "False".
 func (r *request) flag(name string) bool {
-	switch value := r.URL.Query().Get(name); value {
+	switch strings.ToLower(strings.TrimSpace(r.URL.Query().Get(name))) {
 	case "", "0", "no", "false", "none":
 		return false
 	}
