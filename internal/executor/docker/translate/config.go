@@ -80,17 +80,17 @@ func exposedPorts(ports []swarm.PortConfig) (network.PortSet, error) {
 }
 
 // portBindings publishes ports on the node; a published port of 0 lets the engine choose.
-func portBindings(ports []swarm.PortConfig) (network.PortMap, error) {
-	if len(ports) == 0 {
+func portBindings(t *executor.Task) (network.PortMap, error) {
+	if len(t.Ports) == 0 {
 		return nil, nil
 	}
-	bindings := make(network.PortMap, len(ports))
-	for _, p := range ports {
+	bindings := make(network.PortMap, len(t.Ports))
+	for _, p := range t.Ports {
 		port, err := portOf(p)
 		if err != nil {
 			return nil, err
 		}
-		binding := network.PortBinding{}
+		binding := network.PortBinding{HostIP: hostIP(t, p)}
 		if p.PublishedPort != 0 {
 			binding.HostPort = fmt.Sprint(p.PublishedPort)
 		}

@@ -14,12 +14,15 @@ import (
 // hostConfig is the part that depends on the node.
 func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, error) {
 	t := in.Task
-	bindings, err := portBindings(t.Ports)
+	bindings, err := portBindings(t)
 	if err != nil {
 		return nil, err
 	}
 	if onIngress(t) {
 		bindings = nil // the data plane's matter
+		if err := noHostIP(t); err != nil {
+			return nil, err
+		}
 	}
 	resources, err := resources(t.Spec.Resources)
 	if err != nil {
@@ -30,7 +33,7 @@ func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, err
 	if err != nil {
 		return nil, err
 	}
-	security, err := securityOpts(t, spec.Privileges)
+	security, err := securityOpts(in, spec.Privileges)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +55,7 @@ func hostConfig(in Input, spec *swarm.ContainerSpec) (*container.HostConfig, err
 	if dns := spec.DNSConfig; dns != nil {
 		h.DNS, h.DNSSearch, h.DNSOptions = dns.Nameservers, dns.Search, dns.Options
 	}
+	beyond(t, h)
 	mounts(in, spec, h)
 	return h, nil
 }

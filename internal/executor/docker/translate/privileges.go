@@ -4,17 +4,16 @@ import (
 	"fmt"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
 )
 
-func securityOpts(t *executor.Task, p *swarm.Privileges) ([]string, error) {
+func securityOpts(in Input, p *swarm.Privileges) ([]string, error) {
 	if p == nil {
 		return nil, nil
 	}
 	var opts []string
 	if p.CredentialSpec != nil {
-		opt, err := credentialSpec(t, p.CredentialSpec)
+		opt, err := credentialSpec(in, p.CredentialSpec)
 		if err != nil {
 			return nil, err
 		}
@@ -63,13 +62,19 @@ func selinuxOpts(s *swarm.SELinuxContext) []string {
 	return opts
 }
 
-// credentialSpec gives the engine the config's content: it has no configs of its own to look one up in.
-func credentialSpec(t *executor.Task, c *swarm.CredentialSpec) (string, error) {
+// credentialSpec gives an engine that knows credential specs the config's content: it has no configs of its own to look
+// one up in. Another one gets the config's name, to refuse that in its own words.
+func credentialSpec(in Input, c *swarm.CredentialSpec) (string, error) {
 	switch {
 	case c.Config != "":
 		id, err := model.ParseID(c.Config)
-		if data, ok := t.Configs[id.String()]; err == nil && ok {
+		data, ok := in.Task.Configs[id.String()]
+		switch {
+		case err != nil || !ok:
+		case in.Platform.OS == "windows":
 			return "credentialspec=raw://" + string(data), nil
+		default:
+			return "credentialspec=config://" + c.Config, nil
 		}
 		return "", fmt.Errorf("credential spec: config %q is not among the task's configs", c.Config)
 	case c.File != "":

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/privilege"
 )
 
 // TestContainer translates scripts of tasks: the spec is Docker's JSON, the result what the engine is asked for, without
@@ -43,7 +44,7 @@ func TestContainer(t *testing.T) {
 }
 
 // input is a task of service web; arguments: api=, slot=, socket (rewrites Docker's), selinux, and the lines
-// "networks: JSON", "ports: JSON", "files: JSON" before the spec's JSON.
+// "networks: JSON", "ports: JSON", "files: JSON", "labels: JSON" (of the service, for what they ask for) before the spec's JSON.
 func input(t *testing.T, d *datadriven.TestData) Input {
 	id := model.NumID
 	task := &executor.Task{ID: id(1), ServiceID: id(2), NodeID: id(3), Slot: 1, ServiceName: "web", NodeHostname: "host-a", ServiceLabels: map[string]string{"tier": "front"}, Spec: &swarm.TaskSpec{}}
@@ -64,6 +65,17 @@ func input(t *testing.T, d *datadriven.TestData) Input {
 	}
 	for line := range strings.Lines(d.Input) {
 		key, value, _ := strings.Cut(line, ": ")
+		if key == "labels" {
+			var labels map[string]string
+			err := json.Unmarshal([]byte(value), &labels)
+			if err == nil {
+				task.Beyond, err = privilege.Parse(labels)
+			}
+			if err != nil {
+				d.Fatalf(t, "%s: %v", line, err)
+			}
+			continue
+		}
 		target := map[string]any{"networks": &task.Networks, "ports": &task.Ports, "files": &in.Files, "task": task.Spec, "logdriver": &task.LogDriver, "container": &task.Spec.ContainerSpec}[key]
 		if target == nil {
 			d.Fatalf(t, "unknown line %q", line)
