@@ -5,36 +5,40 @@ import "sync"
 const (
 	// mostWaiting bounds the queries of all containers that wait for an upstream or for their asker's interfaces.
 	mostWaiting = 1024
-	// mostWaitingOfOne leaves the others room when one container asks without end.
-	mostWaitingOfOne = 256
+	// mostWaitingOfOne leaves the others room when some containers ask without end.
+	mostWaitingOfOne = 64
 )
 
-// gate counts the queries that wait.
-type gate struct {
+// seats are taken by askers: so many in all, and so many by one of them.
+type seats[K comparable] struct {
+	most, ofOne int
+
 	mu  sync.Mutex
 	all int
-	of  map[place]int
+	of  map[K]int
 }
 
-func newGate() *gate { return &gate{of: map[place]int{}} }
+func newSeats[K comparable](most, ofOne int) *seats[K] {
+	return &seats[K]{most: most, ofOne: ofOne, of: map[K]int{}}
+}
 
-// enter reports whether one more query of an asker may wait; leave is called for each that may.
-func (g *gate) enter(from place) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.all >= mostWaiting || g.of[from] >= mostWaitingOfOne {
+// take reports whether there was one for an asker; leave is called for each that was taken.
+func (s *seats[K]) take(by K) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= s.most || s.of[by] >= s.ofOne {
 		return false
 	}
-	g.all++
-	g.of[from]++
+	s.all++
+	s.of[by]++
 	return true
 }
 
-func (g *gate) leave(from place) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.all--
-	if g.of[from]--; g.of[from] == 0 {
-		delete(g.of, from)
+func (s *seats[K]) leave(by K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.of[by]--; s.of[by] == 0 {
+		delete(s.of, by)
 	}
 }

@@ -48,6 +48,19 @@ func (r *resolvConf) servers() []netip.AddrPort {
 	return next.addrs
 }
 
+// HostServers are the name servers that this host asks.
+func HostServers() []netip.Addr {
+	conf, err := dns.ClientConfigFromFile(hostConf)
+	if err != nil {
+		return nil
+	}
+	var all []netip.Addr
+	for _, at := range serversOf(conf.Servers) {
+		all = append(all, at.Addr())
+	}
+	return all
+}
+
 func serversOf(names []string) []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, s := range names {

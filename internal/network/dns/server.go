@@ -41,7 +41,7 @@ type Server struct {
 	state   atomic.Pointer[state]
 	seed    uint64
 	asked   atomic.Uint64
-	gate    *gate
+	gate    *seats[place] // of queries that wait
 	forward *forwarder
 	count   counters
 }
@@ -59,7 +59,7 @@ func New(o Options) *Server {
 	}
 	random := &random{source: o.Env.Rand}
 	s := &Server{
-		env: o.Env, log: o.Log, seed: random.uint64(), gate: newGate(), count: newCounters(o.Registry),
+		env: o.Env, log: o.Log, seed: random.uint64(), gate: newSeats[place](mostWaiting, mostWaitingOfOne), count: newCounters(o.Registry),
 		forward: newForwarder(o.Env, random, o.ResolvConf),
 	}
 	s.state.Store(&state{zones: &Zones{}, changed: make(chan struct{})})

@@ -116,8 +116,8 @@ func TestServesBothProtocols(t *testing.T) {
 		require.Len(t, r.Answer, 3)
 		require.Equal(t, "WeB.", r.Answer[0].Header().Name, "the asker's spelling is kept")
 		require.Zero(t, r.Answer[0].Header().Ttl)
-		require.Equal(t, dns.RcodeRefused, s.ask(t, proto, "127.9.0.99", a("web")).Rcode, "nobody lives at this address")
 	}
+	require.Equal(t, dns.RcodeRefused, s.ask(t, "udp", "127.9.0.99", a("web")).Rcode, "nobody lives at this address")
 }
 
 func TestShuffles(t *testing.T) {
@@ -370,26 +370,58 @@ func TestHostsServers(t *testing.T) {
 }
 
 func TestTooManyWait(t *testing.T) {
-	g := newGate()
+	g := newSeats[place](mostWaiting, mostWaitingOfOne)
 	one, other := place{addr: netip.MustParseAddr("10.0.0.1")}, place{addr: netip.MustParseAddr("10.0.0.2")}
 	for range mostWaitingOfOne {
-		require.True(t, g.enter(one))
+		require.True(t, g.take(one))
 	}
-	require.False(t, g.enter(one))
-	require.True(t, g.enter(other))
+	require.False(t, g.take(one))
+	require.True(t, g.take(other))
 	g.leave(one)
-	require.True(t, g.enter(one))
+	require.True(t, g.take(one))
 	for i := mostWaitingOfOne + 1; i < mostWaiting; i++ {
-		require.True(t, g.enter(place{addr: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})}))
+		require.True(t, g.take(place{addr: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})}))
 	}
-	require.False(t, g.enter(place{addr: netip.MustParseAddr("10.0.0.3")}))
+	require.False(t, g.take(place{addr: netip.MustParseAddr("10.0.0.3")}))
 
 	s := serve(t, Options{}, nil)
 	for i := range mostWaiting {
-		require.True(t, s.gate.enter(place{addr: netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)})}))
+		require.True(t, s.gate.take(place{addr: netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)})}))
 	}
 	require.Equal(t, dns.RcodeServerFailure, s.ask(t, "udp", client, a("example.com")).Rcode)
 	require.Equal(t, dns.RcodeServerFailure, s.ask(t, "tcp", client, a("example.com")).Rcode)
+}
+
+// TestIdleConnections: one container that keeps connections open leaves room for the others, and who is no container of
+// this node has none.
+func TestIdleConnections(t *testing.T) {
+	s := serve(t, Options{}, map[string]int{"web": 1})
+	s.Set(MakeZones(nil, s.fabric, []Asker{askerAt(client), askerAt("127.9.0.51")}))
+	open := func(from string) net.Conn {
+		conn, err := dialer("tcp", from).Dial("tcp", s.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	answered := func(conn net.Conn) bool {
+		c := &dns.Conn{Conn: conn}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if c.WriteMsg(a("web")) != nil {
+			return false
+		}
+		_, err := c.ReadMsg()
+		return err == nil
+	}
+	var kept []net.Conn
+	for range mostConnsOfOne {
+		kept = append(kept, open(client))
+	}
+	require.True(t, answered(kept[mostConnsOfOne-1]))
+	require.False(t, answered(open(client)), "one more than it may have")
+	require.True(t, answered(open("127.9.0.51")), "another container")
+	require.False(t, answered(open("127.9.0.52")), "nobody that is known")
+	require.NoError(t, kept[0].Close())
+	require.Eventually(t, func() bool { return answered(open(client)) }, 10*time.Second, 10*time.Millisecond)
 }
 
 func TestStrangeMessages(t *testing.T) {

@@ -17,13 +17,15 @@ import (
 const (
 	// mostConns bounds an overlay's open connections; who opens more is turned away.
 	mostConns = 256
+	// mostConnsOfOne leaves the others room when one container opens connections without end.
+	mostConnsOfOne = 32
 	// idleConn is how long a connection may be silent between queries.
 	idleConn = 10 * time.Second
 )
 
 // serveTCP answers each connection's queries one after the other.
 func (s *Server) serveTCP(ctx context.Context, network model.ID, ln net.Listener, slow *sync.WaitGroup) error {
-	free := make(chan struct{}, mostConns)
+	open := newSeats[netip.Addr](mostConns, mostConnsOfOne)
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -35,28 +37,34 @@ func (s *Server) serveTCP(ctx context.Context, network model.ID, ln net.Listener
 			}
 			return fmt.Errorf("take connections: %w", err)
 		}
-		select {
-		case free <- struct{}{}:
-		default:
+		from := callerOf(conn)
+		if !s.knows(network, from) || !open.take(from) {
 			conn.Close()
 			continue
 		}
 		slow.Go(func() {
-			defer func() { <-free }()
+			defer open.leave(from)
 			defer conn.Close()
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			defer stop()
-			s.connection(ctx, network, conn)
+			s.connection(ctx, network, from, conn)
 		})
 	}
 }
 
-func (s *Server) connection(ctx context.Context, network model.ID, conn net.Conn) {
-	at, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return
-	}
-	from := at.Addr().Unmap()
+// callerOf is the address at the other end; invalid if it has none.
+func callerOf(conn net.Conn) netip.Addr {
+	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return at.Addr().Unmap()
+}
+
+// knows says whether a container of this node has that address on a network: nobody else is to hold connections.
+func (s *Server) knows(network model.ID, from netip.Addr) bool {
+	_, ok := s.state.Load().zones.askers[place{network, from}]
+	return ok
+}
+
+func (s *Server) connection(ctx context.Context, network model.ID, from netip.Addr, conn net.Conn) {
 	for ctx.Err() == nil {
 		_ = conn.SetDeadline(s.env.Now().Add(idleConn))
 		raw, err := readTCP(conn)
@@ -84,7 +92,7 @@ func (s *Server) stream(ctx context.Context, q *query, refusal *dns.Msg) []byte 
 		return pack(r, q)
 	}
 	from := place{q.network, q.from}
-	if !s.gate.enter(from) {
+	if !s.gate.take(from) {
 		s.count.failed.Inc()
 		return pack(failure(q.msg, dns.RcodeServerFailure), q)
 	}

@@ -50,7 +50,7 @@ func (s *Server) packet(ctx context.Context, network model.ID, conn packets, fro
 		send(pack(r, q))
 		return
 	}
-	if !s.gate.enter(place{network, q.from}) {
+	if !s.gate.take(place{network, q.from}) {
 		s.count.failed.Inc()
 		send(pack(failure(q.msg, dns.RcodeServerFailure), q))
 		return
