@@ -125,6 +125,8 @@ func (s *Server) forceNewCluster(r *request, req swarm.InitRequest) error {
 	switch s.Cluster.State().Local {
 	case swarm.LocalNodeStateInactive:
 		return httperr.Unavailable("This node is not part of a swarm: --force-new-cluster goes on from the state of a manager. To go on from a backup: skep restore FILE")
+	case swarm.LocalNodeStateLocked:
+		return httperr.Unavailable(notManager) // Docker's answer; the state can be read once it is unlocked
 	case swarm.LocalNodeStatePending:
 		return httperr.Unavailable("this node is on its way into a cluster: try again in a moment")
 	}

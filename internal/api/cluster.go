@@ -24,8 +24,12 @@ type Cluster interface {
 // Locker is a Cluster that can lock its managers' data at rest. Where it is not implemented, autolock is
 // refused.
 type Locker interface {
+	// Unlock makes a manager that waits for the unlock key take part again. An error is an httperr.Error.
 	Unlock(ctx context.Context, key string) error
 }
+
+// Locked is what a manager that waits for the unlock key says of itself, in Docker's words.
+const Locked = `Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.`
 
 // Joiner is a Cluster that can join one there is. The request has been checked. An error is a sentence for the caller;
 // the node is a member wholly or not at all.

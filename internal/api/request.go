@@ -125,6 +125,10 @@ func (r *request) versionOf(kind string) (uint64, error) {
 	return n, nil
 }
 
+// notManager is what a worker says.
+const notManager = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. " +
+	"Please run this command on a manager node or promote the current node to a manager."
+
 // manager is the cluster's state, or why this node cannot tell it.
 func (r *request) manager() (Manager, error) {
 	state := r.server.Cluster.State()
@@ -133,14 +137,13 @@ func (r *request) manager() (Manager, error) {
 	case state.Local == swarm.LocalNodeStateActive && m != nil:
 		return m, nil
 	case state.Local == swarm.LocalNodeStateLocked:
-		return nil, httperr.Unavailable(`Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.`)
+		return nil, httperr.Unavailable(Locked)
 	case state.Local == swarm.LocalNodeStateError:
 		return nil, httperr.Unavailable("this node's part of the cluster has failed: %s", state.Err)
 	case state.Local == swarm.LocalNodeStatePending:
 		return nil, httperr.Unavailable("this node is on its way into a cluster: try again in a moment")
 	case state.Local == swarm.LocalNodeStateActive:
-		return nil, httperr.Unavailable("This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. " +
-			"Please run this command on a manager node or promote the current node to a manager.")
+		return nil, httperr.Unavailable(notManager)
 	}
 	return nil, httperr.Unavailable(`This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.`)
 }

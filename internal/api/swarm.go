@@ -14,6 +14,7 @@ import (
 const (
 	alreadyMember = `This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`
 	notMember     = "This node is not part of a swarm"
+	leavingLocked = "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message."
 	noAutolock    = "locking the managers' data at rest (autolock) is not supported by this version of skep"
 )
 
@@ -102,6 +103,8 @@ func (s *Server) swarmLeave(r *request) error {
 	switch {
 	case state.Local == swarm.LocalNodeStateInactive:
 		return httperr.Unavailable(notMember)
+	case state.Local == swarm.LocalNodeStateLocked && !force:
+		return httperr.Unavailable(leavingLocked)
 	case state.Local == swarm.LocalNodeStateActive && m != nil && !force:
 		return r.leaveRefusal(m)
 	}
@@ -128,14 +131,12 @@ func (s *Server) swarmUnlock(r *request) error {
 	if _, err := r.decode(&req); err != nil {
 		return err
 	}
-	state := s.Cluster.State()
 	locker, can := s.Cluster.(Locker)
-	switch {
-	case state.Local == swarm.LocalNodeStateInactive:
-		_, err := r.manager()
-		return err
-	case state.Local != swarm.LocalNodeStateLocked:
+	switch _, err := r.manager(); {
+	case err == nil:
 		return httperr.Conflict("swarm is not locked")
+	case s.Cluster.State().Local != swarm.LocalNodeStateLocked:
+		return err
 	case !can:
 		return httperr.NotImplemented(noAutolock)
 	}

@@ -1,9 +1,8 @@
 package api
 
 import (
-	"encoding/base64"
-	"io"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -23,6 +22,10 @@ func (s *Server) swarmUpdate(r *request) error {
 		return err
 	}
 	version, err := r.versionOf("swarm")
+	if err != nil {
+		return err
+	}
+	asked, err := r.rotations()
 	if err != nil {
 		return err
 	}
@@ -51,7 +54,9 @@ func (s *Server) swarmUpdate(r *request) error {
 	if next.Spec, err = documentOver(old.Spec.Raw(), merged); err != nil {
 		return err
 	}
-	s.rotate(r, old, &next)
+	if err := s.rotate(asked, old, &next); err != nil {
+		return err
+	}
 	return commitOrNil(r, m, &next, old)
 }
 
@@ -66,30 +71,41 @@ func commitOrNil(r *request, m Manager, next, old *model.Cluster) error {
 	return r.ok()
 }
 
+// rotations are the secrets that an update asks to be drawn anew.
+type rotations struct{ worker, manager, key bool }
+
+func (r *request) rotations() (asked rotations, err error) {
+	for _, f := range []struct {
+		name string
+		set  *bool
+	}{{"rotateWorkerToken", &asked.worker}, {"rotateManagerToken", &asked.manager}, {"rotateManagerUnlockKey", &asked.key}} {
+		text := r.URL.Query().Get(f.name)
+		if text == "" {
+			continue
+		}
+		if *f.set, err = strconv.ParseBool(text); err != nil {
+			return asked, httperr.BadRequest("invalid value for %s: %s", f.name, text)
+		}
+	}
+	return asked, nil
+}
+
 // rotate draws the secrets asked for. They are decided here so that who asks next reads what was answered.
-func (s *Server) rotate(r *request, old, next *model.Cluster) {
-	if r.flag("rotateWorkerToken") {
+func (s *Server) rotate(asked rotations, old, next *model.Cluster) (err error) {
+	if asked.worker {
 		next.WorkerToken = identity.Secret(s.Env.NewID())
 	}
-	if r.flag("rotateManagerToken") {
+	if asked.manager {
 		next.ManagerToken = identity.Secret(s.Env.NewID())
 	}
 	locked := next.Spec.Get().EncryptionConfig.AutoLockManagers
 	switch {
 	case !locked:
 		next.UnlockKey = ""
-	case old.UnlockKey == "" || r.flag("rotateManagerUnlockKey"):
-		next.UnlockKey = newUnlockKey(s.Env.Rand)
+	case old.UnlockKey == "" || asked.key:
+		next.UnlockKey, err = identity.UnlockKey(s.Env.Rand)
 	}
-}
-
-// newUnlockKey has swarm's form.
-func newUnlockKey(random io.Reader) string {
-	var key [32]byte
-	if _, err := io.ReadFull(random, key[:]); err != nil {
-		panic("api: the source of randomness failed: " + err.Error())
-	}
-	return "SWMKEY-1-" + base64.RawStdEncoding.EncodeToString(key[:])
+	return err
 }
 
 // mergeSpec takes from an update what it says; zero values leave a setting as it is, as in swarm.

@@ -66,6 +66,9 @@ func (a *Authority) Renew(ctx context.Context, peer identity.Peer, req *wire.Ren
 			return nil, err
 		}
 		reply = &wire.RenewReply{Cert: row.Cert, Roots: theRoot(v).Cert, Manager: row.Role == model.RoleManager}
+		if c := store.TheCluster(v); reply.Manager {
+			reply.UnlockKey, reply.UnlockVersion = c.UnlockKey, c.Index
+		}
 		return batch, nil
 	})
 	if err != nil {
