@@ -196,6 +196,7 @@ type JoinRequest struct {
 	Csr           []byte                 `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`
 	Availability  string                 `protobuf:"bytes,3,opt,name=availability,proto3" json:"availability,omitempty"` // swarm.NodeAvailability; empty: active
 	Clock         int64                  `protobuf:"varint,4,opt,name=clock,proto3" json:"clock,omitempty"`              // Unix nanoseconds of the joining node's clock
+	Taken         []*Taken               `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -258,6 +259,66 @@ func (x *JoinRequest) GetClock() int64 {
 	return 0
 }
 
+func (x *JoinRequest) GetTaken() []*Taken {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+// Taken are addresses that the joining host uses: the ingress network's must be others.
+type Taken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prefix        []byte                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"` // netip.Prefix, binary
+	What          string                 `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`     // for what, in words
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Taken) Reset() {
+	*x = Taken{}
+	mi := &file_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Taken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Taken) ProtoMessage() {}
+
+func (x *Taken) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Taken.ProtoReflect.Descriptor instead.
+func (*Taken) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Taken) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+func (x *Taken) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
 type JoinReply struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	NodeId    []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
@@ -276,7 +337,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_node_proto_msgTypes[3]
+	mi := &file_node_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -288,7 +349,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[3]
+	mi := &file_node_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -301,7 +362,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{3}
+	return file_node_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JoinReply) GetNodeId() []byte {
@@ -377,7 +438,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_node_proto_msgTypes[4]
+	mi := &file_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +450,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[4]
+	mi := &file_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +463,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{4}
+	return file_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RenewRequest) GetCsr() []byte {
@@ -426,7 +487,7 @@ type RenewReply struct {
 
 func (x *RenewReply) Reset() {
 	*x = RenewReply{}
-	mi := &file_node_proto_msgTypes[5]
+	mi := &file_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +499,7 @@ func (x *RenewReply) String() string {
 func (*RenewReply) ProtoMessage() {}
 
 func (x *RenewReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[5]
+	mi := &file_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +512,7 @@ func (x *RenewReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewReply.ProtoReflect.Descriptor instead.
 func (*RenewReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{5}
+	return file_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenewReply) GetCert() []byte {
@@ -501,7 +562,7 @@ type RaftMessages struct {
 
 func (x *RaftMessages) Reset() {
 	*x = RaftMessages{}
-	mi := &file_node_proto_msgTypes[6]
+	mi := &file_node_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +574,7 @@ func (x *RaftMessages) String() string {
 func (*RaftMessages) ProtoMessage() {}
 
 func (x *RaftMessages) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[6]
+	mi := &file_node_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +587,7 @@ func (x *RaftMessages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaftMessages.ProtoReflect.Descriptor instead.
 func (*RaftMessages) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{6}
+	return file_node_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RaftMessages) GetClusterId() []byte {
@@ -565,7 +626,7 @@ type RaftDone struct {
 
 func (x *RaftDone) Reset() {
 	*x = RaftDone{}
-	mi := &file_node_proto_msgTypes[7]
+	mi := &file_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +638,7 @@ func (x *RaftDone) String() string {
 func (*RaftDone) ProtoMessage() {}
 
 func (x *RaftDone) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[7]
+	mi := &file_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +651,7 @@ func (x *RaftDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaftDone.ProtoReflect.Descriptor instead.
 func (*RaftDone) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{7}
+	return file_node_proto_rawDescGZIP(), []int{8}
 }
 
 type SnapshotChunk struct {
@@ -604,7 +665,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_node_proto_msgTypes[8]
+	mi := &file_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +677,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[8]
+	mi := &file_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +690,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{8}
+	return file_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SnapshotChunk) GetClusterId() []byte {
@@ -662,7 +723,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_node_proto_msgTypes[9]
+	mi := &file_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +735,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[9]
+	mi := &file_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +748,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{9}
+	return file_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProposeRequest) GetEntry() []byte {
@@ -709,7 +770,7 @@ type ProposeReply struct {
 
 func (x *ProposeReply) Reset() {
 	*x = ProposeReply{}
-	mi := &file_node_proto_msgTypes[10]
+	mi := &file_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +782,7 @@ func (x *ProposeReply) String() string {
 func (*ProposeReply) ProtoMessage() {}
 
 func (x *ProposeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[10]
+	mi := &file_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +795,7 @@ func (x *ProposeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeReply.ProtoReflect.Descriptor instead.
 func (*ProposeReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{10}
+	return file_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProposeReply) GetIndex() uint64 {
@@ -777,7 +838,7 @@ type Unique struct {
 
 func (x *Unique) Reset() {
 	*x = Unique{}
-	mi := &file_node_proto_msgTypes[11]
+	mi := &file_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +850,7 @@ func (x *Unique) String() string {
 func (*Unique) ProtoMessage() {}
 
 func (x *Unique) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[11]
+	mi := &file_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +863,7 @@ func (x *Unique) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unique.ProtoReflect.Descriptor instead.
 func (*Unique) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{11}
+	return file_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Unique) GetTable() uint32 {
@@ -837,7 +898,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +910,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[12]
+	mi := &file_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +923,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{12}
+	return file_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Fault) GetRefusal() Refusal {
@@ -883,7 +944,7 @@ type EnterRequest struct {
 
 func (x *EnterRequest) Reset() {
 	*x = EnterRequest{}
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +956,7 @@ func (x *EnterRequest) String() string {
 func (*EnterRequest) ProtoMessage() {}
 
 func (x *EnterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[13]
+	mi := &file_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +969,7 @@ func (x *EnterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterRequest.ProtoReflect.Descriptor instead.
 func (*EnterRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{13}
+	return file_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EnterRequest) GetRaftId() uint64 {
@@ -940,7 +1001,7 @@ type EnterReply struct {
 
 func (x *EnterReply) Reset() {
 	*x = EnterReply{}
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1013,7 @@ func (x *EnterReply) String() string {
 func (*EnterReply) ProtoMessage() {}
 
 func (x *EnterReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[14]
+	mi := &file_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1026,7 @@ func (x *EnterReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterReply.ProtoReflect.Descriptor instead.
 func (*EnterReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{14}
+	return file_node_proto_rawDescGZIP(), []int{15}
 }
 
 type DepartRequest struct {
@@ -978,7 +1039,7 @@ type DepartRequest struct {
 
 func (x *DepartRequest) Reset() {
 	*x = DepartRequest{}
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1051,7 @@ func (x *DepartRequest) String() string {
 func (*DepartRequest) ProtoMessage() {}
 
 func (x *DepartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[15]
+	mi := &file_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1064,7 @@ func (x *DepartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepartRequest.ProtoReflect.Descriptor instead.
 func (*DepartRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{15}
+	return file_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DepartRequest) GetRaftId() uint64 {
@@ -1028,7 +1089,7 @@ type DepartReply struct {
 
 func (x *DepartReply) Reset() {
 	*x = DepartReply{}
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1101,7 @@ func (x *DepartReply) String() string {
 func (*DepartReply) ProtoMessage() {}
 
 func (x *DepartReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[16]
+	mi := &file_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1114,7 @@ func (x *DepartReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepartReply.ProtoReflect.Descriptor instead.
 func (*DepartReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{16}
+	return file_node_proto_rawDescGZIP(), []int{17}
 }
 
 type MembersRequest struct {
@@ -1064,7 +1125,7 @@ type MembersRequest struct {
 
 func (x *MembersRequest) Reset() {
 	*x = MembersRequest{}
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1137,7 @@ func (x *MembersRequest) String() string {
 func (*MembersRequest) ProtoMessage() {}
 
 func (x *MembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[17]
+	mi := &file_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1150,7 @@ func (x *MembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersRequest.ProtoReflect.Descriptor instead.
 func (*MembersRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{17}
+	return file_node_proto_rawDescGZIP(), []int{18}
 }
 
 type MembersReply struct {
@@ -1101,7 +1162,7 @@ type MembersReply struct {
 
 func (x *MembersReply) Reset() {
 	*x = MembersReply{}
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1174,7 @@ func (x *MembersReply) String() string {
 func (*MembersReply) ProtoMessage() {}
 
 func (x *MembersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[18]
+	mi := &file_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1187,7 @@ func (x *MembersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersReply.ProtoReflect.Descriptor instead.
 func (*MembersReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{18}
+	return file_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MembersReply) GetMembers() []*GroupMember {
@@ -1150,7 +1211,7 @@ type GroupMember struct {
 
 func (x *GroupMember) Reset() {
 	*x = GroupMember{}
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1223,7 @@ func (x *GroupMember) String() string {
 func (*GroupMember) ProtoMessage() {}
 
 func (x *GroupMember) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[19]
+	mi := &file_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1236,7 @@ func (x *GroupMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupMember.ProtoReflect.Descriptor instead.
 func (*GroupMember) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{19}
+	return file_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GroupMember) GetRaftId() uint64 {
@@ -1235,7 +1296,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1308,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[20]
+	mi := &file_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1321,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{20}
+	return file_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AskRequest) GetNodeId() []byte {
@@ -1337,7 +1398,7 @@ type AskReply struct {
 
 func (x *AskReply) Reset() {
 	*x = AskReply{}
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1410,7 @@ func (x *AskReply) String() string {
 func (*AskReply) ProtoMessage() {}
 
 func (x *AskReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[21]
+	mi := &file_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1423,7 @@ func (x *AskReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskReply.ProtoReflect.Descriptor instead.
 func (*AskReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{21}
+	return file_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AskReply) GetRefusal() Refusal {
@@ -1388,7 +1449,7 @@ type NetworkRequest struct {
 
 func (x *NetworkRequest) Reset() {
 	*x = NetworkRequest{}
-	mi := &file_node_proto_msgTypes[22]
+	mi := &file_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1461,7 @@ func (x *NetworkRequest) String() string {
 func (*NetworkRequest) ProtoMessage() {}
 
 func (x *NetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[22]
+	mi := &file_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1474,7 @@ func (x *NetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkRequest.ProtoReflect.Descriptor instead.
 func (*NetworkRequest) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{22}
+	return file_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NetworkRequest) GetName() string {
@@ -1432,7 +1493,7 @@ type NetworkReply struct {
 
 func (x *NetworkReply) Reset() {
 	*x = NetworkReply{}
-	mi := &file_node_proto_msgTypes[23]
+	mi := &file_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1505,7 @@ func (x *NetworkReply) String() string {
 func (*NetworkReply) ProtoMessage() {}
 
 func (x *NetworkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[23]
+	mi := &file_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1518,7 @@ func (x *NetworkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkReply.ProtoReflect.Descriptor instead.
 func (*NetworkReply) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{23}
+	return file_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *NetworkReply) GetNetwork() *Network {
@@ -1480,7 +1541,7 @@ type RelayFrame struct {
 
 func (x *RelayFrame) Reset() {
 	*x = RelayFrame{}
-	mi := &file_node_proto_msgTypes[24]
+	mi := &file_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1553,7 @@ func (x *RelayFrame) String() string {
 func (*RelayFrame) ProtoMessage() {}
 
 func (x *RelayFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[24]
+	mi := &file_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1566,7 @@ func (x *RelayFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayFrame.ProtoReflect.Descriptor instead.
 func (*RelayFrame) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{24}
+	return file_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RelayFrame) GetStreamId() []byte {
@@ -1556,7 +1617,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_node_proto_msgTypes[25]
+	mi := &file_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1629,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[25]
+	mi := &file_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1642,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{25}
+	return file_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LogLine) GetTaskId() []byte {
@@ -1629,7 +1690,7 @@ type RelayCredit struct {
 
 func (x *RelayCredit) Reset() {
 	*x = RelayCredit{}
-	mi := &file_node_proto_msgTypes[26]
+	mi := &file_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1702,7 @@ func (x *RelayCredit) String() string {
 func (*RelayCredit) ProtoMessage() {}
 
 func (x *RelayCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_node_proto_msgTypes[26]
+	mi := &file_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1715,7 @@ func (x *RelayCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayCredit.ProtoReflect.Descriptor instead.
 func (*RelayCredit) Descriptor() ([]byte, []int) {
-	return file_node_proto_rawDescGZIP(), []int{26}
+	return file_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RelayCredit) GetFrames() uint32 {
@@ -1673,12 +1734,16 @@ const file_node_proto_rawDesc = "" +
 	"wire.proto\"\r\n" +
 	"\vRootRequest\"!\n" +
 	"\tRootReply\x12\x14\n" +
-	"\x05roots\x18\x01 \x01(\fR\x05roots\"o\n" +
+	"\x05roots\x18\x01 \x01(\fR\x05roots\"\x9a\x01\n" +
 	"\vJoinRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03csr\x18\x02 \x01(\fR\x03csr\x12\"\n" +
 	"\favailability\x18\x03 \x01(\tR\favailability\x12\x14\n" +
-	"\x05clock\x18\x04 \x01(\x03R\x05clock\"\x96\x02\n" +
+	"\x05clock\x18\x04 \x01(\x03R\x05clock\x12)\n" +
+	"\x05taken\x18\x05 \x03(\v2\x13.skep.wire.v1.TakenR\x05taken\"3\n" +
+	"\x05Taken\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"\x96\x02\n" +
 	"\tJoinReply\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x1d\n" +
 	"\n" +
@@ -1832,85 +1897,87 @@ func file_node_proto_rawDescGZIP() []byte {
 }
 
 var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_node_proto_goTypes = []any{
 	(Refusal)(0),           // 0: skep.wire.v1.Refusal
 	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
 	(*RootReply)(nil),      // 2: skep.wire.v1.RootReply
 	(*JoinRequest)(nil),    // 3: skep.wire.v1.JoinRequest
-	(*JoinReply)(nil),      // 4: skep.wire.v1.JoinReply
-	(*RenewRequest)(nil),   // 5: skep.wire.v1.RenewRequest
-	(*RenewReply)(nil),     // 6: skep.wire.v1.RenewReply
-	(*RaftMessages)(nil),   // 7: skep.wire.v1.RaftMessages
-	(*RaftDone)(nil),       // 8: skep.wire.v1.RaftDone
-	(*SnapshotChunk)(nil),  // 9: skep.wire.v1.SnapshotChunk
-	(*ProposeRequest)(nil), // 10: skep.wire.v1.ProposeRequest
-	(*ProposeReply)(nil),   // 11: skep.wire.v1.ProposeReply
-	(*Unique)(nil),         // 12: skep.wire.v1.Unique
-	(*Fault)(nil),          // 13: skep.wire.v1.Fault
-	(*EnterRequest)(nil),   // 14: skep.wire.v1.EnterRequest
-	(*EnterReply)(nil),     // 15: skep.wire.v1.EnterReply
-	(*DepartRequest)(nil),  // 16: skep.wire.v1.DepartRequest
-	(*DepartReply)(nil),    // 17: skep.wire.v1.DepartReply
-	(*MembersRequest)(nil), // 18: skep.wire.v1.MembersRequest
-	(*MembersReply)(nil),   // 19: skep.wire.v1.MembersReply
-	(*GroupMember)(nil),    // 20: skep.wire.v1.GroupMember
-	(*AskRequest)(nil),     // 21: skep.wire.v1.AskRequest
-	(*AskReply)(nil),       // 22: skep.wire.v1.AskReply
-	(*NetworkRequest)(nil), // 23: skep.wire.v1.NetworkRequest
-	(*NetworkReply)(nil),   // 24: skep.wire.v1.NetworkReply
-	(*RelayFrame)(nil),     // 25: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 26: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 27: skep.wire.v1.RelayCredit
-	nil,                    // 28: skep.wire.v1.LogLine.AttrsEntry
-	(*Manager)(nil),        // 29: skep.wire.v1.Manager
-	(*OpenLogs)(nil),       // 30: skep.wire.v1.OpenLogs
-	(*CloseLogs)(nil),      // 31: skep.wire.v1.CloseLogs
-	(*Question)(nil),       // 32: skep.wire.v1.Question
-	(*Network)(nil),        // 33: skep.wire.v1.Network
+	(*Taken)(nil),          // 4: skep.wire.v1.Taken
+	(*JoinReply)(nil),      // 5: skep.wire.v1.JoinReply
+	(*RenewRequest)(nil),   // 6: skep.wire.v1.RenewRequest
+	(*RenewReply)(nil),     // 7: skep.wire.v1.RenewReply
+	(*RaftMessages)(nil),   // 8: skep.wire.v1.RaftMessages
+	(*RaftDone)(nil),       // 9: skep.wire.v1.RaftDone
+	(*SnapshotChunk)(nil),  // 10: skep.wire.v1.SnapshotChunk
+	(*ProposeRequest)(nil), // 11: skep.wire.v1.ProposeRequest
+	(*ProposeReply)(nil),   // 12: skep.wire.v1.ProposeReply
+	(*Unique)(nil),         // 13: skep.wire.v1.Unique
+	(*Fault)(nil),          // 14: skep.wire.v1.Fault
+	(*EnterRequest)(nil),   // 15: skep.wire.v1.EnterRequest
+	(*EnterReply)(nil),     // 16: skep.wire.v1.EnterReply
+	(*DepartRequest)(nil),  // 17: skep.wire.v1.DepartRequest
+	(*DepartReply)(nil),    // 18: skep.wire.v1.DepartReply
+	(*MembersRequest)(nil), // 19: skep.wire.v1.MembersRequest
+	(*MembersReply)(nil),   // 20: skep.wire.v1.MembersReply
+	(*GroupMember)(nil),    // 21: skep.wire.v1.GroupMember
+	(*AskRequest)(nil),     // 22: skep.wire.v1.AskRequest
+	(*AskReply)(nil),       // 23: skep.wire.v1.AskReply
+	(*NetworkRequest)(nil), // 24: skep.wire.v1.NetworkRequest
+	(*NetworkReply)(nil),   // 25: skep.wire.v1.NetworkReply
+	(*RelayFrame)(nil),     // 26: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),        // 27: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),    // 28: skep.wire.v1.RelayCredit
+	nil,                    // 29: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),        // 30: skep.wire.v1.Manager
+	(*OpenLogs)(nil),       // 31: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),      // 32: skep.wire.v1.CloseLogs
+	(*Question)(nil),       // 33: skep.wire.v1.Question
+	(*Network)(nil),        // 34: skep.wire.v1.Network
 }
 var file_node_proto_depIdxs = []int32{
-	29, // 0: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
-	0,  // 1: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
-	12, // 2: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
-	0,  // 3: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
-	20, // 4: skep.wire.v1.MembersReply.members:type_name -> skep.wire.v1.GroupMember
-	30, // 5: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
-	31, // 6: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
-	32, // 7: skep.wire.v1.AskRequest.question:type_name -> skep.wire.v1.Question
-	0,  // 8: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
-	33, // 9: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
-	26, // 10: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	28, // 11: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 12: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 13: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	5,  // 14: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	7,  // 15: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	9,  // 16: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	10, // 17: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	14, // 18: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	16, // 19: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	21, // 20: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
-	18, // 21: skep.wire.v1.Group.Members:input_type -> skep.wire.v1.MembersRequest
-	23, // 22: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
-	25, // 23: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 24: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	4,  // 25: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	6,  // 26: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	8,  // 27: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	8,  // 28: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	11, // 29: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	15, // 30: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	17, // 31: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	22, // 32: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
-	19, // 33: skep.wire.v1.Group.Members:output_type -> skep.wire.v1.MembersReply
-	24, // 34: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
-	27, // 35: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	24, // [24:36] is the sub-list for method output_type
-	12, // [12:24] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 0: skep.wire.v1.JoinRequest.taken:type_name -> skep.wire.v1.Taken
+	30, // 1: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	0,  // 2: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
+	13, // 3: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
+	0,  // 4: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
+	21, // 5: skep.wire.v1.MembersReply.members:type_name -> skep.wire.v1.GroupMember
+	31, // 6: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
+	32, // 7: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
+	33, // 8: skep.wire.v1.AskRequest.question:type_name -> skep.wire.v1.Question
+	0,  // 9: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
+	34, // 10: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
+	27, // 11: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	29, // 12: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 13: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	3,  // 14: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	6,  // 15: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	8,  // 16: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	10, // 17: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	11, // 18: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	15, // 19: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	17, // 20: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	22, // 21: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
+	19, // 22: skep.wire.v1.Group.Members:input_type -> skep.wire.v1.MembersRequest
+	24, // 23: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
+	26, // 24: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	2,  // 25: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	5,  // 26: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	7,  // 27: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	9,  // 28: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	9,  // 29: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	12, // 30: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	16, // 31: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	18, // 32: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	23, // 33: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
+	20, // 34: skep.wire.v1.Group.Members:output_type -> skep.wire.v1.MembersReply
+	25, // 35: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
+	28, // 36: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	25, // [25:37] is the sub-list for method output_type
+	13, // [13:25] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1919,7 +1986,7 @@ func file_node_proto_init() {
 		return
 	}
 	file_wire_proto_init()
-	file_node_proto_msgTypes[20].OneofWrappers = []any{
+	file_node_proto_msgTypes[21].OneofWrappers = []any{
 		(*AskRequest_OpenLogs)(nil),
 		(*AskRequest_CloseLogs)(nil),
 		(*AskRequest_Question)(nil),
@@ -1930,7 +1997,7 @@ func file_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -582,6 +582,7 @@ type Hello struct {
 	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`            // tells this session's Welcome from another's
 	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`            // of the newest assignments the agent has ever applied
 	Version       uint64                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	Underlay      string                 `protobuf:"bytes,6,opt,name=underlay,proto3" json:"underlay,omitempty"` // address that overlay packets reach this node at; empty: the one the session comes from
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -649,6 +650,13 @@ func (x *Hello) GetVersion() uint64 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *Hello) GetUnderlay() string {
+	if x != nil {
+		return x.Underlay
+	}
+	return ""
 }
 
 type Welcome struct {
@@ -2789,13 +2797,14 @@ const file_wire_proto_rawDesc = "" +
 	"\bquestion\x18\v \x01(\v2\x16.skep.wire.v1.QuestionH\x00R\bquestionB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
-	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\x88\x01\n" +
+	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\xa4\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12 \n" +
 	"\vdescription\x18\x02 \x01(\fR\vdescription\x12\x14\n" +
 	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\x04R\aversion\"\x7f\n" +
+	"\aversion\x18\x05 \x01(\x04R\aversion\x12\x1a\n" +
+	"\bunderlay\x18\x06 \x01(\tR\bunderlay\"\x7f\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1d\n" +
 	"\n" +
