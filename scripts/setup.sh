@@ -7,6 +7,7 @@ needs=(
   dockerd:docker.io docker:docker.io containerd:containerd runc:runc
   iptables:iptables nft:nftables ip:iproute2 nsenter:util-linux
   gcc:gcc curl:curl git:git mount:mount
+  docker-compose:docker-compose
 )
 
 missing=()
@@ -16,6 +17,8 @@ for need in "${needs[@]}"; do
 done
 # gcc without the C library's headers is not enough for the race detector.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+# A client of the API that tests compare with: a module of Debian's Python.
+/usr/bin/python3 -c 'import docker' 2>/dev/null || missing+=(python3-docker)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   if ! command -v apt-get >/dev/null; then

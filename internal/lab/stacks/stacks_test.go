@@ -1,0 +1,86 @@
+package stacks
+
+import (
+	"context"
+	"flag"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skep-org/skep/internal/lab/currentcli"
+	"github.com/skep-org/skep/internal/lab/differential/side"
+)
+
+var (
+	program = flag.String("skep", "", "the skep to try, instead of this source's")
+	all     = flag.Bool("all", false, "try all stacks, twice in a row, the second time with a current docker CLI if one can be built")
+	cli     = flag.String("cli", "", "with -all, the docker CLI of the second round, instead of building a current one")
+	only    = flag.String("only", "", "try these stacks, by name, with commas")
+)
+
+// few are tried where -all is not given: each of them needs something the others do not.
+var few = []string{"gitlab", "monitoring", "proxy", "voting"}
+
+// TestStacks takes the stacks through their trials, twice in a row on one cluster.
+func TestStacks(t *testing.T) {
+	wanted := few
+	switch {
+	case *only != "":
+		wanted = strings.Split(*only, ",")
+	case *all:
+		wanted = names(t)
+	}
+	s := newScene(t, wanted)
+	for _, round := range rounds(t) {
+		s.use(round.cli)
+		t.Run(round.name, func(t *testing.T) {
+			for _, name := range names(t) {
+				if slices.Contains(wanted, name) {
+					t.Run(name, func(t *testing.T) { s.try(t, name) })
+				}
+			}
+		})
+	}
+}
+
+type round struct{ name, cli string }
+
+// rounds are two, both with the docker CLI of the machine's package; with -all the second is with a current one.
+func rounds(t *testing.T) []round {
+	t.Helper()
+	first := side.DebianCLI()
+	if first == "" {
+		var err error
+		if first, err = exec.LookPath("docker"); err != nil {
+			t.Skipf("skipped: there is no docker CLI: %v", err)
+		}
+	}
+	second := first
+	if *all {
+		second = current(t, first)
+	}
+	return []round{{"first", first}, {"second", second}}
+}
+
+// buildLimit is for the first build of the docker CLI: later ones take seconds.
+const buildLimit = 15 * time.Minute
+
+// current is the current docker CLI, or the other where it cannot be built.
+func current(t *testing.T, other string) string {
+	t.Helper()
+	if *cli != "" {
+		return *cli
+	}
+	path := filepath.Join(t.TempDir(), "docker")
+	ctx, cancel := context.WithTimeout(t.Context(), buildLimit)
+	defer cancel()
+	if err := currentcli.Build(ctx, path); err != nil {
+		t.Logf("a current docker CLI cannot be had, both rounds are with %s: %v", other, err)
+		return other
+	}
+	t.Logf("the second round is with the docker CLI %s", currentcli.Version)
+	return path
+}
