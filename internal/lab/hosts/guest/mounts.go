@@ -51,6 +51,9 @@ func privateMounts(dir string) error {
 		step{filepath.Join(dir, EtcDocker), "/etc/docker", "", unix.MS_BIND, ""},
 		step{filepath.Join(dir, ResolvConf), "/etc/resolv.conf", "", unix.MS_BIND, ""},
 		step{filepath.Join(dir, EtcHosts), "/etc/hosts", "", unix.MS_BIND, ""},
+		// As systemd has it: containers may ask for what is mounted on the host later (bind-propagation=rslave). What the
+		// host is a slave of stays above it.
+		step{"", "/", "", unix.MS_REC | unix.MS_SHARED, ""},
 	)
 }
 
