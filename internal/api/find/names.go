@@ -17,7 +17,12 @@ func ServiceName(v store.View, t *model.Task) string {
 	return ""
 }
 
-// TaskName is the name of a task's container.
+// TaskName is the name of a task's container. Where there is no slot number, as in global services and the first slot of
+// a job, the node stands for it.
 func TaskName(v store.View, t *model.Task) string {
-	return executor.TaskName(ServiceName(v, t), t.Slot, t.NodeID, t.ID)
+	node := t.NodeID
+	if p := store.Placements.ByID(v, t.ID); p != nil && !p.NodeID.IsZero() {
+		node = p.NodeID
+	}
+	return executor.TaskName(ServiceName(v, t), t.Slot, node, t.ID)
 }

@@ -81,7 +81,7 @@ func (d *detail) takeTask(addr netip.Addr, t *model.Task) {
 	} else if r := store.Revisions.ByID(d.v, t.Revision); r != nil {
 		name = r.Spec.Get().Name
 	}
-	d.takeEndpoint(name, executor.TaskName(name, t.Slot, t.NodeID, t.ID), t.ID, addr, seen.NodeID)
+	d.takeEndpoint(name, executor.TaskName(name, t.Slot, seen.NodeID, t.ID), t.ID, addr, seen.NodeID)
 }
 
 // takeEndpoint notes a container on the network; those of no service stand under an empty name, as in swarm.

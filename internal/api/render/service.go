@@ -81,6 +81,9 @@ func Service(v store.View, s *model.Service) swarm.Service {
 			out.UpdatedAt = r.UpdatedAt()
 		}
 	}
+	if model.IsJob(out.Spec.Mode) {
+		out.JobStatus = &swarm.JobStatus{JobIteration: swarm.Version{Index: s.Iteration}, LastExecution: s.UpdatedAt()}
+	}
 	out.Endpoint = endpoint(store.Allocations.ByID(v, s.ID), out.Spec.EndpointSpec)
 	return out
 }
@@ -123,23 +126,28 @@ func endpoint(a *model.Allocation, spec *swarm.EndpointSpec) swarm.Endpoint {
 	return out
 }
 
-// Status counts a service's tasks.
+// Status counts a service's tasks, of a job those of the present iteration.
 func Status(v store.View, s *model.Service) *swarm.ServiceStatus {
 	current, _ := Revisions(v, s)
 	status := &swarm.ServiceStatus{}
-	global := false
+	var mode swarm.ServiceMode
 	if current != nil {
-		mode := current.Spec.Get().Mode
-		global = mode.Global != nil
+		mode = current.Spec.Get().Mode
 		status.DesiredTasks = Replicas(mode)
 	}
-	now := time.Unix(0, v.Now())
+	job, now := model.IsJob(mode), time.Unix(0, v.Now())
 	for t := range store.TasksOf(v, s.ID) {
-		if global && t.Desired == model.StateRunning {
+		if job && t.Iteration != s.Iteration {
+			continue
+		}
+		o := observe(v, t, now)
+		switch {
+		case mode.Global != nil && t.Desired == model.StateRunning,
+			mode.GlobalJob != nil && t.Desired < model.StateShutdown && !o.State.Terminal():
 			status.DesiredTasks++
 		}
-		switch o := observe(v, t, now); {
-		case o.State == model.StateRunning && t.Desired <= model.StateRunning:
+		switch {
+		case o.State == model.StateRunning && t.Desired < model.StateShutdown:
 			status.RunningTasks++
 		case o.State == model.StateComplete:
 			status.CompletedTasks++
@@ -148,12 +156,15 @@ func Status(v store.View, s *model.Service) *swarm.ServiceStatus {
 	return status
 }
 
-// Replicas is how many tasks a replicated service asks for; one when it does not say.
+// Replicas is how many tasks a replicated service asks for, one when it does not say; of a job how many at once.
 func Replicas(mode swarm.ServiceMode) uint64 {
 	switch {
+	case mode.ReplicatedJob != nil:
+		concurrent, _ := model.JobSize(mode.ReplicatedJob)
+		return concurrent
 	case mode.Replicated != nil && mode.Replicated.Replicas != nil:
 		return *mode.Replicated.Replicas
-	case mode.Global == nil && mode.ReplicatedJob == nil && mode.GlobalJob == nil:
+	case mode.Global == nil && mode.GlobalJob == nil:
 		return 1
 	}
 	return 0

@@ -70,7 +70,11 @@ func Task(v store.View, t *model.Task) TaskOut {
 		Status:       swarm.TaskStatus{Timestamp: time.Unix(0, seen.At).UTC(), State: seen.State.Swarm(), Message: seen.Message, Err: seen.Err},
 	}
 	out.Labels = map[string]string{}
-	out.Spec = Spec(store.Revisions.ByID(v, t.Revision)).TaskTemplate
+	spec := Spec(store.Revisions.ByID(v, t.Revision))
+	out.Spec = spec.TaskTemplate
+	if model.IsJob(spec.Mode) {
+		out.JobIteration = &swarm.Version{Index: t.Iteration}
+	}
 	out.Spec.Runtime = "" // swarm's tasks do not repeat it
 	if r.status != nil {
 		out.Status.ContainerStatus = containerStatus(r.status)

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/model"
 )
 
 // Fill refuses values outside of Docker's lists of words and writes swarm's own values where the spec has
@@ -41,6 +42,10 @@ func fillMode(spec *swarm.ServiceSpec) error {
 	if m.Replicated != nil && m.Replicated.Replicas == nil {
 		one := uint64(1)
 		m.Replicated = &swarm.ReplicatedService{Replicas: &one}
+	}
+	if m.ReplicatedJob != nil {
+		concurrent, total := model.JobSize(m.ReplicatedJob)
+		m.ReplicatedJob = &swarm.ReplicatedJob{MaxConcurrent: &concurrent, TotalCompletions: &total}
 	}
 	return nil
 }
@@ -118,6 +123,7 @@ func credentialSpec(c *swarm.CredentialSpec) error {
 }
 
 func fillMount(m *mount.Mount) error {
+	m.Consistency = "" // it is for Docker's desktops: swarm forgets it
 	switch m.Type {
 	case "":
 		m.Type = mount.TypeBind

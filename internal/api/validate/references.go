@@ -35,7 +35,21 @@ func references(spec *swarm.ServiceSpec) error {
 			return err
 		}
 	}
-	return nil
+	return credentialConfig(c)
+}
+
+// credentialConfig holds the config that a credential spec names against those that the runtime gets.
+func credentialConfig(c *swarm.ContainerSpec) error {
+	if c.Privileges == nil || c.Privileges.CredentialSpec == nil || c.Privileges.CredentialSpec.Config == "" {
+		return nil
+	}
+	id := c.Privileges.CredentialSpec.Config
+	for _, ref := range c.Configs {
+		if ref != nil && ref.ConfigID == id && ref.Runtime != nil {
+			return nil
+		}
+	}
+	return httperr.BadRequest("CredentialSpec references config '%s', but that config isn't in config references with RuntimeTarget", id)
 }
 
 // targets remembers which reference took which file.
@@ -62,9 +76,7 @@ func Unsupported(spec *swarm.ServiceSpec) error {
 	case t.Runtime == swarm.RuntimePlugin:
 		return httperr.NotImplemented("services that install engine plugins are not supported by skep: install the plugin on each node with docker plugin install")
 	case t.Runtime == swarm.RuntimeNetworkAttachment:
-		return httperr.NotImplemented("services of the runtime attachment are made by the daemon itself and cannot be created")
-	case spec.Mode.ReplicatedJob != nil || spec.Mode.GlobalJob != nil:
-		return httperr.NotImplemented("jobs are not supported by this version of skep: use a replicated service with the restart condition on-failure or none")
+		return httperr.BadRequest("unsupported runtime") // the daemon itself makes such tasks
 	case t.ContainerSpec == nil:
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/model"
 )
 
 // Service checks a filled spec, in swarm's order.
@@ -144,12 +145,12 @@ func healthcheck(h *container.HealthConfig) error {
 }
 
 func updates(spec *swarm.ServiceSpec) error {
-	job := spec.Mode.ReplicatedJob != nil || spec.Mode.GlobalJob != nil
+	if model.IsJob(spec.Mode) && spec.UpdateConfig != nil {
+		return httperr.BadRequest("Jobs may not have an update config") // swarm takes one for rollbacks, and leaves it alone
+	}
 	for _, u := range []*swarm.UpdateConfig{spec.UpdateConfig, spec.RollbackConfig} {
 		switch {
 		case u == nil:
-		case job:
-			return httperr.BadRequest("Jobs may not have an update config")
 		case u.Delay < 0:
 			return httperr.BadRequest("TaskSpec: update-delay cannot be negative")
 		case u.Monitor < 0:
