@@ -61,6 +61,9 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 		return err
 	}
 	next := &model.Service{ID: old.ID, Name: old.Name, Previous: now.ID, Rollback: rollback}
+	if model.IsJob(now.Spec.Get().Mode) {
+		next.Iteration = old.Iteration + 1 // whatever is asked of a job, it runs anew
+	}
 	batch := store.Batch{Conditions: append(conditions, store.Services.At(old), store.Revisions.Present(now.Key()))}
 	if rollout := store.Rollouts.ByID(v, old.ID); rollout != nil {
 		batch.Conditions = append(batch.Conditions, store.Rollouts.At(rollout))
