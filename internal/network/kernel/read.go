@@ -25,7 +25,11 @@ func (k *Kernel) readSegment(id model.ID, ingress bool) (*network.Segment, error
 		if s, err = k.space(id); err != nil || s == nil {
 			return nil, err
 		}
-		seg.Namespace = IsNamespace(k.path(id))
+		silent, err := s.isSilent()
+		if err != nil {
+			return nil, fmt.Errorf("reading the rules of network %s: %w", id, err)
+		}
+		seg.Namespace = silent && IsNamespace(k.path(id))
 	}
 	links, err := s.route.LinkList()
 	if err != nil {

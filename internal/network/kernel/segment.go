@@ -41,8 +41,13 @@ func (k *Kernel) segmentOp(s **space, links map[string]int, op network.Op) (err 
 		if op.Act == network.Remove {
 			return k.dropSpace(op.Network)
 		}
-		*s, err = k.makeSpace(op.Network)
-		return err
+		if *s, err = k.makeSpace(op.Network); err != nil {
+			return err
+		}
+		if is, err := (*s).isSilent(); is || err != nil {
+			return err
+		}
+		return (*s).keepSilent() // an earlier daemon made it, or somebody took its rules away
 	case network.KindBridge:
 		return (*s).makeBridge(op.Segment.Bridge)
 	case network.KindVXLAN:

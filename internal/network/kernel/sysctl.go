@@ -8,9 +8,12 @@ import (
 	"strings"
 )
 
-// quiet sets up a network's own namespace: it forwards nothing, its bridge is not the firewall's business, and there is
-// no IPv6 that would speak on its own.
+// quiet sets up a network's own namespace: it forwards nothing, its bridge is not the firewall's business, there is no
+// IPv6 that would speak on its own, and nobody is refused.
 func (s *space) quiet() error {
+	if err := s.keepSilent(); err != nil {
+		return err
+	}
 	return s.setSysctls([][2]string{
 		{"net/ipv4/ip_forward", "0"},
 		{"net/ipv6/conf/all/disable_ipv6", "1"},
