@@ -3,7 +3,8 @@ package network
 // Drift is something in the kernel that is not as it is to be.
 type Drift struct {
 	Where string
-	What  string
+	Kind  Kind
+	What  string // the thing, with its kind
 	How   How
 }
 
@@ -33,7 +34,7 @@ func Drifts(ops []Op) []Drift {
 		case Remove:
 			how = Extra
 		}
-		all = append(all, Drift{Where: op.Where(), What: op.What(), How: how})
+		all = append(all, Drift{Where: op.Where(), Kind: op.Kind, What: op.What(), How: how})
 	}
 	return all
 }

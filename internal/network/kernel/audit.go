@@ -11,10 +11,21 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// ErrChanging says that the kernel was changed while it was read for an audit. Changes go before audits: come again.
+var ErrChanging = errors.New("the networks were changed while they were read")
+
+const (
+	// auditTries is how often one audit reads the kernel beside who changes it.
+	auditTries = 2
+	// auditsMissed is how many audits in a row may come to nothing; the next one has who changes the kernel wait.
+	auditsMissed = 10
+)
+
 // Audit reads the kernel anew and says where it differs from what is wanted. The next Sync goes by what was read, and so
-// repairs it. Nobody waits for the reading, unless the kernel is changed so often that there is no time in between.
+// repairs it. Nobody waits for the reading, unless the kernel is changed so often that there was no time in between for
+// long.
 func (k *Kernel) Audit(ctx context.Context, want *network.Desired) ([]network.Drift, error) {
-	for range 2 {
+	for range auditTries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -25,6 +36,10 @@ func (k *Kernel) Audit(ctx context.Context, want *network.Desired) ([]network.Dr
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.missed++; k.missed <= auditsMissed {
+		return nil, ErrChanging
+	}
+	k.missed = 0
 	have, err := k.read(want)
 	if err != nil {
 		return nil, fmt.Errorf("reading what the kernel holds: %w", err)
@@ -54,6 +69,7 @@ func (k *Kernel) auditAside(want *network.Desired) (drifts []network.Drift, vali
 	if k.round != round {
 		return nil, false, nil
 	}
+	k.missed = 0
 	return k.judge(want, have), true, nil
 }
 

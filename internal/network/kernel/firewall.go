@@ -43,15 +43,21 @@ func (k *Kernel) iptablesRun(args ...string) (string, error) {
 
 // firewall is what the chains concerned hold, by chain. A chain that does not exist is absent.
 func (k *Kernel) firewall() (map[string][]string, error) {
-	out, err := k.iptablesRun("-S")
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, nil // no firewall of this kind is here
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the host's firewall: %w", err)
+	var text strings.Builder
+	for _, chain := range []string{forwardChain, userChain} { // a host may have a hundred thousand rules in others
+		out, err := k.iptablesRun("-S", chain)
+		exit, exited := errors.AsType[*exec.ExitError](err)
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
+			return nil, nil // no firewall of this kind is here
+		case chain == userChain && exited && exit.ExitCode() == 1: // there is no such chain
+		case err != nil:
+			return nil, fmt.Errorf("reading the host's firewall: %w", err)
+		}
+		text.WriteString(out)
 	}
 	chains := map[string][]string{}
-	for line := range strings.Lines(out) {
+	for line := range strings.Lines(text.String()) {
 		w := strings.Fields(line)
 		if len(w) < 2 {
 			continue
@@ -71,6 +77,11 @@ func (k *Kernel) accepted() (bool, error) {
 	chains, err := k.firewall()
 	if err != nil || chains == nil {
 		return chains == nil, err
+	}
+	if _, there := chains[userChain]; there {
+		if err := k.noteEngine(); err != nil {
+			return false, err
+		}
 	}
 	return accepts(chains[acceptChain(chains)]), nil
 }

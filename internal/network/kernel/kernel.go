@@ -17,6 +17,9 @@ import (
 // DefaultDir is where the namespaces of networks are bound.
 const DefaultDir = "/run/skep/netns"
 
+// hostNamespace is the calling thread's: the process's own entry is the main thread's, which may be elsewhere just then.
+const hostNamespace = "/proc/thread-self/ns/net"
+
 // ErrNotYet says that a container's namespace is not there yet: the engine makes it after it has asked the network
 // plugin. Everything else was done; the caller comes again.
 var ErrNotYet = errors.New("the container's namespace does not exist yet")
@@ -47,6 +50,7 @@ type Kernel struct {
 	forwards bool // the host forwarded when this was begun with: its firewall is as its owner wants it
 	// containers in which something failed: what is read of their rules is not enough to go by
 	distrusted map[string]struct{}
+	missed     int // audits in a row during which something changed
 	changed    int // things changed in the kernel, for those who count
 	forgets    func(*space, []network.Op) error
 	kept       atomic.Int64 // times that connections could not be forgotten
@@ -72,7 +76,7 @@ func New(o Options) (*Kernel, error) {
 		return nil, fmt.Errorf("making the directory of network namespaces: %w", err)
 	}
 	if o.Host == "" {
-		o.Host = "/proc/thread-self/ns/net"
+		o.Host = hostNamespace
 	}
 	host, err := openSpace(o.Host)
 	if err != nil {

@@ -27,7 +27,7 @@ func (k *Kernel) Purge(ctx context.Context) error {
 			errs = append(errs, k.boxOps(key, []network.Op{{Act: network.Remove, Kind: network.KindBox, Box: key}}))
 		}
 	}
-	errs = append(errs, k.purgeSpaces(), k.purgeRoutes(), k.purgeLinks(), k.purgeTable(), k.setAccepted(false), k.restoreGlobals())
+	errs = append(errs, k.purgeSpaces(), k.purgeRoutes(), k.purgeLinks(), k.purgeTable(), k.setAccepted(false), k.restoreGlobals(), k.forgetEngine())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing the networks from this host: %w", err)
 	}
