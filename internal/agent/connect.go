@@ -104,7 +104,15 @@ func (a *Agent) keepSession(ctx context.Context, over <-chan struct{}) error {
 		if err == nil {
 			began := a.cfg.Env.Now()
 			nonce := a.nonce()
-			a.tell(func(time.Time) { a.session = s; a.machine.Connected(nonce) })
+			underlay := ""
+			if a.cfg.Underlay != nil {
+				underlay = a.cfg.Underlay()
+			}
+			a.tell(func(time.Time) {
+				a.session = s
+				a.machine.Reached(underlay)
+				a.machine.Connected(nonce)
+			})
 			if period := a.receive(ctx, s); period > 0 {
 				most = min(max(sessionPause, 2*period), sessionPauseMost)
 			}

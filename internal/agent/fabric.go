@@ -13,6 +13,7 @@ type fabric struct {
 	epoch, version uint64         // of the newest handed out, ever
 	out            []*wire.Fabric // to be handed out
 	guests         *wire.Guests   // all of them; nil: the data plane has not told yet
+	underlay       string         // where other nodes are to send overlay packets; empty: where the session comes from
 }
 
 // fabricLink is the fabric's part of a session.
@@ -73,6 +74,9 @@ func assemble(parts []*wire.Fabric) *wire.Fabric {
 	}
 	return all
 }
+
+// Reached says where other nodes are to send overlay packets, from the next session on.
+func (m *Machine) Reached(underlay string) { m.fabric.underlay = underlay }
 
 // FabricApplied says that the node's data plane is as of a message of the session with that nonce, and of all before it.
 func (m *Machine) FabricApplied(nonce, seq uint64) {

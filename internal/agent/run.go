@@ -44,6 +44,10 @@ type Config struct {
 	Question  func(*wire.Question)  // a manager wants to know something of the node; nil: it gets no answer
 	Networks  func(keep []model.ID) // no task needs other networks any more; nil: nobody wants to know
 
+	// Underlay is the address that other nodes are to send overlay packets to, asked for each session; nil, or empty: the
+	// one that the managers see the session come from.
+	Underlay func() string
+
 	// Fabric takes what the managers say of the networks, in order; each message is whole, however it travelled. It is
 	// answered with FabricApplied, or FabricRefused. nil: the node has no data plane, and balances to nobody.
 	Fabric func(*wire.Fabric)
