@@ -215,7 +215,7 @@ func ownResolver(t *testing.T, h *harness) {
 	show := []string{"-show=/etc/resolv.conf"}
 	task := h.task(&swarm.ContainerSpec{Args: show, DNSConfig: &swarm.DNSConfig{Search: []string{"example.org"}}})
 	task.Networks = []executor.Network{clusterNetwork("resolved", 4, 5)}
-	want := fmt.Sprintf("/etc/resolv.conf -rw-r--r-- 0:0 %q true\n", "nameserver 10.99.4.1\nsearch example.org\noptions ndots:0\n")
+	want := fmt.Sprintf("/etc/resolv.conf -rw-r--r-- 0:0 %q true\n", "nameserver 10.99.4.1\nsearch example.org\noptions ndots:0 timeout:2 attempts:3\n")
 	if got := said(t, e, task); got != want {
 		t.Errorf("in the container:\n%swant:\n%s", got, want)
 	}

@@ -3,6 +3,7 @@ package docker
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -73,12 +74,24 @@ func resolverFile(server netip.Addr, dns *swarm.DNSConfig, host string) string {
 	if len(search) == 1 && search[0] == "." { // Docker's way to say none
 		search = nil
 	}
-	if !strings.Contains(strings.Join(options, " "), "ndots:") {
-		options = append(options[:len(options):len(options)], "ndots:0")
-	}
+	options = withResolverOptions(options)
 	out := "nameserver " + server.String() + "\n"
 	if len(search) > 0 {
 		out += "search " + strings.Join(search, " ") + "\n"
 	}
 	return out + "options " + strings.Join(options, " ") + "\n"
+}
+
+// withResolverOptions adds those that count where neither service nor node says otherwise. A question that is lost, as
+// while the daemon restarts, is asked again after two seconds: the resolvers of glibc and Go would wait for five. musl's
+// gives up after the timeout as a whole, however often it has asked, so less would do it harm.
+func withResolverOptions(options []string) []string {
+	all := slices.Clone(options)
+	for _, o := range []string{"ndots:0", "timeout:2", "attempts:3"} {
+		name, _, _ := strings.Cut(o, ":")
+		if !slices.ContainsFunc(options, func(is string) bool { return strings.HasPrefix(is, name+":") }) {
+			all = append(all, o)
+		}
+	}
+	return all
 }
