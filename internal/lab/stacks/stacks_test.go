@@ -1,16 +1,15 @@
 package stacks
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/skep-org/skep/internal/lab/currentcli"
 	"github.com/skep-org/skep/internal/lab/differential/side"
 )
 
@@ -39,7 +38,10 @@ func TestStacks(t *testing.T) {
 		t.Run(round.name, func(t *testing.T) {
 			for _, name := range names(t) {
 				if slices.Contains(wanted, name) {
-					t.Run(name, func(t *testing.T) { s.try(t, name) })
+					t.Run(name, func(t *testing.T) {
+						t.Parallel() // as many as go test -parallel says share the cluster
+						s.try(t, name)
+					})
 				}
 			}
 		})
@@ -74,13 +76,17 @@ func current(t *testing.T, other string) string {
 	if *cli != "" {
 		return *cli
 	}
-	path := filepath.Join(t.TempDir(), "docker")
 	ctx, cancel := context.WithTimeout(t.Context(), buildLimit)
 	defer cancel()
-	if err := currentcli.Build(ctx, path); err != nil {
-		t.Logf("a current docker CLI cannot be had, both rounds are with %s: %v", other, err)
+	cmd := exec.CommandContext(ctx, "../../../scripts/newest-cli.sh")
+	var why bytes.Buffer
+	cmd.Stderr = &why
+	out, err := cmd.Output()
+	if err != nil {
+		t.Logf("a current docker CLI cannot be had, both rounds are with %s: %v: %s", other, err, why.Bytes())
 		return other
 	}
-	t.Logf("the second round is with the docker CLI %s", currentcli.Version)
+	path := strings.TrimSpace(string(out))
+	t.Logf("the second round is with %s", path)
 	return path
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
-// seeLimit is how long what a step waits for may take: an update of three tasks one after the other is the longest.
-const seeLimit = 60 * time.Second
+// seeLimit is how long what a step waits for may take: an update of three tasks one after the other is the longest, and the
+// machine may be busy.
+const seeLimit = 2 * time.Minute
 
 // trial is one stack on its way through the cluster.
 type trial struct {
@@ -96,7 +97,7 @@ func (tr *trial) do(st step) {
 }
 
 // stepLimit is for one line: what takes longer hangs.
-const stepLimit = 60 * time.Second
+const stepLimit = time.Minute
 
 func (tr *trial) run(line string, env ...string) string {
 	tr.t.Helper()
@@ -293,7 +294,7 @@ func (tr *trial) remove() {
 	for _, h := range tr.Hosts() {
 		until(tr.t, seeLimit, func() string { return tr.leftOn(ctx, h) })
 	}
-	if out := tr.run("docker stack ls --format '{{.Name}}'"); out != "" {
+	if out := tr.run("docker stack ls --format '{{.Name}}'"); slices.Contains(strings.Fields(out), tr.name) {
 		tr.t.Errorf("after the removal docker stack ls says %s", out)
 	}
 }
@@ -325,7 +326,7 @@ func (tr *trial) leftOn(ctx context.Context, h *hosts.Host) string {
 			return fmt.Sprintf("%s still has network %s", h.Name, n.Name)
 		}
 	}
-	volumes, err := h.Engine().VolumeList(ctx, client.VolumeListOptions{})
+	volumes, err := h.Engine().VolumeList(ctx, client.VolumeListOptions{Filters: stackFilter(tr.name)})
 	if err != nil {
 		return err.Error()
 	}
