@@ -2,6 +2,7 @@ package events
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/moby/moby/api/types/events"
@@ -22,6 +23,10 @@ func Convert(v store.View, e store.Event) []events.Message {
 		return nodeSpec(v, e)
 	case store.NodeStates.ID():
 		return nodeState(v, e)
+	case store.NodeIdentities.ID():
+		return nodeRole(v, e)
+	case store.Allocations.ID():
+		return allocated(v, e)
 	case store.Secrets.ID():
 		old, cur := pair[model.Secret](e)
 		return object(e, events.SecretEventType, old, cur, func(s *model.Secret) (model.ID, string) { return s.ID, s.Name })
@@ -67,6 +72,9 @@ func message(e store.Event, kind events.Type, action events.Action, id model.ID,
 
 func service(v store.View, e store.Event) []events.Message {
 	old, cur := pair[model.Service](e)
+	if old != nil && cur != nil && cur.Rollback && cur.Revision != old.Revision {
+		return nil // its rollout tells of it, with the state of the update that it ends
+	}
 	out := object(e, events.ServiceEventType, old, cur, func(s *model.Service) (model.ID, string) { return s.ID, s.Name })
 	if old != nil && cur != nil {
 		maps.Copy(out[0].Actor.Attributes, specChanges(v, old.Revision, cur.Revision))
@@ -97,19 +105,24 @@ func change(out map[string]string, name, from, to string) {
 	}
 }
 
-// rollout tells of an update's progress as an update of the service.
+// rollout tells of an update's progress as an update of the service. A new update begins without the state of the one
+// before, as in Docker, and a rollback that was asked for says what it changes.
 func rollout(v store.View, e store.Event) []events.Message {
 	old, cur := pair[model.Rollout](e)
 	if cur == nil || cur.State == model.RolloutNone {
 		return nil
 	}
 	s := store.Services.ByID(v, cur.ServiceID)
-	if s == nil || old != nil && old.State == cur.State {
+	anew := old != nil && old.AskedIndex != cur.AskedIndex
+	if s == nil || old != nil && old.State == cur.State && !anew {
 		return nil
 	}
 	attributes := map[string]string{"name": s.Name, "updatestate.new": string(cur.State.Swarm())}
-	if old != nil && old.State != model.RolloutNone {
+	if old != nil && old.State != model.RolloutNone && cur.State != model.RolloutUpdating {
 		attributes["updatestate.old"] = string(old.State.Swarm())
+	}
+	if anew && s.Rollback {
+		maps.Copy(attributes, specChanges(v, old.Asked, cur.Asked))
 	}
 	return []events.Message{message(e, events.ServiceEventType, events.ActionUpdate, s.ID, attributes)}
 }
@@ -123,9 +136,39 @@ func nodeSpec(v store.View, e store.Event) []events.Message {
 	if old != nil && cur != nil {
 		from, to := old.Spec.Get(), cur.Spec.Get()
 		change(out[0].Actor.Attributes, "availability", string(from.Availability), string(to.Availability))
-		change(out[0].Actor.Attributes, "role", string(from.Role), string(to.Role))
 	}
 	return out
+}
+
+// nodeRole tells that a node was granted another role; that one was asked for is an update of its spec.
+func nodeRole(v store.View, e store.Event) []events.Message {
+	old, cur := pair[model.NodeIdentity](e)
+	if old == nil || cur == nil || old.Role == cur.Role {
+		return nil
+	}
+	attributes := map[string]string{"name": hostname(v, cur.ID)}
+	change(attributes, "role", string(old.Role.Swarm()), string(cur.Role.Swarm()))
+	return []events.Message{message(e, events.NodeEventType, events.ActionUpdate, cur.ID, attributes)}
+}
+
+// allocated tells of a network that has its subnet, and of a service that has its addresses and ports, as an update.
+func allocated(v store.View, e store.Event) []events.Message {
+	old, cur := pair[model.Allocation](e)
+	if cur == nil || !cur.Done || old != nil && old.Done && slices.Equal(old.Networks, cur.Networks) && slices.Equal(old.Ports, cur.Ports) {
+		return nil
+	}
+	switch cur.Kind {
+	case model.AllocNetwork:
+		if n := store.Networks.ByID(v, cur.Owner); n != nil {
+			return []events.Message{message(e, events.NetworkEventType, events.ActionUpdate, n.ID, map[string]string{"name": n.Name})}
+		}
+	case model.AllocService:
+		s := store.Services.ByID(v, cur.Owner)
+		if s != nil && (len(cur.Networks) > 0 || len(cur.Ports) > 0 || old != nil && old.Done) {
+			return []events.Message{message(e, events.ServiceEventType, events.ActionUpdate, s.ID, map[string]string{"name": s.Name})}
+		}
+	}
+	return nil
 }
 
 func nodeState(v store.View, e store.Event) []events.Message {
@@ -142,7 +185,11 @@ func nodeState(v store.View, e store.Event) []events.Message {
 	return []events.Message{message(e, events.NodeEventType, events.ActionUpdate, cur.ID, attributes)}
 }
 
+// hostname is what a node is called: as the user named it, else as its host is.
 func hostname(v store.View, id model.ID) string {
+	if s := store.NodeSpecs.ByID(v, id); s != nil && s.Spec.Get().Name != "" {
+		return s.Spec.Get().Name
+	}
 	if s := store.NodeStates.ByID(v, id); s != nil {
 		return s.Description.Get().Hostname
 	}

@@ -60,6 +60,16 @@ func TestLife(t *testing.T) {
 	rollout := func(s model.RolloutState) *model.Rollout {
 		return &model.Rollout{ServiceID: model.ID{1}, Active: model.ID{3}, State: s}
 	}
+	rollback := func(asked byte, index uint64, s model.RolloutState) *model.Rollout {
+		return &model.Rollout{ServiceID: model.ID{1}, Asked: model.ID{asked}, AskedIndex: index, Active: model.ID{3}, State: s}
+	}
+	back := web(2)
+	back.Rollback = true
+	identity := func(r model.Role) *model.NodeIdentity { return &model.NodeIdentity{ID: model.ID{9}, Role: r} }
+	net := &model.Network{ID: model.ID{6}, Name: "net"}
+	allocation := func(id byte, k model.AllocKind, done bool, ports ...swarm.PortConfig) *model.Allocation {
+		return &model.Allocation{Owner: model.ID{id}, Kind: k, Done: done, Ports: ports}
+	}
 	node := func(a swarm.NodeAvailability) *model.NodeSpec {
 		return &model.NodeSpec{ID: model.ID{9}, Spec: model.DocOf(swarm.NodeSpec{Availability: a})}
 	}
@@ -77,11 +87,24 @@ func TestLife(t *testing.T) {
 		{store.Rollouts.Put(rollout(model.RolloutUpdating)), store.WriterOrchestrator, `service update {"name":"web","updatestate.new":"updating"}` + at},
 		{store.Rollouts.Put(rollout(model.RolloutUpdating)), store.WriterOrchestrator, ``},
 		{store.Rollouts.Put(rollout(model.RolloutCompleted)), store.WriterOrchestrator, `service update {"name":"web","updatestate.new":"completed","updatestate.old":"updating"}` + at},
+		{store.Rollouts.Put(rollback(3, 5, model.RolloutUpdating)), store.WriterOrchestrator, `service update {"name":"web","updatestate.new":"updating"}` + at},
+		{store.Services.Put(back), store.WriterAPI, ``},
+		{store.Rollouts.Put(rollback(2, 6, model.RolloutRollbackStarted)), store.WriterOrchestrator, `service update {"image.new":"a:1","image.old":"a:2","name":"web","replicas.new":"1","replicas.old":"4","updatestate.new":"rollback_started","updatestate.old":"updating"}` + at},
+		{store.Rollouts.Put(rollback(2, 6, model.RolloutRollbackCompleted)), store.WriterOrchestrator, `service update {"name":"web","updatestate.new":"rollback_completed","updatestate.old":"rollback_started"}` + at},
+		{store.Allocations.Put(allocation(1, model.AllocService, true)), store.WriterAllocator, ``},
+		{store.Allocations.Put(allocation(1, model.AllocService, true, swarm.PortConfig{PublishedPort: 80})), store.WriterAllocator, `service update {"name":"web"}` + at},
+		{store.Allocations.Put(allocation(1, model.AllocService, true, swarm.PortConfig{PublishedPort: 80})), store.WriterAllocator, ``},
+		{store.Networks.Put(net), store.WriterAPI, `network create {"name":"net"}` + at},
+		{store.Allocations.Put(allocation(6, model.AllocNetwork, false)), store.WriterAllocator, ``},
+		{store.Allocations.Put(allocation(6, model.AllocNetwork, true)), store.WriterAllocator, `network update {"name":"net"}` + at},
+		{store.Networks.Delete(model.KeyOf(model.ID{6})), store.WriterAPI, `network remove {"name":"net"}` + at},
 		{store.Services.Delete(model.KeyOf(model.ID{1})), store.WriterAPI, `service remove {"name":"web"}` + at},
 		{store.Rollouts.Delete(model.KeyOf(model.ID{1})), store.WriterOrchestrator, ``},
 		{store.NodeStates.Put(state(model.ReachReady)), store.WriterDispatcher, `node update {"name":"one","state.new":"ready","state.old":"unknown"}` + at},
 		{store.NodeSpecs.Put(node("active")), store.WriterAPI, `node create {"name":"one"}` + at},
 		{store.NodeSpecs.Put(node("drain")), store.WriterAPI, `node update {"availability.new":"drain","availability.old":"active","name":"one"}` + at},
+		{store.NodeIdentities.Put(identity(model.RoleWorker)), store.WriterIdentity, ``},
+		{store.NodeIdentities.Put(identity(model.RoleManager)), store.WriterIdentity, `node update {"name":"one","role.new":"manager","role.old":"worker"}` + at},
 		{store.Secrets.Put(&model.Secret{ID: model.ID{4}, Name: "s"}), store.WriterAPI, `secret create {"name":"s"}` + at},
 		{store.Secrets.Delete(model.KeyOf(model.ID{4})), store.WriterAPI, `secret remove {"name":"s"}` + at},
 	} {
@@ -141,7 +164,10 @@ func TestMatch(t *testing.T) {
 		``: true, `{"type":["service"]}`: true, `{"type":["node","service"]}`: true, `{"type":["node"]}`: false,
 		`{"event":["update"]}`: true, `{"event":["create"]}`: false, `{"scope":["local"]}`: false, `{"scope":["swarm"]}`: true,
 		`{"service":["we"]}`: true, `{"service":["ab"]}`: true, `{"service":["x"]}`: false, `{"node":["x"]}`: false,
-		`{"container":["x"]}`: false, `{"label":["name=web"]}`: true, `{"label":["x"]}`: false,
+		`{"node":["we"]}`: true, `{"container":["web"]}`: true, `{"container":["eb"]}`: false, `{"service":["web"],"network":["x"]}`: false,
+		`{"image":["web"]}`: false, `{"image":["abc"]}`: true, `{"event":["up"]}`: false, `{"event":["up","health_status"]}`: true,
+		`{"container":["x"]}`: false, `{"label":["name=web"]}`: true, `{"label":["x"]}`: false, `{"scope":["swar"]}`: false,
+		`{"type":["servic"]}`: false, `{"anything":["x"]}`: true,
 	} {
 		args, err := filters.Parse(text)
 		if err != nil {

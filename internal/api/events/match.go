@@ -1,38 +1,33 @@
 package events
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/moby/moby/api/types/events"
 	"github.com/skep-org/skep/internal/api/filters"
 )
 
-// Match says whether an event of a cluster object passes Docker's filters.
+// Match says whether an event of a cluster object passes Docker's filters. A filter that names an object looks at ids and
+// names of objects of any kind: service=web lets the events of a network named web-net through, too.
 func Match(args filters.Args, m events.Message) bool {
-	if !args.Exact("event", string(m.Action)) || !args.Exact("type", string(m.Type)) || !args.Exact("scope", m.Scope) ||
+	if !action(args, string(m.Action)) || !args.Exact("type", string(m.Type)) || !args.Exact("scope", m.Scope) ||
 		!args.Labels("label", m.Actor.Attributes) {
 		return false
 	}
-	for _, kind := range []events.Type{events.ServiceEventType, events.NodeEventType, events.NetworkEventType,
-		events.SecretEventType, events.ConfigEventType} {
-		if len(args[string(kind)]) > 0 && (m.Type != kind || !named(args[string(kind)], m.Actor)) {
+	for _, kind := range []string{"service", "node", "network", "secret", "config", "container", "volume", "plugin", "daemon"} {
+		if !args.Prefix(kind, m.Actor.ID) && !args.Prefix(kind, m.Actor.Attributes["name"]) {
 			return false
 		}
 	}
-	// Cluster objects are none of these.
-	for _, other := range []string{"container", "image", "volume", "plugin", "daemon"} {
-		if len(args[other]) > 0 {
-			return false
-		}
-	}
-	return true
+	return args.Exact("image", m.Actor.ID)
 }
 
-func named(wanted []string, actor events.Actor) bool {
-	for _, w := range wanted {
-		if strings.HasPrefix(actor.ID, w) || strings.HasPrefix(actor.Attributes["name"], w) {
-			return true
+// action looks for an event by its name, or by its beginning as soon as one is asked for whose name goes on after a colon.
+func action(args filters.Args, name string) bool {
+	for _, open := range []string{"health_status", "exec_create", "exec_start"} {
+		if slices.Contains(args["event"], open) {
+			return args.Prefix("event", name)
 		}
 	}
-	return false
+	return args.Exact("event", name)
 }
