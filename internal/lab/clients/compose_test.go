@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,15 +93,17 @@ func compositions(t *testing.T, s *side.Side, compose string) []string {
 		if err != nil {
 			t.Errorf("%s: %s: %v: %s", s.Name, l, err, out)
 		}
-		all = append(all, "$ "+l)
+		var texts []string
 		for text := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
-			all = append(all, strings.TrimSpace(free.ReplaceAllStringFunc(text, func(m string) string {
+			texts = append(texts, strings.TrimSpace(free.ReplaceAllStringFunc(text, func(m string) string {
 				if strings.HasPrefix(m, " ") {
 					return " "
 				}
 				return "…"
 			})))
 		}
+		slices.Sort(texts) // what is done to several containers at a time is told as it happens
+		all = append(append(all, "$ "+l), texts...)
 	}
 	return all
 }
