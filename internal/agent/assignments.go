@@ -2,11 +2,14 @@ package agent
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/privilege"
 	"github.com/skep-org/skep/internal/wire"
 	"google.golang.org/protobuf/proto"
 )
@@ -20,8 +23,12 @@ type assignments struct {
 	networks       map[model.ID]*wire.Network
 	secrets        map[model.ID]*wire.Blob
 	configs        map[model.ID]*wire.Blob
+	own            map[ownSecret]*wire.Blob // secrets that drivers gave for one task alone
 	logDriver      *swarm.Driver
+	policy         privilege.Policy
 }
+
+type ownSecret struct{ task, secret model.ID }
 
 type revision struct {
 	msg *wire.Revision
@@ -31,7 +38,7 @@ type revision struct {
 func newAssignments() assignments {
 	return assignments{
 		revisions: map[model.ID]*revision{}, networks: map[model.ID]*wire.Network{},
-		secrets: map[model.ID]*wire.Blob{}, configs: map[model.ID]*wire.Blob{},
+		secrets: map[model.ID]*wire.Blob{}, configs: map[model.ID]*wire.Blob{}, own: map[ownSecret]*wire.Blob{},
 	}
 }
 
@@ -108,6 +115,7 @@ func (m *Machine) unassign(id model.ID, newEpoch bool) {
 	if t == nil {
 		return
 	}
+	maps.DeleteFunc(m.set.own, func(k ownSecret, _ *wire.Blob) bool { return k.task == id })
 	t.assigned, t.report = nil, false
 	t.stranger = t.stranger || newEpoch
 	m.touch(id)
@@ -117,7 +125,8 @@ func (m *Machine) takeObjects(a *wire.Assignments) error {
 	if a.Full {
 		old := m.set
 		m.set = newAssignments()
-		m.set.epoch, m.set.version, m.set.synced, m.set.raised, m.set.logDriver = old.epoch, old.version, old.synced, old.raised, old.logDriver
+		m.set.epoch, m.set.version, m.set.synced, m.set.raised = old.epoch, old.version, old.synced, old.raised
+		m.set.logDriver, m.set.policy = old.logDriver, old.policy
 	}
 	for _, r := range a.Revisions {
 		doc, err := model.NewDoc[swarm.ServiceSpec](r.Spec)
@@ -130,19 +139,37 @@ func (m *Machine) takeObjects(a *wire.Assignments) error {
 		m.set.networks[key(n.Id)] = n
 	}
 	for _, b := range a.Secrets {
-		m.set.secrets[key(b.Id)] = b
+		if len(b.TaskId) > 0 {
+			m.set.own[ownSecret{key(b.TaskId), key(b.Id)}] = b
+		} else {
+			m.set.secrets[key(b.Id)] = b
+		}
+	}
+	if a.Full || len(a.Secrets) > 0 {
+		m.endWaits()
 	}
 	for _, b := range a.Configs {
 		m.set.configs[key(b.Id)] = b
 	}
-	if a.Defaults != nil {
-		m.set.logDriver = nil
-		if len(a.Defaults.LogDriver) > 0 {
-			d, err := model.NewDoc[swarm.Driver](a.Defaults.LogDriver)
-			if err != nil {
-				return fmt.Errorf("the cluster's log driver: %w", err)
-			}
-			m.set.logDriver = d.Get()
+	if a.Defaults == nil {
+		return nil
+	}
+	return m.takeDefaults(a.Defaults)
+}
+
+// takeDefaults takes over the settings of the cluster.
+func (m *Machine) takeDefaults(d *wire.Defaults) error {
+	m.set.logDriver, m.set.policy = nil, nil
+	if len(d.LogDriver) > 0 {
+		driver, err := model.NewDoc[swarm.Driver](d.LogDriver)
+		if err != nil {
+			return fmt.Errorf("the cluster's log driver: %w", err)
+		}
+		m.set.logDriver = driver.Get()
+	}
+	if len(d.Policy) > 0 {
+		if err := json.Unmarshal(d.Policy, &m.set.policy); err != nil {
+			return fmt.Errorf("the cluster's policy of privileges: %w", err)
 		}
 	}
 	return nil
@@ -155,6 +182,7 @@ func (m *Machine) dropObjects(a *wire.Assignments) {
 		delete(m.set.networks, id)
 		delete(m.set.secrets, id)
 		delete(m.set.configs, id)
+		maps.DeleteFunc(m.set.own, func(k ownSecret, _ *wire.Blob) bool { return k.secret == id })
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/privilege"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -34,6 +35,10 @@ func (m *Machine) build(t *task) (*executor.Task, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if e.Beyond, err = m.beyond(spec); err != nil {
+		return nil, err
+	}
 	ports, err := hostPorts(t.assigned, spec)
 	if err != nil {
 		return nil, err
@@ -52,6 +57,19 @@ func (m *Machine) build(t *task) (*executor.Task, error) {
 	}
 	e.Networks = append(e.Networks, mesh...)
 	return e, nil
+}
+
+// beyond is what a service asks for by labels of skep's own. The managers have held it against the cluster's policy; the
+// node does so again, by the policy as it is now.
+func (m *Machine) beyond(spec *swarm.ServiceSpec) (*privilege.Settings, error) {
+	asked, err := privilege.Parse(spec.Labels)
+	if err != nil {
+		return nil, err
+	}
+	if !asked.Any() {
+		return nil, nil
+	}
+	return asked, m.set.policy.Check(spec.Name, asked)
 }
 
 // mesh is the ingress network, if the managers have given the task an address there: no spec names it.
@@ -78,9 +96,9 @@ func (m *Machine) addData(e *executor.Task, c *swarm.ContainerSpec) error {
 		if s == nil {
 			continue
 		}
-		blob, ok := lookup(m.set.secrets, s.SecretID)
-		if !ok {
-			return fmt.Errorf("secret %s (%s) does not exist", s.SecretName, s.SecretID)
+		blob, err := m.secret(e.ID, s)
+		if err != nil {
+			return err
 		}
 		if e.Secrets == nil {
 			e.Secrets = map[string][]byte{}
@@ -103,6 +121,25 @@ func (m *Machine) addData(e *executor.Task, c *swarm.ContainerSpec) error {
 		addTemplate(e, s.ConfigID, blob)
 	}
 	return nil
+}
+
+// secret is a secret's data, or why a task has to do without it for now or for good.
+func (m *Machine) secret(task model.ID, ref *swarm.SecretReference) (*wire.Blob, error) {
+	blob, ok := lookup(m.set.secrets, ref.SecretID)
+	if id, err := model.ParseID(ref.SecretID); err == nil {
+		if own := m.set.own[ownSecret{task, id}]; own != nil {
+			blob, ok = own, true
+		}
+	}
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("secret %s (%s) does not exist", ref.SecretName, ref.SecretID)
+	case blob.Err != "":
+		return nil, fmt.Errorf("unable to get secret %s: %s", ref.SecretName, blob.Err)
+	case blob.Pending:
+		return nil, fmt.Errorf("%w for the driver that keeps secret %s", executor.ErrBusy, ref.SecretName)
+	}
+	return blob, nil
 }
 
 func addTemplate(e *executor.Task, id string, b *wire.Blob) {

@@ -90,6 +90,7 @@ func (m *Machine) look(now time.Time, t *task, out *Output) {
 	t.settle(now, m.set.synced)
 	kind, later := t.want(now, m.set.synced)
 	switch {
+	case t.waits && (kind == Prepare || kind == Start): // for what a manager has yet to send
 	case kind != none && t.retryAt.After(now):
 		m.wake.Add(t.id, t.retryAt)
 	case kind != none && waiting != nil && waiting.Kind == kind:
@@ -139,6 +140,12 @@ func (m *Machine) begin(t *task) bool {
 	switch t.op.Kind {
 	case Prepare, Start:
 		spec, err := m.build(t)
+		if errors.Is(err, executor.ErrBusy) {
+			t.op, t.waits = nil, true
+			t.move(t.state, t.message, err.Error())
+			m.noteReport(t)
+			return false
+		}
 		if err != nil {
 			t.op = nil
 			t.move(model.StateRejected, "", err.Error())
@@ -155,6 +162,16 @@ func (m *Machine) begin(t *task) bool {
 	}
 	t.op.begun, t.cancel = true, false
 	return true
+}
+
+// endWaits lets the tasks try again that wait for something a manager sends.
+func (m *Machine) endWaits() {
+	for _, id := range m.ids() {
+		if t := m.tasks[id]; t.waits {
+			t.waits = false
+			m.touch(id)
+		}
+	}
 }
 
 // Done takes an operation's outcome.

@@ -33,6 +33,7 @@ type task struct {
 	cancel   bool
 	fresh    bool // an operation ended while the engine's containers were being listed
 	retryAt  time.Time
+	waits    bool // for data that a manager has announced
 	failures int
 }
 

@@ -38,9 +38,15 @@ func Planners(e env.Env) []control.Planner {
 
 // Stages makes the stages of a term. What is beside them has effects outside the store; it runs for as long.
 func Stages(e env.Env, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
+	return StagesWithDrivers(e, nil, beside...)
+}
+
+// StagesWithDrivers are Stages that ask d for secrets which drivers keep.
+func StagesWithDrivers(e env.Env, d dispatcher.SecretDrivers, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
 	return func(s *store.Store, c store.Committer, self uint64) Term {
 		t := &stages{dispatcher: dispatcher.NewServer(s, c, e), beside: beside}
 		t.dispatcher.Lead(self)
+		t.dispatcher.UseDrivers(d)
 		for _, p := range Planners(e) {
 			t.loops = append(t.loops, control.NewLoop(p, s, c, e))
 		}

@@ -47,7 +47,7 @@ func (m *Machine) assignNode(now time.Time, n *node, changed map[model.ID]bool) 
 		a.Epoch = cluster.Epoch
 	}
 	if !k.defaults {
-		a.Defaults, k.defaults = &wire.Defaults{LogDriver: logDriver(cluster)}, true
+		a.Defaults, k.defaults = &wire.Defaults{LogDriver: logDriver(cluster), Policy: policy(cluster)}, true
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(changed), model.ID.Compare) {
 		if k.objects[id] > 0 {
@@ -100,6 +100,7 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 		}
 		wt, networks := m.task(t, alloc)
 		k.add(m.view, a, t, networks)
+		m.provide(n.session, t)
 		a.Tasks = append(a.Tasks, wt)
 	case !here && old != nil:
 		left = append(left, k.remove(id))

@@ -18,6 +18,7 @@ type known struct {
 	tasks    map[model.ID]*model.Task
 	revs     map[model.ID]*knownRev
 	objects  map[model.ID]int // how many known revisions need it
+	provided map[model.ID]*provided
 }
 
 type knownRev struct {
@@ -26,7 +27,7 @@ type knownRev struct {
 }
 
 func newKnown() known {
-	return known{tasks: map[model.ID]*model.Task{}, revs: map[model.ID]*knownRev{}, objects: map[model.ID]int{}}
+	return known{tasks: map[model.ID]*model.Task{}, revs: map[model.ID]*knownRev{}, objects: map[model.ID]int{}, provided: map[model.ID]*provided{}}
 }
 
 // fullSet makes the next assignments of a node with a session a full set.
@@ -87,6 +88,7 @@ func (k *known) sweep(a *wire.Assignments, revs []model.ID) {
 		for _, o := range rev.needs {
 			if k.objects[o]--; k.objects[o] == 0 {
 				delete(k.objects, o)
+				delete(k.provided, o)
 				a.Dropped = append(a.Dropped, wire.Bytes(o))
 			}
 		}

@@ -64,6 +64,7 @@ type Machine struct {
 	flights  []flight
 
 	out      []Envelope
+	asks     []SecretAsk
 	counters Counters
 }
 
@@ -86,6 +87,7 @@ type session struct {
 	id       SessionID
 	node     model.ID
 	addr     string
+	underlay string // where overlay packets reach the node, as it says; empty: at addr
 	welcomed bool
 	bye      bool // the agent said that it restarts
 	role     model.Role

@@ -58,8 +58,7 @@ func object(v store.View, a *wire.Assignments, id model.ID) {
 		a.Networks = append(a.Networks, describeNetwork(row, store.Allocations.ByID(v, id)))
 	}
 	if row := store.Secrets.ByID(v, id); row != nil {
-		spec := row.Spec.Get()
-		a.Secrets = append(a.Secrets, &wire.Blob{Id: wire.Bytes(id), Data: spec.Data, Template: driverName(spec.Templating)})
+		a.Secrets = append(a.Secrets, secret(row))
 	}
 	if row := store.Configs.ByID(v, id); row != nil {
 		spec := row.Spec.Get()
@@ -91,4 +90,24 @@ func logDriver(c *model.Cluster) []byte {
 		return jsonOf(d)
 	}
 	return nil
+}
+
+// policy is the cluster's policy of privileges as JSON; nothing when it allows nothing.
+func policy(c *model.Cluster) []byte {
+	if c == nil || len(c.Privileges) == 0 {
+		return nil
+	}
+	return jsonOf(c.Privileges)
+}
+
+// secret is what a node is told of a secret at first: its data, or that the driver that keeps it is asked.
+func secret(row *model.Secret) *wire.Blob {
+	spec := row.Spec.Get()
+	b := &wire.Blob{Id: wire.Bytes(row.ID), Template: driverName(spec.Templating)}
+	if spec.Driver != nil {
+		b.Pending = true
+	} else {
+		b.Data = spec.Data
+	}
+	return b
 }

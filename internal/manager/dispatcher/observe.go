@@ -163,7 +163,7 @@ func (m *Machine) clusterEvent(e store.Event) {
 		return
 	}
 	old, _ := e.Old.(*model.Cluster)
-	if old == nil || !bytes.Equal(logDriver(old), logDriver(cur)) {
+	if old == nil || !bytes.Equal(logDriver(old), logDriver(cur)) || !bytes.Equal(policy(old), policy(cur)) {
 		for _, n := range m.nodesInOrder() {
 			if n.session != nil {
 				n.session.known.defaults = false

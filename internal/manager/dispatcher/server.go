@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Server struct {
 	machine *Machine
 	store   *store.Store
 	clock   env.Clock
+	drivers SecretDrivers // nil: secrets that drivers keep reach nobody
 
 	mu       sync.Mutex
 	ended    bool
@@ -40,12 +42,23 @@ type input struct {
 	msg  *wire.AgentMessage
 	open bool
 	ask  *asking
+
+	secret *secretInput
+}
+
+// secretInput is a secret driver's answer.
+type secretInput struct {
+	ask    SecretAsk
+	answer SecretAnswer
 }
 
 // NewServer makes the dispatcher of a leader term; see [New].
 func NewServer(s *store.Store, c store.Committer, clock env.Clock) *Server {
 	return &Server{machine: New(s, c), store: s, clock: clock, wake: make(chan struct{}, 1), conns: map[SessionID]*conn{}}
 }
+
+// UseDrivers says who asks the drivers that keep secrets; it is called before Run.
+func (s *Server) UseDrivers(d SecretDrivers) { s.drivers = d }
 
 // Lead says on which member the dispatcher runs; it is called before Run.
 func (s *Server) Lead(raftID uint64) { s.machine.Lead(raftID) }
@@ -76,11 +89,24 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, e := range out {
 			s.deliver(e)
 		}
+		for _, ask := range s.machine.Asks() {
+			s.getSecret(ctx, ask)
+		}
 		s.count()
 		if err := s.sleep(ctx, changed, next); err != nil {
 			return err
 		}
 	}
+}
+
+// getSecret has a driver asked; its answer comes back as an input.
+func (s *Server) getSecret(ctx context.Context, ask SecretAsk) {
+	answered := func(a SecretAnswer) { s.put(input{secret: &secretInput{ask, a}}) }
+	if s.drivers == nil {
+		answered(SecretAnswer{Err: errors.New("this manager cannot ask secret drivers")})
+		return
+	}
+	s.drivers.Get(ctx, ask, answered)
 }
 
 // Counters tells, from any goroutine, what was counted in this term so far.
@@ -118,6 +144,8 @@ func (s *Server) handle(in input) {
 	switch {
 	case in.ask != nil:
 		in.ask.answer <- s.machine.Ask(in.ask.node, in.ask.msg)
+	case in.secret != nil:
+		s.machine.Provided(in.secret.ask, in.secret.answer)
 	case in.open:
 		in.conn.id = s.machine.Open(in.conn.node, in.conn.addr)
 		s.conns[in.conn.id] = in.conn
