@@ -16,12 +16,12 @@ func layers() [][]group {
 		{{path: "internal/store", only: true}, {path: "internal/wire"}},
 		{{path: "internal/control"}, {path: "internal/identity"}},
 		// What several stages ask: pure helpers.
-		{{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/executor", only: true}, {path: "internal/executor/template"}},
+		{{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/executor", only: true}, {path: "internal/executor/template"}, {path: "internal/network", only: true}},
 		// The stages, and the pure halves of the node.
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
-			{path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"}, {path: "internal/network", only: true},
+			{path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"},
 		},
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
@@ -29,7 +29,7 @@ func layers() [][]group {
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"}, {path: "internal/network/check"},
-			{path: "internal/logs"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
+			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
 		},
 		// What drives one node's data plane.
 		{{path: "internal/network/dataplane"}},
