@@ -141,7 +141,7 @@ func fields() map[string]field {
 		"Privileges.SELinuxContext.Role":     {got: securityOpt("label=role"), want: "label=role:r"},
 		"Privileges.SELinuxContext.Type":     {got: securityOpt("label=type"), want: "label=type:t"},
 		"Privileges.SELinuxContext.Level":    {got: securityOpt("label=level"), want: "label=level:l"},
-		"Privileges.CredentialSpec.Config":   {spec: only(swarm.ContainerSpec{Privileges: &swarm.Privileges{CredentialSpec: &swarm.CredentialSpec{Config: "x"}}}), error: "credential"},
+		"Privileges.CredentialSpec.Config":   {spec: only(swarm.ContainerSpec{Privileges: &swarm.Privileges{CredentialSpec: &swarm.CredentialSpec{Config: "x"}}}), error: "credential spec: config"},
 		"Privileges.CredentialSpec.File":     {spec: only(swarm.ContainerSpec{Privileges: &swarm.Privileges{CredentialSpec: &swarm.CredentialSpec{File: "x"}}}), error: "credentialspec"},
 		"Privileges.CredentialSpec.Registry": {spec: only(swarm.ContainerSpec{Privileges: &swarm.Privileges{CredentialSpec: &swarm.CredentialSpec{Registry: "x"}}}), error: "credentialspec"},
 

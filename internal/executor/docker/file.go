@@ -14,6 +14,7 @@ import (
 
 // file is one secret or config of a task.
 type file struct {
+	kind, id string // "secret" or "config" of the cluster; empty: neither
 	name     string // on the node
 	target   string
 	data     []byte
@@ -50,7 +51,7 @@ func wantedFiles(t *executor.Task) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.name = "secret" + strconv.Itoa(i)
+		w.kind, w.id, w.name = "secret", ref.SecretID, "secret"+strconv.Itoa(i)
 		out = append(out, w)
 	}
 	for i, ref := range spec.Configs {
@@ -67,7 +68,7 @@ func wantedFiles(t *executor.Task) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.name = "config" + strconv.Itoa(i)
+		w.kind, w.id, w.name = "config", ref.ConfigID, "config"+strconv.Itoa(i)
 		out = append(out, w)
 	}
 	return out, nil

@@ -18,16 +18,19 @@ import (
 type files struct {
 	dir string
 
-	mu    sync.Mutex
-	ready bool
+	mu     sync.Mutex
+	ready  bool
+	broken map[model.ID]error // tasks with a template that says nothing: they are not started
 }
 
 // write makes a task's files. One that is there already stays: a container may have it mounted.
-func (f *files) write(t *executor.Task, uid, gid int) ([]translate.File, error) {
+func (f *files) write(t *executor.Task, facts *facts) ([]translate.File, error) {
 	wanted, err := wantedFiles(t)
 	if err != nil {
 		return nil, err
 	}
+	f.note(t.ID, expandFiles(t, facts.platform, wanted))
+	uid, gid := facts.uid, facts.gid
 	wanted = append(wanted, resolver(t)...)
 	if len(wanted) == 0 {
 		return nil, nil
@@ -53,8 +56,30 @@ func (f *files) write(t *executor.Task, uid, gid int) ([]translate.File, error) 
 	return out, nil
 }
 
+// note remembers why a task is not to be started.
+func (f *files) note(task model.ID, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		delete(f.broken, task)
+		return
+	}
+	if f.broken == nil {
+		f.broken = map[model.ID]error{}
+	}
+	f.broken[task] = err
+}
+
+// fault is why a task is not to be started, or nil.
+func (f *files) fault(task model.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.broken[task]
+}
+
 // remove drops a task's files.
 func (f *files) remove(task model.ID) error {
+	f.note(task, nil)
 	if f.dir == "" {
 		return nil
 	}

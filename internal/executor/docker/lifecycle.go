@@ -30,6 +30,9 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 			return c, err
 		}
 	}
+	if err := e.files.fault(t.ID); err != nil { // Docker, too, says so now and not before
+		return executor.Container{}, verdict(what, err)
+	}
 	if onOverlay(t) {
 		defer e.starting.begin(t.ID)()
 	}

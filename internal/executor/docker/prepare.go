@@ -63,7 +63,7 @@ func (e *Executor) create(ctx context.Context, t *executor.Task, facts *facts) (
 
 // translate writes the task's files and says what to create.
 func (e *Executor) translate(t *executor.Task, facts *facts) (translate.Output, error) {
-	files, err := e.files.write(t, facts.uid, facts.gid)
+	files, err := e.files.write(t, facts)
 	if err != nil {
 		return translate.Output{}, err
 	}
