@@ -22,6 +22,7 @@ type Founding struct {
 	Cluster   model.ID
 	Node      model.ID
 	Advertise netip.AddrPort
+	UnlockKey string // empty: managers are not locked
 	Request   swarm.InitRequest
 }
 
@@ -64,7 +65,7 @@ func (f Founding) batch(e env.Env, spec swarm.Spec, root identity.Root, cert ide
 	}
 	return &store.Batch{Writer: store.WriterInit, Changes: []store.Change{
 		store.Clusters.Put(&model.Cluster{
-			ID: f.Cluster, Spec: model.DocOf(spec), InitialNodeID: f.Node, Epoch: 1, FeatureLevel: 1,
+			ID: f.Cluster, Spec: model.DocOf(spec), InitialNodeID: f.Node, Epoch: 1, FeatureLevel: 1, UnlockKey: f.UnlockKey,
 			WorkerToken: identity.Secret(e.NewID()), ManagerToken: identity.Secret(e.NewID()),
 			AddrPools: f.Request.DefaultAddrPool, SubnetSize: subnetSize, DataPathPort: f.Request.DataPathPort,
 		}),

@@ -15,9 +15,12 @@ import (
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/socketmount"
+	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager"
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/address"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 )
 
 const (
@@ -49,6 +52,7 @@ type cluster struct {
 	changing sync.Mutex // held while the node founds or leaves a cluster
 	mu       sync.Mutex
 	member   *member
+	locked   *membership // of a manager that waits for the unlock key
 	pending  bool
 }
 
@@ -65,7 +69,11 @@ func (c *cluster) resume(ctx context.Context) error {
 	if err != nil || ms == nil {
 		return err
 	}
-	m, err := c.launch(*ms)
+	m, err := c.launch(*ms, "")
+	if errors.Is(err, vault.ErrLocked) {
+		c.logger.Warn("this manager is locked and takes no part in the cluster until docker swarm unlock; its containers run on")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -78,8 +86,8 @@ func (c *cluster) resume(ctx context.Context) error {
 }
 
 // begin takes part for the first time: the cluster has to answer.
-func (c *cluster) begin(ctx context.Context, ms membership) error {
-	m, err := c.launch(ms)
+func (c *cluster) begin(ctx context.Context, ms membership, unlock string) error {
+	m, err := c.launch(ms, unlock)
 	if err != nil {
 		return err
 	}
@@ -88,10 +96,15 @@ func (c *cluster) begin(ctx context.Context, ms membership) error {
 	return m.ready(ctx)
 }
 
-// launch runs the membership that is on disk.
-func (c *cluster) launch(ms membership) (*member, error) {
+// launch runs the membership that is on disk; unlock is the key of a manager that is locked.
+func (c *cluster) launch(ms membership, unlock string) (*member, error) {
 	c.overlays.begin(ms)
-	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, c.overlays, ms)
+	m, err := openMember(c.cfg, c.env, c.sockets, c.ring, c.logger, c.overlays, ms, unlock)
+	if errors.Is(err, vault.ErrLocked) {
+		c.mu.Lock()
+		c.locked = &ms
+		c.mu.Unlock()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +128,7 @@ func (c *cluster) watch(m *member) {
 		return
 	}
 	c.logger.Info("this node was removed from its cluster: its tasks end, and it may join again")
-	if err := c.forget(context.Background(), m); err != nil {
+	if err := c.forget(context.Background(), m.membership().Node); err != nil {
 		c.logger.Error("the cluster could not be forgotten", "err", err)
 	}
 }
@@ -138,10 +151,15 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 	}
 	ms.Managers = []remote.Manager{{Node: ms.Node, Addr: ms.AdvertiseAddr, Leader: true}}
 	f := manager.Founding{Cluster: ms.Cluster, Node: ms.Node, Advertise: advertise, Request: req}
+	if req.AutoLockManagers || req.Spec.EncryptionConfig.AutoLockManagers {
+		if f.UnlockKey, err = identity.UnlockKey(c.env.Rand); err != nil {
+			return "", err
+		}
+	}
 	if err := found(c.cfg.DataDir, c.env, c.logger, ms, f); err != nil {
 		return "", err
 	}
-	if err := c.begin(ctx, ms); err != nil {
+	if err := c.begin(ctx, ms, f.UnlockKey); err != nil {
 		return "", c.undo(err)
 	}
 	c.logger.Info("founded a cluster", "cluster", ms.Cluster, "node", ms.Node, "advertise", advertise)
@@ -191,6 +209,9 @@ func (c *cluster) Leave(ctx context.Context, force bool) error {
 	defer c.changing.Unlock()
 	m := c.current()
 	if m == nil {
+		if ms := c.lockedAs(); ms != nil { // the others keep its row until it is removed there
+			return c.forget(context.WithoutCancel(ctx), ms.Node)
+		}
 		return dropMembership(c.cfg.DataDir)
 	}
 	if err := m.depart(ctx, force); err != nil {
@@ -200,13 +221,13 @@ func (c *cluster) Leave(ctx context.Context, force bool) error {
 		c.logger.Warn("the cluster's part on this node did not end cleanly", "err", err)
 	}
 	// From here on the request's end must not stop half way: the node is to be free of the cluster.
-	return c.forget(context.WithoutCancel(ctx), m)
+	return c.forget(context.WithoutCancel(ctx), m.membership().Node)
 }
 
 // forget removes all a member that has ended left on this node.
-func (c *cluster) forget(ctx context.Context, m *member) error {
+func (c *cluster) forget(ctx context.Context, node model.ID) error {
 	c.set(nil)
-	if err := clearEngine(ctx, c.cfg.Engine, c.env, m.membership().Node); err != nil {
+	if err := clearEngine(ctx, c.cfg.Engine, c.env, node); err != nil {
 		return fmt.Errorf("remove the cluster's containers from this node's engine: %w", err)
 	}
 	if err := c.overlays.end(ctx, true); err != nil {
@@ -232,6 +253,8 @@ func (c *cluster) State() api.State {
 	switch {
 	case c.pending:
 		return api.State{Local: swarm.LocalNodeStatePending}
+	case c.member == nil && c.locked != nil:
+		return api.State{Local: swarm.LocalNodeStateLocked, Addr: hostOf(c.locked.AdvertiseAddr), Err: api.Locked}
 	case c.member == nil:
 		return api.State{Local: swarm.LocalNodeStateInactive}
 	}
@@ -264,7 +287,7 @@ func (c *cluster) current() *member {
 func (c *cluster) set(m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.member = m
+	c.member, c.locked = m, nil
 }
 
 func (c *cluster) setPending(p bool) {
@@ -275,7 +298,10 @@ func (c *cluster) setPending(p bool) {
 
 // host is the advertised address without its port, as Docker shows it.
 func (m *member) host() string {
-	addr := m.membership().AdvertiseAddr
+	return hostOf(m.membership().AdvertiseAddr)
+}
+
+func hostOf(addr string) string {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return addr

@@ -8,6 +8,7 @@ import (
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store/raft"
 	"github.com/skep-org/skep/internal/store/wal"
 )
@@ -18,7 +19,12 @@ func found(dataDir string, e env.Env, log *slog.Logger, m membership, f manager.
 	if err != nil {
 		return err
 	}
-	opt, err := walOptions(dir, log)
+	v := vault.New(dir, e.Rand)
+	// The first row comes at a later version, and says the same.
+	if err := v.Lock(vault.Lock{Key: f.UnlockKey, Version: 1}); err != nil {
+		return err
+	}
+	opt, err := walOptions(dir, v, log)
 	if err != nil {
 		return err
 	}
@@ -30,22 +36,22 @@ func found(dataDir string, e env.Env, log *slog.Logger, m membership, f manager.
 	if err = errors.Join(err, l.Close()); err != nil {
 		return fmt.Errorf("make a new cluster: %w", err)
 	}
-	if err := writeKeys(dir, cert); err != nil {
+	if err := v.Save(cert); err != nil {
 		return err
 	}
 	return adoptMembership(dataDir, m)
 }
 
 // openLog opens the raft log of the node's membership.
-func openLog(dataDir string, log *slog.Logger) (*wal.Log, error) {
-	opt, err := walOptions(filepath.Join(dataDir, swarmDir), log)
+func openLog(dataDir string, v *vault.Vault, log *slog.Logger) (*wal.Log, error) {
+	opt, err := walOptions(filepath.Join(dataDir, swarmDir), v, log)
 	if err != nil {
 		return nil, err
 	}
 	return wal.Open(opt)
 }
 
-func walOptions(dir string, log *slog.Logger) (wal.Options, error) {
-	key, err := wal.LoadKey(filepath.Join(dir, keyFile))
-	return wal.Options{Dir: filepath.Join(dir, raftDir), Key: key, Logger: log}, err
+func walOptions(dir string, v *vault.Vault, log *slog.Logger) (wal.Options, error) {
+	key, older, err := v.Log()
+	return wal.Options{Dir: filepath.Join(dir, raftDir), Key: key, Older: older, Logger: log}, err
 }

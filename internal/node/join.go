@@ -12,6 +12,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/node/address"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -40,7 +41,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 	if err := c.draftJoin(&ms, reply, key); err != nil {
 		return err
 	}
-	if err := c.begin(ctx, ms); err != nil {
+	if err := c.begin(ctx, ms, reply.GetUnlockKey()); err != nil {
 		return c.undo(err)
 	}
 	c.logger.Info("joined a cluster", "cluster", ms.Cluster, "node", ms.Node, "manager", reply.Manager)
@@ -118,7 +119,14 @@ func (c *cluster) draftJoin(ms *membership, reply *wire.JoinReply, key []byte) (
 	if err != nil {
 		return err
 	}
-	if err := writeKeys(dir, identity.Keys{Cert: reply.Cert, Key: key, Roots: reply.Roots}); err != nil {
+	v := vault.New(dir, c.env.Rand)
+	if reply.GetManager() {
+		err = v.Lock(vault.Lock{Key: reply.GetUnlockKey(), Version: reply.GetUnlockVersion()})
+	}
+	if err == nil {
+		err = v.Save(identity.Keys{Cert: reply.Cert, Key: key, Roots: reply.Roots})
+	}
+	if err != nil {
 		return fmt.Errorf("keep this node's certificate in %s: %w", filepath.Base(dir), err)
 	}
 	// A manager's log is made by manage, as when the node is promoted later.

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -23,23 +22,19 @@ const renewRetry = 30 * time.Second
 
 // keyring holds the node's certificate and gets the next one in time, or when the node's role changed.
 type keyring struct {
-	dir    string
+	vault  *vault.Vault
 	env    env.Env
 	logger *slog.Logger
 	keys   atomic.Pointer[identity.Keys]
 	wake   chan struct{}
 }
 
-// openKeyring reads the certificate of a membership's directory.
-func openKeyring(dir string, e env.Env, logger *slog.Logger) (*keyring, error) {
-	k := &keyring{dir: dir, env: e, logger: logger, wake: make(chan struct{}, 1)}
-	keys := identity.Keys{}
-	for name, at := range map[string]*[]byte{nodeCertFile: &keys.Cert, nodeKeyFile: &keys.Key, rootCertFile: &keys.Roots} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return nil, fmt.Errorf("read this node's certificate: %w", err)
-		}
-		*at = b
+// openKeyring reads the certificate of a membership.
+func openKeyring(v *vault.Vault, e env.Env, logger *slog.Logger) (*keyring, error) {
+	k := &keyring{vault: v, env: e, logger: logger, wake: make(chan struct{}, 1)}
+	keys, err := v.Keys()
+	if err != nil {
+		return nil, err
 	}
 	k.keys.Store(&keys)
 	return k, nil
@@ -131,7 +126,12 @@ func (k *keyring) renew(ctx context.Context, ask func(context.Context, []byte) (
 	if _, err := keys.Client(model.RoleManager); err != nil {
 		return fmt.Errorf("the certificate that came cannot be used: %w", err)
 	}
-	if err := writeKeys(k.dir, keys); err != nil {
+	if reply.GetManager() { // a new manager is locked as the others are, before it has a manager's key
+		if err := k.vault.Lock(vault.Lock{Key: reply.GetUnlockKey(), Version: reply.GetUnlockVersion()}); err != nil {
+			return err
+		}
+	}
+	if err := k.vault.Save(keys); err != nil {
 		return err
 	}
 	k.keys.Store(&keys)

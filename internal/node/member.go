@@ -18,6 +18,7 @@ import (
 	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store"
 	"golang.org/x/sync/errgroup"
 )
@@ -34,6 +35,7 @@ type member struct {
 	env      env.Env
 	logger   *slog.Logger
 	ring     *events.Ring
+	vault    *vault.Vault
 	keys     *keyring
 	dialer   *remote.Dialer
 	sessions *remote.AgentDialer
@@ -60,17 +62,18 @@ type member struct {
 	err      error         // why it ended by itself; read after done
 }
 
-// openMember loads a node's membership. Nothing runs until start is called.
-func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *events.Ring, logger *slog.Logger, o *overlays, ms membership) (*member, error) {
+// openMember loads a node's membership; unlock is the key of a manager that is locked. Nothing runs until start is called.
+func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *events.Ring, logger *slog.Logger, o *overlays, ms membership, unlock string) (*member, error) {
 	dir := filepath.Join(cfg.DataDir, swarmDir)
-	if err := settleKeys(dir); err != nil {
-		return nil, fmt.Errorf("put this node's certificate in order: %w", err)
-	}
-	keys, err := openKeyring(dir, e, logger)
+	v, err := vault.Open(dir, ms.Manager, e.Rand, unlock)
 	if err != nil {
 		return nil, err
 	}
-	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, keys: keys, overlays: o, ms: ms,
+	keys, err := openKeyring(v, e, logger)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, vault: v, keys: keys, overlays: o, ms: ms,
 		granted: keys.role(), changed: make(chan struct{}), done: make(chan struct{})}
 	m.dialer = remote.NewDialer(remote.DialerConfig{Keys: keys.Keys, Env: e})
 	m.sessions = remote.NewAgentDialer(m.managers, m.dialer)

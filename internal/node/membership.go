@@ -25,15 +25,14 @@ type membership struct {
 
 // Names below the data directory.
 const (
-	swarmDir     = "swarm"
-	swarmNewDir  = "swarm.new"
-	memberFile   = "node.json"
-	raftDir      = "raft"
-	keyFile      = "raft.key"
-	nodeCertFile = "node.crt"
-	nodeKeyFile  = "node.key"
-	rootCertFile = "ca.crt"
+	swarmDir    = "swarm"
+	swarmNewDir = "swarm.new"
+	memberFile  = "node.json"
+	raftDir     = "raft"
 )
+
+// nextSuffix marks files that are being put in place.
+const nextSuffix = ".next"
 
 // readMembership returns nil when the node belongs to no cluster.
 func readMembership(dataDir string) (*membership, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 	"github.com/skep-org/skep/internal/store/wal"
@@ -35,8 +36,8 @@ type part struct {
 }
 
 // createLog makes an empty log for a member that is to enter the group of an existing cluster.
-func createLog(dir string, ms membership, logger *slog.Logger) error {
-	opt, err := walOptions(dir, logger)
+func createLog(dir string, v *vault.Vault, ms membership, logger *slog.Logger) error {
+	opt, err := walOptions(dir, v, logger)
 	if err != nil {
 		return err
 	}
@@ -48,8 +49,8 @@ func createLog(dir string, ms membership, logger *slog.Logger) error {
 }
 
 // openPart loads a manager's state. Nothing runs until run is called.
-func openPart(dataDir string, ms membership, d *remote.Dialer, e env.Env, logger *slog.Logger) (*part, error) {
-	l, err := openLog(dataDir, logger)
+func openPart(dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, e env.Env, logger *slog.Logger) (*part, error) {
+	l, err := openLog(dataDir, v, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/address"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -45,11 +46,11 @@ func (c *cluster) ForceNew(ctx context.Context, req swarm.InitRequest) (string, 
 	c.setPending(true)
 	defer c.setPending(false)
 	c.end(m)
-	s, err := ownState(c.cfg.DataDir, c.logger)
+	s, err := ownState(c.cfg.DataDir, m.vault, c.logger)
 	if err != nil {
-		return "", c.takePartAgain(ctx, old, err)
+		return "", c.takePartAgain(ctx, old, m.vault.Unlock(), err)
 	}
-	r := revival{old: &old, node: old.Node, listen: listen, advertise: advertise}
+	r := revival{old: &old, unlock: m.vault.Unlock(), node: old.Node, listen: listen, advertise: advertise}
 	return old.Node.String(), c.revive(ctx, s, r)
 }
 
@@ -78,16 +79,19 @@ func (c *cluster) Restore(ctx context.Context, s *store.Store, req api.RestoreRe
 	}
 	c.setPending(true)
 	defer c.setPending(false)
+	unlock := ""
 	if m := c.current(); m != nil {
 		c.end(m)
+		unlock = m.vault.Unlock()
 	}
-	r := revival{old: old, node: whoRestores(c.env, s.View(), old, advertise), listen: listen, advertise: advertise}
+	r := revival{old: old, unlock: unlock, node: whoRestores(c.env, s.View(), old, advertise), listen: listen, advertise: advertise}
 	return r.node.String(), c.revive(ctx, s, r)
 }
 
 // revival is a node on its way to be the only manager of a cluster that lost the others.
 type revival struct {
 	old               *membership // nil: it was no member
+	unlock            string      // what unlocked it
 	node              model.ID
 	listen, advertise netip.AddrPort
 }
@@ -126,18 +130,18 @@ func (c *cluster) end(m *member) {
 }
 
 // takePartAgain goes on as before after why.
-func (c *cluster) takePartAgain(ctx context.Context, ms membership, why error) error {
+func (c *cluster) takePartAgain(ctx context.Context, ms membership, unlock string, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyWait)
 	defer cancel()
-	if err := c.begin(ctx, ms); err != nil {
+	if err := c.begin(ctx, ms, unlock); err != nil {
 		c.logger.Warn("this node takes part as before, and the cluster does not answer it", "err", err)
 	}
 	return why
 }
 
 // ownState reads what the node's own log holds.
-func ownState(dataDir string, logger *slog.Logger) (*store.Store, error) {
-	l, err := openLog(dataDir, logger)
+func ownState(dataDir string, v *vault.Vault, logger *slog.Logger) (*store.Store, error) {
+	l, err := openLog(dataDir, v, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -164,9 +168,9 @@ func (c *cluster) revive(ctx context.Context, s *store.Store, r revival) error {
 		if r.old == nil {
 			return err
 		}
-		return c.takePartAgain(ctx, *r.old, err)
+		return c.takePartAgain(ctx, *r.old, r.unlock, err)
 	}
-	if err := c.begin(ctx, ms); err != nil && c.current() == nil {
+	if err := c.begin(ctx, ms, store.TheCluster(s.View()).UnlockKey); err != nil && c.current() == nil {
 		return c.unrevive(ctx, r, err)
 	} else if err != nil {
 		return fmt.Errorf("the cluster begins anew with this node, which goes on trying: %w", err)
@@ -185,5 +189,5 @@ func (c *cluster) unrevive(ctx context.Context, r revival, why error) error {
 	if err := exchangeMembership(c.cfg.DataDir); err != nil {
 		return errors.Join(why, err)
 	}
-	return c.takePartAgain(ctx, *r.old, why)
+	return c.takePartAgain(ctx, *r.old, r.unlock, why)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 	"github.com/skep-org/skep/internal/store/wal"
@@ -20,12 +21,17 @@ import (
 
 // draftRevived writes all of the membership but its own file.
 func draftRevived(dataDir string, e env.Env, logger *slog.Logger, s *store.Store, r revival, ms membership) error {
-	epoch := store.TheCluster(s.View()).Epoch
+	row := store.TheCluster(s.View())
+	epoch := row.Epoch
 	dir, err := draftMembership(dataDir)
 	if err != nil {
 		return err
 	}
-	opt, err := walOptions(dir, logger)
+	v := vault.New(dir, e.Rand)
+	if err := v.Lock(vault.Lock{Key: row.UnlockKey, Version: row.Index}); err != nil {
+		return err
+	}
+	opt, err := walOptions(dir, v, logger)
 	if err != nil {
 		return err
 	}
@@ -37,7 +43,7 @@ func draftRevived(dataDir string, e env.Env, logger *slog.Logger, s *store.Store
 	if err = errors.Join(err, l.Close()); err != nil {
 		return err
 	}
-	if err := writeKeys(dir, keys); err != nil {
+	if err := v.Save(keys); err != nil {
 		return err
 	}
 	return keepAssignments(dataDir, r, epoch)

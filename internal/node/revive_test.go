@@ -12,6 +12,7 @@ import (
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 	"github.com/stretchr/testify/require"
@@ -34,9 +35,17 @@ func founded(t *testing.T) (string, membership) {
 
 func epochOf(t *testing.T, dir string) uint64 {
 	t.Helper()
-	s, err := ownState(dir, silent)
+	return store.TheCluster(stateOf(t, dir).View()).Epoch
+}
+
+// stateOf is what the log in a data directory holds.
+func stateOf(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	v, err := vault.Open(filepath.Join(dir, swarmDir), true, env.Real().Rand, "")
 	require.NoError(t, err)
-	return store.TheCluster(s.View()).Epoch
+	s, err := ownState(dir, v, silent)
+	require.NoError(t, err)
+	return s
 }
 
 // draft is what revive does, up to the moment at which the new state counts.
@@ -51,8 +60,7 @@ func TestACrashLeavesTheOldOrTheNewCluster(t *testing.T) {
 	dir, old := founded(t)
 	knows := []byte("what the agent knows")
 	require.NoError(t, fileDisk(filepath.Join(dir, swarmDir, assignmentsFile)).Save(knows))
-	s, err := ownState(dir, silent)
-	require.NoError(t, err)
+	s := stateOf(t, dir)
 	at := netip.MustParseAddrPort("192.0.2.2:2377")
 	r := revival{old: &old, node: old.Node, listen: at, advertise: at}
 	isOld := func(when string) {
@@ -66,15 +74,14 @@ func TestACrashLeavesTheOldOrTheNewCluster(t *testing.T) {
 	require.NoError(t, ms.save(filepath.Join(dir, swarmNewDir)))
 	isOld("all is drafted")
 	// A crash at any moment of the draft leaves some of its files: another try is not hindered by them.
-	err = filepath.WalkDir(filepath.Join(dir, swarmNewDir), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(dir, swarmNewDir), func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			err = os.Truncate(path, 0)
 		}
 		return err
 	})
 	require.NoError(t, err)
-	s, err = ownState(dir, silent)
-	require.NoError(t, err)
+	s = stateOf(t, dir)
 	ms = draft(t, dir, s, r)
 	require.NoError(t, replaceMembership(dir, ms))
 
@@ -85,7 +92,9 @@ func TestACrashLeavesTheOldOrTheNewCluster(t *testing.T) {
 	known, err := os.ReadFile(filepath.Join(dir, swarmDir, assignmentsFile))
 	require.NoError(t, err)
 	require.Equal(t, knows, known)
-	keys, err := openKeyring(filepath.Join(dir, swarmDir), env.Real(), silent)
+	v, err := vault.Open(filepath.Join(dir, swarmDir), true, env.Real().Rand, "")
+	require.NoError(t, err)
+	keys, err := openKeyring(v, env.Real(), silent)
 	require.NoError(t, err)
 	require.Equal(t, model.RoleManager, keys.role())
 	_, err = keys.Keys().Server()
@@ -97,8 +106,7 @@ func TestACrashLeavesTheOldOrTheNewCluster(t *testing.T) {
 
 func TestARestoringNodeWithoutAClusterKnowsThatThereWasOne(t *testing.T) {
 	from, _ := founded(t)
-	s, err := ownState(from, silent)
-	require.NoError(t, err)
+	s := stateOf(t, from)
 	var body bytes.Buffer
 	require.NoError(t, s.View().Snapshot(&body))
 	state := store.New()
@@ -106,7 +114,7 @@ func TestARestoringNodeWithoutAClusterKnowsThatThereWasOne(t *testing.T) {
 	dir := t.TempDir()
 	at := netip.MustParseAddrPort("192.0.2.3:2377")
 	ms := draft(t, dir, state, revival{node: model.NumID(9), listen: at, advertise: at})
-	_, err = os.Stat(filepath.Join(dir, swarmDir))
+	_, err := os.Stat(filepath.Join(dir, swarmDir))
 	require.ErrorIs(t, err, os.ErrNotExist, "before the end nothing is there")
 	require.NoError(t, replaceMembership(dir, ms))
 	b, err := os.ReadFile(filepath.Join(dir, swarmDir, assignmentsFile))
@@ -121,8 +129,7 @@ func TestARestoringNodeWithoutAClusterKnowsThatThereWasOne(t *testing.T) {
 // TestWhoRestores: a node is who it was; else the manager the others look for at its address; else nobody they know.
 func TestWhoRestores(t *testing.T) {
 	dir, old := founded(t)
-	s, err := ownState(dir, silent)
-	require.NoError(t, err)
+	s := stateOf(t, dir)
 	require.NoError(t, s.Apply(s.View().Index()+1, store.Entry{Batch: &store.Batch{Writer: store.WriterRaft, Changes: []store.Change{
 		store.Members.Put(&model.Member{RaftID: 1, NodeID: old.Node, Addr: firstAddr})}}}))
 	stranger := membership{Node: model.NumID(5), Cluster: old.Cluster}

@@ -78,17 +78,28 @@ func (m *member) promote() error {
 	}
 	ms := m.membership()
 	become(&ms)
-	if err := createLog(m.dir(), ms, m.logger); err != nil {
+	if err := createLog(m.dir(), m.vault, ms, m.logger); err != nil {
 		return err
 	}
 	return m.keep(become)
 }
 
+// demote gives the manager's part of what is on disk up. A node that is to be a manager again at once stays locked; a
+// worker is not.
 func (m *member) demote() error {
+	worker := m.keys.role() != model.RoleManager
+	if worker {
+		if err := m.vault.Expose(); err != nil {
+			return err
+		}
+	}
 	if err := m.keep(func(ms *membership) { ms.Manager, ms.RaftID = false, 0 }); err != nil {
 		return err
 	}
-	return os.RemoveAll(raftDirOf(m.cfg.DataDir))
+	if err := os.RemoveAll(raftDirOf(m.cfg.DataDir)); err != nil || !worker {
+		return err
+	}
+	return m.vault.Drop()
 }
 
 // keep changes the membership, on disk first. Of two changes at once, as when the list of managers comes while the node
@@ -107,7 +118,7 @@ func (m *member) keep(change func(*membership)) error {
 
 // serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.
 func (m *member) serveAsManager(ctx context.Context) error {
-	p, err := openPart(m.cfg.DataDir, m.membership(), m.dialer, m.env, m.logger)
+	p, err := openPart(m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.env, m.logger)
 	if err != nil {
 		return err
 	}
@@ -117,6 +128,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	g.Go(func() error { return p.run(ctx, m.ring) })
 	g.Go(func() error { return m.enter(ctx, p) })
 	g.Go(func() error { return m.recheck(ctx, p) })
+	g.Go(func() error { return m.keepLock(ctx, p) })
 	g.Go(func() error {
 		if err := m.awaitRole(ctx, model.RoleWorker); err != nil {
 			return err

@@ -90,6 +90,9 @@ func (a *Authority) welcome(v store.View, row *model.NodeIdentity) *wire.JoinRep
 		NodeId: row.ID[:], ClusterId: c.ID[:], Cert: row.Cert, Roots: theRoot(v).Cert,
 		Manager: row.Role == model.RoleManager, Epoch: c.Epoch,
 	}
+	if reply.Manager { // it locks its keys as the other managers do
+		reply.UnlockKey, reply.UnlockVersion = c.UnlockKey, c.Index
+	}
 	var leader model.ID
 	if a.opt.Leader != nil {
 		leader = a.opt.Leader()
