@@ -105,28 +105,3 @@ func TestDamage(t *testing.T) {
 		t.Error("no damage was noticed at all")
 	}
 }
-
-func TestKeyFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	key := must[wal.Key](t)(wal.LoadKey(path))
-	if key == (wal.Key{}) {
-		t.Error("the new key is zero")
-	}
-	if mode := must[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o600 {
-		t.Errorf("mode %v", mode)
-	}
-	if again := must[wal.Key](t)(wal.LoadKey(path)); again != key {
-		t.Error("the key is another one at the second time")
-	}
-	ok(t, os.Chmod(path, 0o644))
-	if _, err := wal.LoadKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a key file that everybody may read: %v", err)
-	}
-	for _, content := range []string{"", "abc", strings.Repeat("g", 64), strings.Repeat("a", 66)} {
-		ok(t, os.Remove(path))
-		ok(t, os.WriteFile(path, []byte(content), 0o600))
-		if _, err := wal.LoadKey(path); err == nil {
-			t.Errorf("a key file of %q was taken", content)
-		}
-	}
-}
