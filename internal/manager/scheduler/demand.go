@@ -23,6 +23,7 @@ type demand struct {
 	platforms   []swarm.Platform
 	maxReplicas uint64
 	spread      []string
+	volumes     []string // see localVolumes
 }
 
 // demandOf reads a revision; nil, when it is gone already, asks for nothing.
@@ -32,7 +33,7 @@ func demandOf(v store.View, rev *model.ServiceRevision) *demand {
 	}
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
-	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task)}
+	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task), volumes: localVolumes(task)}
 	if task.Resources != nil {
 		d.resources = resourcesOf(task.Resources.Reservations)
 	}

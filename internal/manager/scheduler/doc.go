@@ -4,7 +4,11 @@
 // only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
 // with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
 //
-//	waiting tasks of one revision → filters, once per node → tree of spread preferences → emptiest node
+//	waiting tasks of one revision → the node with their slot's volumes → filters, once per node
+//	→ tree of spread preferences → emptiest node
+//
+// A task with a named volume of the local driver goes back to the node where its slot had it, if that can take it: this
+// is a preference, before all others, and swarm mode has none like it.
 //
 // Invariants:
 //   - A placement with a node is final; a task never moves.

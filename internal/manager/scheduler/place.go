@@ -10,6 +10,9 @@ func (r *round) place(g *group) {
 	tasks := g.sorted(r.v)
 	var root *branch
 	if g.key.node.IsZero() {
+		if tasks = r.placeHome(g, tasks); len(tasks) == 0 {
+			return
+		}
 		root = r.tree(g)
 	}
 	for i, id := range tasks {

@@ -165,6 +165,9 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 		os, arch, _ := strings.Cut(p, "/")
 		task.Placement.Platforms = append(task.Placement.Platforms, swarm.Platform{OS: os, Architecture: arch})
 	}
+	for _, v := range list(args["local"]) {
+		task.ContainerSpec.Mounts = append(task.ContainerSpec.Mounts, mount.Mount{Type: mount.TypeVolume, Source: v, Target: "/" + v})
+	}
 	for _, v := range list(args["volume"]) {
 		task.ContainerSpec.Mounts = append(task.ContainerSpec.Mounts, mount.Mount{Type: mount.TypeVolume,
 			VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: v}}})
@@ -195,7 +198,7 @@ func (w *world) tasks(service string, args map[string]string) {
 	}
 	var tasks, allocs []store.Change
 	for slot := from; slot <= to; slot++ {
-		t := &model.Task{ID: w.id(fmt.Sprintf("%s.%d", service, slot)), ServiceID: svc.ID, Revision: svc.Revision, Slot: uint64(slot), Desired: model.StateRunning}
+		t := &model.Task{ID: w.id(fmt.Sprintf("%s.%d%s", service, slot, args["as"])), ServiceID: svc.ID, Revision: svc.Revision, Slot: uint64(slot), Desired: model.StateRunning}
 		if args["node"] != "" {
 			t.NodeID, t.Slot = w.id(args["node"]), 0
 		}
