@@ -141,7 +141,11 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "hello":
 		for _, n := range list(d) {
 			nodeID := s.m.sessions[s.sessions[n]].node
-			s.deliver(n, wire.FromHello(&wire.Hello{NodeId: wire.Bytes(nodeID), Description: []byte(`{"Hostname":"host"}`), Nonce: 5}))
+			hello := &wire.Hello{NodeId: wire.Bytes(nodeID), Description: []byte(`{"Hostname":"host"}`), Nonce: 5}
+			if d.HasArg("underlay") {
+				d.ScanArgs(t, "underlay", &hello.Underlay)
+			}
+			s.deliver(n, wire.FromHello(hello))
 		}
 	case "beat":
 		for _, n := range list(d) {

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -54,7 +55,7 @@ func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	if n.session != nil && n.session != s {
 		m.end(n.session, wire.Goodbye_REPLACED, "the node opened another session")
 	}
-	n.session, s.welcomed, s.nonce = s, true, h.Nonce
+	n.session, s.welcomed, s.nonce, s.underlay = s, true, h.Nonce, dataAddr(h.Underlay)
 	m.fullSet(n)
 	m.fabric.fresh[n.id] = true
 	m.grant(now, n)
@@ -63,6 +64,15 @@ func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	m.setNode(now, n, model.ReachReady, "", &desc)
 	m.welcome(s)
 	m.sendPeers(s)
+}
+
+// dataAddr is where a node says that overlay packets reach it; empty: it does not say.
+func dataAddr(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.IsUnspecified() {
+		return ""
+	}
+	return addr.Unmap().String()
 }
 
 func (m *Machine) welcome(s *session) {
@@ -100,6 +110,9 @@ func (m *Machine) setNode(now time.Time, n *node, state model.Reach, message str
 	}
 	if n.session != nil && row.Addr != n.session.addr {
 		row.Addr, same = n.session.addr, false
+	}
+	if n.session != nil && row.DataAddr != n.session.underlay {
+		row.DataAddr, same = n.session.underlay, false
 	}
 	if same {
 		return

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/skep-org/skep/internal/model"
@@ -100,7 +101,7 @@ func (m *Machine) updateFabricNode(id model.ID) {
 	f := &m.fabric
 	var next *wire.FabricNode
 	if st := store.NodeStates.ByID(m.view, id); st != nil {
-		if addr, err := netip.ParseAddr(st.Addr); err == nil {
+		if addr, err := netip.ParseAddr(cmp.Or(st.DataAddr, st.Addr)); err == nil {
 			next = &wire.FabricNode{Id: wire.Bytes(id), Underlay: binaryOf(addr.Unmap()), Down: st.State == model.ReachDown}
 			if a := store.Allocations.ByID(m.view, id); a != nil && a.Kind == model.AllocNode && a.Done && len(a.Networks) > 0 {
 				next.Ingress = binaryOf(a.Networks[0].Addr)
