@@ -60,6 +60,9 @@ func (s *Server) createNetwork(r *request, v store.View, m Manager, req *network
 	if req.Ingress && store.IngressNetwork(v) != nil {
 		return ingressThere(v)
 	}
+	if err := s.checkIngressSubnet(req); err != nil {
+		return err
+	}
 	row := &model.Network{ID: s.Env.NewID(), Name: req.Name, Spec: model.DocOf(networkSpec(req))}
 	err := r.commit(m, "network", req.Name, store.Batch{Changes: []store.Change{store.Networks.Put(row)}})
 	if httperr.Status(err) == http.StatusConflict {

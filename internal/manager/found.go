@@ -9,6 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -22,7 +23,8 @@ type Founding struct {
 	Cluster   model.ID
 	Node      model.ID
 	Advertise netip.AddrPort
-	UnlockKey string // empty: managers are not locked
+	UnlockKey string       // empty: managers are not locked
+	Ingress   netip.Prefix // the subnet of the routing mesh; invalid: the usual one, or the first of the pools
 	Request   swarm.InitRequest
 }
 
@@ -76,8 +78,8 @@ func (f Founding) batch(e env.Env, spec swarm.Spec, root identity.Root, cert ide
 	}}
 }
 
-// ingress is the network of the routing mesh. Where the user gave address pools its subnet is the allocator's to cut
-// from them; else it is one that leaves the default pool's beginning to users' networks.
+// ingress is the network of the routing mesh. Where the user gave address pools and nothing speaks against what comes first
+// in them, its subnet is the allocator's to cut; else it is one that leaves the default pool's beginning to users' networks.
 func (f Founding) ingress(id model.ID) *model.Network {
 	const name = "ingress"
 	spec := swarm.NetworkSpec{
@@ -85,8 +87,11 @@ func (f Founding) ingress(id model.ID) *model.Network {
 		DriverConfiguration: &swarm.Driver{Name: "overlay"}, Ingress: true, Scope: "swarm",
 		IPAMOptions: &swarm.IPAMOptions{Driver: swarm.Driver{Name: "default"}},
 	}
-	if len(f.Request.DefaultAddrPool) == 0 {
-		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 255}), 16)
+	subnet := f.Ingress
+	if !subnet.IsValid() && len(f.Request.DefaultAddrPool) == 0 {
+		subnet = network.DefaultIngress()
+	}
+	if subnet.IsValid() {
 		spec.IPAMOptions.Configs = []swarm.IPAMConfig{{Subnet: subnet}}
 	}
 	return &model.Network{ID: id, Name: name, Spec: model.DocOf(spec)}

@@ -22,6 +22,9 @@ func Overlapping(subnet netip.Prefix, taken []Taken) string {
 	return ""
 }
 
+// DefaultIngress is the ingress network's subnet where nothing speaks against it.
+func DefaultIngress() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 255}), 16) }
+
 // ChooseIngress is a subnet for the ingress network of a cluster without address pools of its own: the first that the host
 // uses for nothing else. They are taken from the ends of the ranges that are nobody's in particular, which sites use last.
 func ChooseIngress(taken []Taken) (netip.Prefix, error) {

@@ -47,6 +47,9 @@ func (a *Authority) joining(v store.View, req *wire.JoinRequest) (*model.NodeIde
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := checkIngress(v, req.GetTaken()); err != nil {
+		return nil, nil, err
+	}
 	if old, err := again(v, req.GetCsr(), role, now); old != nil || err != nil {
 		return old, nil, err
 	}
