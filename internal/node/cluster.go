@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/events"
+	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/identity"
@@ -53,7 +55,14 @@ type cluster struct {
 	mu       sync.Mutex
 	member   *member
 	locked   *membership // of a manager that waits for the unlock key
+	remnant  *remnant
 	pending  bool
+}
+
+// remnant is of a cluster that the node takes part in no more and that could not be removed from it: the engine was away.
+type remnant struct {
+	node model.ID
+	err  error
 }
 
 var (
@@ -139,7 +148,7 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 		return "", errBusy
 	}
 	defer c.changing.Unlock()
-	listen, advertise, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr)
+	at, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr, req.DataPathAddr)
 	if err != nil {
 		return "", err
 	}
@@ -147,10 +156,14 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 	defer c.setPending(false)
 	ms := membership{
 		Node: c.env.NewID(), Cluster: c.env.NewID(), Manager: true, RaftID: firstRaftID,
-		ListenAddr: listen.String(), AdvertiseAddr: advertise.String(),
+		ListenAddr: at.listen.String(), AdvertiseAddr: at.advertise.String(), DataPathAddr: at.dataPath,
 	}
 	ms.Managers = []remote.Manager{{Node: ms.Node, Addr: ms.AdvertiseAddr, Leader: true}}
-	f := manager.Founding{Cluster: ms.Cluster, Node: ms.Node, Advertise: advertise, Request: req}
+	ingress, err := ingressFor(req, c.HostUses())
+	if err != nil {
+		return "", err
+	}
+	f := manager.Founding{Ingress: ingress, Cluster: ms.Cluster, Node: ms.Node, Advertise: at.advertise, Request: req}
 	if req.AutoLockManagers || req.Spec.EncryptionConfig.AutoLockManagers {
 		if f.UnlockKey, err = identity.UnlockKey(c.env.Rand); err != nil {
 			return "", err
@@ -162,7 +175,7 @@ func (c *cluster) Init(ctx context.Context, req swarm.InitRequest) (string, erro
 	if err := c.begin(ctx, ms, f.UnlockKey); err != nil {
 		return "", c.undo(err)
 	}
-	c.logger.Info("founded a cluster", "cluster", ms.Cluster, "node", ms.Node, "advertise", advertise)
+	c.logger.Info("founded a cluster", "cluster", ms.Cluster, "node", ms.Node, "advertise", at.advertise)
 	return ms.Node.String(), nil
 }
 
@@ -179,26 +192,36 @@ func (c *cluster) undo(err error) error {
 	return errors.Join(err, dropMembership(c.cfg.DataDir))
 }
 
+// addresses are a node's own, as decided when it founds or joins a cluster.
+type addresses struct {
+	listen, advertise netip.AddrPort
+	dataPath          string // empty: overlay packets reach the node at the advertised address
+}
+
 // addresses decides where the node listens and what it advertises: what the request says, else what the daemon was
 // started with. The stock CLI sends address.DefaultListen unasked.
-func (c *cluster) addresses(ctx context.Context, listenAddr, advertiseAddr string) (listen, advertise netip.AddrPort, err error) {
+func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath string) (at addresses, err error) {
 	system, err := address.System()
 	if err != nil {
-		return listen, advertise, err
+		return at, err
 	}
-	asked := listenAddr
-	if asked == "" || asked == address.DefaultListen {
-		asked = c.cfg.ListenAddr
+	if listen == "" || listen == address.DefaultListen {
+		listen = c.cfg.ListenAddr
 	}
-	if listen, err = address.Listen(asked, system); err != nil {
-		return listen, advertise, err
+	if at.listen, err = address.Listen(listen, system); err != nil {
+		return at, httperr.BadRequest("%s", err)
 	}
-	told := advertiseAddr
-	if told == "" {
-		told = c.cfg.AdvertiseAddr
+	if at.advertise, err = address.Advertise(cmp.Or(advertise, c.cfg.AdvertiseAddr), at.listen, system, c.exclude(ctx)); err != nil {
+		return at, httperr.BadRequest("%s", err)
 	}
-	advertise, err = address.Advertise(told, listen, system, c.exclude(ctx))
-	return listen, advertise, err
+	data, err := address.DataPath(dataPath, system)
+	if err != nil {
+		return at, httperr.BadRequest("%s", err)
+	}
+	if data.IsValid() {
+		at.dataPath = data.String()
+	}
+	return at, nil
 }
 
 // Leave implements [api.Cluster]: a manager departs from the group, the node's tasks end, then it forgets the cluster.
@@ -212,7 +235,7 @@ func (c *cluster) Leave(ctx context.Context, force bool) error {
 		if ms := c.lockedAs(); ms != nil { // the others keep its row until it is removed there
 			return c.forget(context.WithoutCancel(ctx), ms.Node)
 		}
-		return dropMembership(c.cfg.DataDir)
+		return c.leaveRest(context.WithoutCancel(ctx))
 	}
 	if err := m.depart(ctx, force); err != nil {
 		return err
@@ -224,9 +247,31 @@ func (c *cluster) Leave(ctx context.Context, force bool) error {
 	return c.forget(context.WithoutCancel(ctx), m.membership().Node)
 }
 
-// forget removes all a member that has ended left on this node.
+// leaveRest goes on with a leave that ended half way.
+func (c *cluster) leaveRest(ctx context.Context) error {
+	c.mu.Lock()
+	rest := c.remnant
+	c.mu.Unlock()
+	if rest != nil {
+		return c.forget(ctx, rest.node)
+	}
+	return errors.Join(c.overlays.end(ctx, true), dropMembership(c.cfg.DataDir))
+}
+
+// forget removes all that the part of a node in its cluster left here when it ended. If it cannot be removed, leaving
+// again goes on with it.
 func (c *cluster) forget(ctx context.Context, node model.ID) error {
 	c.set(nil)
+	err := c.clear(ctx, node)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.remnant = nil; err != nil {
+		c.remnant = &remnant{node, err}
+	}
+	return err
+}
+
+func (c *cluster) clear(ctx context.Context, node model.ID) error {
 	if err := clearEngine(ctx, c.cfg.Engine, c.env, node); err != nil {
 		return fmt.Errorf("remove the cluster's containers from this node's engine: %w", err)
 	}
@@ -253,6 +298,8 @@ func (c *cluster) State() api.State {
 	switch {
 	case c.pending:
 		return api.State{Local: swarm.LocalNodeStatePending}
+	case c.remnant != nil:
+		return api.State{Local: swarm.LocalNodeStateError, NodeID: c.remnant.node, Err: c.remnant.sentence()}
 	case c.member == nil && c.locked != nil:
 		return api.State{Local: swarm.LocalNodeStateLocked, Addr: hostOf(c.locked.AdvertiseAddr), Err: api.Locked}
 	case c.member == nil:
@@ -307,4 +354,8 @@ func hostOf(addr string) string {
 		return addr
 	}
 	return ap.Addr().String()
+}
+
+func (r *remnant) sentence() string {
+	return fmt.Sprintf("this node has left its cluster, and what the cluster made here is not all removed: leave again: docker swarm leave --force: %v", r.err)
 }

@@ -23,7 +23,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 		return errBusy
 	}
 	defer c.changing.Unlock()
-	listen, advertise, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr)
+	at, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr, req.DataPathAddr)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 	if err != nil {
 		return err
 	}
-	ms := membership{ListenAddr: listen.String(), AdvertiseAddr: advertise.String()}
+	ms := membership{ListenAddr: at.listen.String(), AdvertiseAddr: at.advertise.String(), DataPathAddr: at.dataPath}
 	if err := c.draftJoin(&ms, reply, key); err != nil {
 		return err
 	}
@@ -61,6 +61,11 @@ func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []by
 		return nil, errors.New("no manager's address was given: docker swarm join --token TOKEN ADDRESS:2377")
 	}
 	ask := &wire.JoinRequest{Token: req.JoinToken, Csr: csr, Availability: string(req.Availability), Clock: c.env.Now().UnixNano()}
+	for _, t := range c.HostUses() {
+		if prefix, err := t.Prefix.MarshalBinary(); err == nil {
+			ask.Taken = append(ask.Taken, &wire.Taken{Prefix: prefix, What: t.What})
+		}
+	}
 	var errs []error
 	for range joinTries {
 		hopeless := 0

@@ -86,7 +86,8 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
-		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Question: m.respond.ask, Fabric: o.fabric(),
+		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Question: m.respond.ask, Fabric: o.take,
+		Underlay: ms.reachedAt,
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())

@@ -20,6 +20,7 @@ type membership struct {
 	RaftID        uint64 // of a manager; another one each time the node becomes one
 	ListenAddr    string
 	AdvertiseAddr string
+	DataPathAddr  string           `json:",omitempty"` // where overlay packets reach the node; empty: at the advertised address
 	Managers      []remote.Manager // where managers were reached when the file was written
 }
 

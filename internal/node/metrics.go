@@ -39,7 +39,7 @@ type metrics struct {
 	version string
 	cluster *cluster
 
-	build, leader, nodes, tasks, services, networks, secrets, configs, index *prometheus.Desc
+	build, leader, nodes, tasks, services, networks, secrets, configs, index, withdrawn *prometheus.Desc
 }
 
 func newMetrics(version string, c *cluster) *metrics {
@@ -48,21 +48,22 @@ func newMetrics(version string, c *cluster) *metrics {
 	}
 	return &metrics{
 		version: version, cluster: c,
-		build:    desc("skep_build_info", "The running version of skep.", "version"),
-		index:    desc("skep_raft_applied_index", "The log index this manager has applied."),
-		leader:   desc("swarm_manager_leader", "Whether this manager is the leader."),
-		nodes:    desc("swarm_manager_nodes", "The number of nodes in each state.", "state"),
-		tasks:    desc("swarm_manager_tasks_total", "The number of tasks in each state.", "state"),
-		services: desc("swarm_manager_services_total", "The number of services in the cluster."),
-		networks: desc("swarm_manager_networks_total", "The number of networks in the cluster."),
-		secrets:  desc("swarm_manager_secrets_total", "The number of secrets in the cluster."),
-		configs:  desc("swarm_manager_configs_total", "The number of configs in the cluster."),
+		build:     desc("skep_build_info", "The running version of skep.", "version"),
+		index:     desc("skep_raft_applied_index", "The log index this manager has applied."),
+		withdrawn: desc("skep_withdrawals_total", "Tasks that were stopped after others had been told not to balance to them, by whether all nodes said in time that they did not. Since this manager leads.", "outcome"),
+		leader:    desc("swarm_manager_leader", "Whether this manager is the leader."),
+		nodes:     desc("swarm_manager_nodes", "The number of nodes in each state.", "state"),
+		tasks:     desc("swarm_manager_tasks_total", "The number of tasks in each state.", "state"),
+		services:  desc("swarm_manager_services_total", "The number of services in the cluster."),
+		networks:  desc("swarm_manager_networks_total", "The number of networks in the cluster."),
+		secrets:   desc("swarm_manager_secrets_total", "The number of secrets in the cluster."),
+		configs:   desc("swarm_manager_configs_total", "The number of configs in the cluster."),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.build, m.leader, m.nodes, m.tasks, m.services, m.networks, m.secrets, m.configs, m.index} {
+	for _, d := range []*prometheus.Desc{m.build, m.leader, m.nodes, m.tasks, m.services, m.networks, m.secrets, m.configs, m.index, m.withdrawn} {
 		out <- d
 	}
 }
@@ -86,6 +87,10 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		leads = 1
 	}
 	gauge(m.leader, leads)
+	if c, leads := p.manager.Counters(); leads {
+		out <- prometheus.MustNewConstMetric(m.withdrawn, prometheus.CounterValue, float64(c.Withdrawn), "acknowledged")
+		out <- prometheus.MustNewConstMetric(m.withdrawn, prometheus.CounterValue, float64(c.WithdrawnLate), "late")
+	}
 	v := p.manager.Store().View()
 	gauge(m.index, int(v.Index()))
 	gauge(m.services, store.Services.Len(v))

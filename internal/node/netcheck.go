@@ -62,7 +62,7 @@ func (m *member) newRespondent() *respondent {
 // check compares this node's networks with what they should be, and probes the other nodes.
 func (o *overlays) check(ctx context.Context) (check.Report, error) {
 	o.mu.Lock()
-	r, refusal := o.running, o.refusal
+	r, refusal := o.running, o.why()
 	o.mu.Unlock()
 	switch {
 	case r == nil && refusal != nil:

@@ -41,8 +41,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	// The engine may be waiting for its network plugin, with containers it is to start.
 	o := openOverlays(cfg, e, logger)
 	defer func() { err = errors.Join(err, o.close()) }()
-	if ms, err := readMembership(cfg.DataDir); err == nil && ms != nil {
+	switch ms, err := readMembership(cfg.DataDir); {
+	case err != nil:
+	case ms != nil:
 		o.begin(*ms)
+	default:
+		o.idle(ctx)
 	}
 	engine, err := proxy.NewEngine(cfg.Engine)
 	if err != nil {

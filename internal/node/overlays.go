@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/model"
-	"github.com/skep-org/skep/internal/network/check"
-	"github.com/skep-org/skep/internal/network/dataplane"
-	"github.com/skep-org/skep/internal/network/dns"
 	"github.com/skep-org/skep/internal/network/kernel"
 	"github.com/skep-org/skep/internal/network/plugin"
 	"github.com/skep-org/skep/internal/wire"
@@ -33,23 +30,18 @@ type overlays struct {
 	stop   context.CancelFunc
 	served chan struct{} // closed when the plugin is served no more; nil: it never was
 
+	kernel kernel.Options
+	places string        // directory of what is kept of containers' places
+	reopen time.Duration // between attempts to open a data plane
+
 	mu      sync.Mutex
-	refusal error // why this node has no overlay networks
+	deaf    error // why the plugin is not served, ever
+	refusal error // why there is no data plane just now
 	joined  bool  // the engine was found to be in this network namespace
+	life    *life // of a membership's data plane; nil: the node is in no cluster
 	running *running
 	uplink  uplink
-}
-
-// running is the data plane of a membership.
-type running struct {
-	node    model.ID
-	plane   *dataplane.Plane
-	kernel  *kernel.Kernel
-	engine  *dataplane.Docker
-	checker *check.Checker
-	counts  *prometheus.Registry
-	cancel  context.CancelFunc
-	done    chan struct{}
+	missed  uint64 // the session whose messages no data plane took; 0: none
 }
 
 // uplink is the agent, through which the data plane and the managers speak.
@@ -63,10 +55,12 @@ var _ docker.DataPlane = (*overlays)(nil)
 
 // openOverlays serves the plugin. That it cannot be is no reason not to run: the node then has no overlay networks.
 func openOverlays(cfg Config, e env.Env, log *slog.Logger) *overlays {
-	o := &overlays{cfg: cfg, env: e, log: log, stop: func() {}}
+	o := &overlays{
+		cfg: cfg, env: e, log: log, stop: func() {}, kernel: kernel.Options{Log: log, Dir: kernel.DefaultDir}, places: placesDir, reopen: reopenWait,
+	}
 	l, err := plugin.Listen(cfg.PluginDir)
 	if err != nil {
-		o.refuse(fmt.Errorf("the engine's network plugin cannot be served: %w", err))
+		o.turnDeaf(fmt.Errorf("the engine's network plugin cannot be served: %w", err))
 		return o
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,104 +68,51 @@ func openOverlays(cfg Config, e env.Env, log *slog.Logger) *overlays {
 	go func() {
 		defer close(o.served)
 		if err := plugin.Serve(ctx, l, &o.driver, log); !errors.Is(err, context.Canceled) {
-			o.refuse(err)
+			o.turnDeaf(err)
 		}
 	}()
 	return o
 }
 
-func (o *overlays) refuse(err error) {
+// turnDeaf notes that the engine cannot ask for networks any more.
+func (o *overlays) turnDeaf(err error) {
 	o.log.Warn("this node has no overlay networks", "err", err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.deaf = err
+}
+
+// refuse notes why there is no data plane, until there is one.
+func (o *overlays) refuse(err error) {
+	o.mu.Lock()
+	known := o.refusal != nil && o.refusal.Error() == err.Error()
 	o.refusal = err
-}
-
-// begin runs the data plane of a membership, if it does not run already.
-func (o *overlays) begin(ms membership) {
-	o.mu.Lock()
-	begun := o.running != nil && o.running.node == ms.Node || o.refusal != nil
 	o.mu.Unlock()
-	if begun {
-		return
+	if !known {
+		o.log.Warn("this node has no overlay networks; it is tried again", "err", err)
 	}
-	if err := o.end(context.Background(), false); err != nil {
-		o.log.Warn("an earlier data plane did not end cleanly", "err", err)
-	}
-	r, err := o.open(ms)
-	if err != nil {
-		o.refuse(err)
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel, r.done = cancel, make(chan struct{})
-	go func() {
-		defer close(r.done)
-		echoes := make(chan error, 1)
-		go func() { echoes <- r.checker.Run(ctx) }()
-		defer func() { <-echoes }()
-		if err := r.plane.Run(ctx); !errors.Is(err, context.Canceled) {
-			o.refuse(fmt.Errorf("the data plane has ended: %w", err))
-		}
-	}()
-	o.mu.Lock()
-	o.running = r
-	o.mu.Unlock()
-	o.driver.Set(r.plane)
 }
 
-// Names below the directories of a membership and of what lives as long as the kernel's objects.
-const (
-	fabricFile = "fabric"
-	realmsFile = "engine-networks"
-	placesDir  = "/run/skep/network"
-)
-
-func (o *overlays) open(ms membership) (*running, error) {
-	k, err := kernel.New(kernel.Options{Log: o.log})
-	if err != nil {
-		return nil, err
-	}
-	if err := k.Probe(); err != nil {
-		return nil, errors.Join(err, k.Close())
-	}
-	engine, err := dataplane.NewDocker(o.cfg.Engine)
-	if err != nil {
-		return nil, errors.Join(err, k.Close())
-	}
-	dir := filepath.Join(o.cfg.DataDir, swarmDir)
-	counts := prometheus.NewRegistry()
-	plane, err := dataplane.New(dataplane.Config{
-		Self: ms.Node, Kernel: k, Engine: engine, Env: o.env, Log: o.log, Registry: counts,
-		Names:  dns.New(dns.Options{Env: o.env, Log: o.log, Registry: counts}),
-		Fabric: fileDisk(filepath.Join(dir, fabricFile)), Realms: fileDisk(filepath.Join(dir, realmsFile)),
-		Places:   volatileDisk(filepath.Join(placesDir, ms.Node.String())),
-		Settings: underlay(ms.AdvertiseAddr), Applied: o.applied, Refused: o.refused, Guests: o.guests,
-	})
-	if err != nil {
-		return nil, errors.Join(err, engine.Close(), k.Close())
-	}
-	checker := check.New(check.Config{Self: ms.Node, Fabric: plane.Known, Env: o.env, Log: o.log, Registry: counts})
-	return &running{node: ms.Node, plane: plane, kernel: k, engine: engine, checker: checker, counts: counts}, nil
-}
-
-// end ends the data plane. What it made in the kernel stays, unless the node leaves its cluster for good.
-func (o *overlays) end(ctx context.Context, leaves bool) error {
+// adopt has everybody speak to a data plane; nil: to none.
+func (o *overlays) adopt(r *running) {
 	o.mu.Lock()
-	r := o.running
-	o.running = nil
+	up, missed := o.uplink, o.missed
+	o.running, o.refusal, o.missed = r, nil, 0
 	o.mu.Unlock()
 	if r == nil {
-		return nil
+		o.driver.Set(nil)
+		return
 	}
-	o.driver.Set(nil)
-	r.cancel()
-	<-r.done
-	var errs []error
-	if leaves {
-		errs = append(errs, r.plane.Purge(ctx), volatileDisk(filepath.Join(placesDir, r.node.String())).remove())
+	o.driver.Set(r.plane)
+	if up == nil {
+		return
 	}
-	return errors.Join(append(errs, r.engine.Close(), r.kernel.Close())...)
+	if list := r.plane.GuestList(); list != nil {
+		up.SetGuests(list)
+	}
+	if missed != 0 {
+		up.FabricRefused(missed) // the next session begins with all there is
+	}
 }
 
 // close ends plugin and data plane with the daemon. The plane goes on until the last call was answered.
@@ -189,12 +130,20 @@ func (o *overlays) now() *running {
 	return o.running
 }
 
-// fabric is what takes the managers' word on the networks; nil: there is no data plane.
-func (o *overlays) fabric() func(*wire.Fabric) {
-	if r := o.now(); r != nil {
-		return r.plane.Fabric
+// take gives the data plane the managers' word. A node that has none balances to nobody, and nobody is to wait for it.
+func (o *overlays) take(f *wire.Fabric) {
+	o.mu.Lock()
+	r, up := o.running, o.uplink
+	if r == nil {
+		o.missed = f.Nonce
 	}
-	return nil
+	o.mu.Unlock()
+	switch {
+	case r != nil:
+		r.plane.Fabric(f)
+	case up != nil:
+		up.FabricApplied(f.Nonce, f.Seq)
+	}
 }
 
 // connect has the managers hear of the data plane through the agent.
@@ -241,7 +190,7 @@ func (o *overlays) Driver() string { return plugin.Name }
 // Usable implements [docker.DataPlane].
 func (o *overlays) Usable() error {
 	o.mu.Lock()
-	refusal, r, joined := o.refusal, o.running, o.joined
+	refusal, r, joined := o.why(), o.running, o.joined
 	o.mu.Unlock()
 	switch {
 	case refusal != nil:
@@ -258,6 +207,14 @@ func (o *overlays) Usable() error {
 	o.joined = true
 	o.mu.Unlock()
 	return nil
+}
+
+// why says why this node has no overlay networks; nil: it has, or it is in no cluster. The caller holds mu.
+func (o *overlays) why() error {
+	if o.deaf != nil {
+		return o.deaf
+	}
+	return o.refusal
 }
 
 // Ready implements [docker.DataPlane].

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -39,7 +40,7 @@ func (c *cluster) ForceNew(ctx context.Context, req swarm.InitRequest) (string, 
 	if !old.Manager {
 		return "", httperr.Unavailable("this node is a worker, so it does not hold the cluster's state: run docker swarm init --force-new-cluster on a manager, or restore a backup with skep restore --force")
 	}
-	listen, advertise, err := c.revivedAt(ctx, &old, req.ListenAddr, req.AdvertiseAddr)
+	at, err := c.revivedAt(ctx, &old, req.ListenAddr, req.AdvertiseAddr, req.DataPathAddr)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +51,7 @@ func (c *cluster) ForceNew(ctx context.Context, req swarm.InitRequest) (string, 
 	if err != nil {
 		return "", c.takePartAgain(ctx, old, m.vault.Unlock(), err)
 	}
-	r := revival{old: &old, unlock: m.vault.Unlock(), node: old.Node, listen: listen, advertise: advertise}
+	r := revival{old: &old, unlock: m.vault.Unlock(), node: old.Node, addresses: at}
 	return old.Node.String(), c.revive(ctx, s, r)
 }
 
@@ -73,7 +74,7 @@ func (c *cluster) Restore(ctx context.Context, s *store.Store, req api.RestoreRe
 	case old != nil && !req.Force:
 		return "", httperr.Unavailable("this node is still part of the backup's cluster: --force gives up the state it has for that of the backup")
 	}
-	listen, advertise, err := c.revivedAt(ctx, old, req.ListenAddr, req.AdvertiseAddr)
+	at, err := c.revivedAt(ctx, old, req.ListenAddr, req.AdvertiseAddr, "")
 	if err != nil {
 		return "", err
 	}
@@ -84,16 +85,16 @@ func (c *cluster) Restore(ctx context.Context, s *store.Store, req api.RestoreRe
 		c.end(m)
 		unlock = m.vault.Unlock()
 	}
-	r := revival{old: old, unlock: unlock, node: whoRestores(c.env, s.View(), old, advertise), listen: listen, advertise: advertise}
+	r := revival{old: old, unlock: unlock, node: whoRestores(c.env, s.View(), old, at.advertise), addresses: at}
 	return r.node.String(), c.revive(ctx, s, r)
 }
 
 // revival is a node on its way to be the only manager of a cluster that lost the others.
 type revival struct {
-	old               *membership // nil: it was no member
-	unlock            string      // what unlocked it
-	node              model.ID
-	listen, advertise netip.AddrPort
+	old    *membership // nil: it was no member
+	unlock string      // what unlocked it
+	node   model.ID
+	addresses
 }
 
 // whoRestores is the node a restoring one is from now on: the one it was, or the manager that was reached at its
@@ -111,14 +112,14 @@ func whoRestores(e env.Env, v store.View, old *membership, advertise netip.AddrP
 }
 
 // revivedAt is where the node is reached: as the request says, else as before, else as for a new cluster.
-func (c *cluster) revivedAt(ctx context.Context, old *membership, listenAddr, advertiseAddr string) (listen, advertise netip.AddrPort, err error) {
-	if old != nil && (listenAddr == "" || listenAddr == address.DefaultListen) {
-		listenAddr = old.ListenAddr
+func (c *cluster) revivedAt(ctx context.Context, old *membership, listen, advertise, dataPath string) (addresses, error) {
+	if old != nil && (listen == "" || listen == address.DefaultListen) {
+		listen = old.ListenAddr
 	}
-	if old != nil && advertiseAddr == "" {
-		advertiseAddr = old.AdvertiseAddr
+	if old != nil {
+		advertise, dataPath = cmp.Or(advertise, old.AdvertiseAddr), cmp.Or(dataPath, old.DataPathAddr)
 	}
-	return c.addresses(ctx, listenAddr, advertiseAddr)
+	return c.addresses(ctx, listen, advertise, dataPath)
 }
 
 // end ends the node's part in the cluster as a restart of the daemon does: its containers run on.
@@ -156,7 +157,7 @@ func (c *cluster) revive(ctx context.Context, s *store.Store, r revival) error {
 	id := c.env.NewID()
 	ms := membership{
 		Node: r.node, Cluster: store.TheCluster(s.View()).ID, Manager: true, RaftID: binary.BigEndian.Uint64(id[:8]) | 1<<63,
-		ListenAddr: r.listen.String(), AdvertiseAddr: r.advertise.String(),
+		ListenAddr: r.listen.String(), AdvertiseAddr: r.advertise.String(), DataPathAddr: r.dataPath,
 	}
 	ms.Managers = []remote.Manager{{Node: ms.Node, Addr: ms.AdvertiseAddr, Leader: true}}
 	err := draftRevived(c.cfg.DataDir, c.env, c.logger, s, r, ms)

@@ -62,7 +62,7 @@ func TestACrashLeavesTheOldOrTheNewCluster(t *testing.T) {
 	require.NoError(t, fileDisk(filepath.Join(dir, swarmDir, assignmentsFile)).Save(knows))
 	s := stateOf(t, dir)
 	at := netip.MustParseAddrPort("192.0.2.2:2377")
-	r := revival{old: &old, node: old.Node, listen: at, advertise: at}
+	r := revival{old: &old, node: old.Node, addresses: addresses{listen: at, advertise: at}}
 	isOld := func(when string) {
 		ms, err := readMembership(dir)
 		require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestARestoringNodeWithoutAClusterKnowsThatThereWasOne(t *testing.T) {
 	require.NoError(t, state.Restore(&body))
 	dir := t.TempDir()
 	at := netip.MustParseAddrPort("192.0.2.3:2377")
-	ms := draft(t, dir, state, revival{node: model.NumID(9), listen: at, advertise: at})
+	ms := draft(t, dir, state, revival{node: model.NumID(9), addresses: addresses{listen: at, advertise: at}})
 	_, err := os.Stat(filepath.Join(dir, swarmDir))
 	require.ErrorIs(t, err, os.ErrNotExist, "before the end nothing is there")
 	require.NoError(t, replaceMembership(dir, ms))

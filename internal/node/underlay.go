@@ -12,16 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// underlay is where a node's overlay packets leave it: the address it advertises, if it is one of its own, and the MTU of
-// the interface that has it.
-func underlay(advertise string) network.Settings {
-	ap, err := netip.ParseAddrPort(advertise)
-	if err != nil {
-		return network.Settings{}
+// underlay is where a node's overlay packets leave it: the first of the addresses that is one of its own just now, and the
+// MTU of the interface that has it.
+func underlay(candidates ...netip.Addr) network.Settings {
+	mtus := ownAddresses()
+	for _, c := range candidates {
+		if mtu, ok := mtus[c.Unmap()]; ok {
+			return network.Settings{Underlay: c.Unmap(), MTU: mtu}
+		}
 	}
+	return network.Settings{}
+}
+
+// ownAddresses are this host's addresses, with the MTU of the interface that each is on.
+func ownAddresses() map[netip.Addr]int {
+	mtus := map[netip.Addr]int{}
 	links, err := net.Interfaces()
 	if err != nil {
-		return network.Settings{}
+		return mtus
 	}
 	for _, l := range links {
 		addrs, err := l.Addrs()
@@ -29,12 +37,34 @@ func underlay(advertise string) network.Settings {
 			continue
 		}
 		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == ap.Addr().Unmap() {
-				return network.Settings{Underlay: ap.Addr().Unmap(), MTU: l.MTU}
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				mtus[p.Addr().Unmap()] = l.MTU
 			}
 		}
 	}
-	return network.Settings{}
+	return mtus
+}
+
+// underlay is where the node's overlay packets leave it. What the user named for them is used and nothing else; otherwise
+// the advertised address, or the one that the managers see, whichever is the host's own.
+func (ms membership) underlay(known netip.Addr) network.Settings {
+	if addr, err := netip.ParseAddr(ms.DataPathAddr); err == nil {
+		return underlay(addr)
+	}
+	advertised, _ := netip.ParseAddrPort(ms.AdvertiseAddr)
+	return underlay(advertised.Addr(), known)
+}
+
+// reachedAt is where other nodes are to send overlay packets to; empty: to the address that the managers see the node come
+// from, which is right where the advertised one is not the host's own just now.
+func (ms membership) reachedAt() string {
+	if ms.DataPathAddr != "" {
+		return ms.DataPathAddr
+	}
+	if s := ms.underlay(netip.Addr{}); s.Underlay.IsValid() {
+		return s.Underlay.String()
+	}
+	return ""
 }
 
 // sameNetwork makes sure that the engine is in this process's network namespace: what the data plane makes has to be
@@ -64,7 +94,8 @@ func sameNetwork(engine string) error {
 	if err != nil {
 		return fmt.Errorf("the engine's network namespace cannot be told: %w", err)
 	}
-	ours, err := os.Readlink("/proc/self/ns/net")
+	// The process's own entry is the main thread's, which may be in another namespace just then.
+	ours, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		return fmt.Errorf("this process's network namespace cannot be told: %w", err)
 	}

@@ -2,11 +2,13 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/skep-org/skep/internal/network"
+	"github.com/skep-org/skep/internal/network/kernel"
 )
 
 // repairs is the remedy of what the plane sees to by itself.
@@ -16,29 +18,44 @@ const repairs = "skep repairs this by itself within seconds; if it stays, its lo
 // nothing.
 func (p *Plane) Check(ctx context.Context) ([]network.Finding, error) {
 	var found []network.Finding
-	var drifts []network.Drift
-	var failed error
-	err := p.do(ctx, func(ctx context.Context) {
-		p.mu.Lock()
-		want := p.last
-		p.mu.Unlock()
-		if want != nil {
-			drifts, failed = p.cfg.Kernel.Audit(ctx, want)
-		}
-	})
+	drifts, err := p.drifts(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if failed != nil {
-		return nil, fmt.Errorf("the kernel does not tell what it holds of the networks: %w", failed)
+		return nil, fmt.Errorf("the kernel does not tell what it holds of the networks: %w", err)
 	}
 	for _, d := range drifts {
 		found = append(found, network.Finding{Area: network.AreaKernel, Object: d.Where, Wrong: d.What + " is " + wrong(d.How), Remedy: repairs})
 	}
+	host, err := p.cfg.Kernel.Findings()
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, host...)
 	found = append(found, p.checkDesired()...)
+	ingress, err := p.checkIngress()
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, ingress...)
 	found = append(found, p.checkNames()...)
 	engine, err := p.checkEngine(ctx)
 	return append(found, engine...), err
+}
+
+// drifts compares the kernel with what is desired. It is read again if it was changed meanwhile.
+func (p *Plane) drifts(ctx context.Context) (list []network.Drift, err error) {
+	const tries = 5
+	for range tries {
+		p.mu.Lock()
+		want := p.last
+		p.mu.Unlock()
+		if want == nil {
+			return nil, nil
+		}
+		if list, err = p.cfg.Kernel.Audit(ctx, want); !errors.Is(err, kernel.ErrChanging) {
+			break
+		}
+	}
+	return list, err
 }
 
 func wrong(h network.How) string {
@@ -76,6 +93,28 @@ func (p *Plane) checkDesired() (found []network.Finding) {
 		}
 	}
 	return found
+}
+
+// checkIngress finds what the host does not reach any more because the ingress network has the same addresses.
+func (p *Plane) checkIngress() (found []network.Finding, err error) {
+	if p.cfg.Taken == nil {
+		return nil, nil
+	}
+	taken, err := p.cfg.Taken()
+	if err != nil {
+		return nil, fmt.Errorf("which addresses this host uses cannot be told: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.fabric.Networks {
+		if what := network.Overlapping(n.Subnet.Masked(), taken); n.Ingress && what != "" {
+			found = append(found, network.Finding{
+				Area: network.AreaDesired, Object: "network " + n.Name, Wrong: fmt.Sprintf("its subnet %s overlaps %s of this host, which is not reached any more", n.Subnet.Masked(), what),
+				Remedy: "make the network anew with a subnet that all nodes have free: docker network rm " + n.Name + ", then docker network create --driver overlay --ingress --subnet SUBNET " + n.Name,
+			})
+		}
+	}
+	return found, nil
 }
 
 // checkNames finds networks whose names nobody answers.

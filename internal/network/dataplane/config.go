@@ -28,6 +28,8 @@ type Kernel interface {
 	// Programmed says whether a container's namespace holds what the last Sync wanted there.
 	Programmed(box string) bool
 	Audit(ctx context.Context, want *network.Desired) ([]network.Drift, error)
+	// Findings are what is wrong with the host's network and not the plane's to repair.
+	Findings() ([]network.Finding, error)
 	// Listen opens sockets inside a network's own namespace.
 	Listen(ctx context.Context, network model.ID, addr netip.AddrPort) (net.PacketConn, net.Listener, error)
 	// Purge takes everything away.
@@ -63,7 +65,11 @@ type Config struct {
 	Refused func(nonce uint64)      // a message of that session is of no use: all has to be said anew
 	Guests  func(*wire.Guests)      // the containers that no task runs, all of them
 
-	Settings network.Settings
+	// Settings are looked at again by each audit. The managers know the node by an address, which may be invalid. What
+	// cannot be told just now stays as it was. nil: nothing is known.
+	Settings func(known netip.Addr) network.Settings
+	// Taken are the addresses that this host uses beside the cluster's networks; nil: nothing is known of them.
+	Taken func() ([]network.Taken, error)
 	// AuditEvery is how often the kernel is compared with what is desired; 0 means every 5 s.
 	AuditEvery time.Duration
 	Registry   prometheus.Registerer // nil: nobody counts
@@ -86,6 +92,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.AuditEvery <= 0 {
 		c.AuditEvery = defaultAudit
+	}
+	if c.Settings == nil {
+		c.Settings = func(netip.Addr) network.Settings { return network.Settings{} }
 	}
 	if c.Standing == nil {
 		c.Standing = kernel.IsNamespace

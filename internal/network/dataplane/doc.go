@@ -11,9 +11,11 @@
 //   - A message is acknowledged when kernel and names are as of it, never before, and with it all before it.
 //   - A place on a network ends when the engine says so, or when the engine was found twice not to have it: what the engine
 //     forgets to say is noticed.
-//   - A daemon that starts goes on from what it kept before any manager or engine answers; a daemon that ends leaves
-//     the kernel as it is, so that no packet is lost by a restart. Only [Plane.Purge] takes everything away.
-//   - Every few seconds kernel and engine are compared with what is desired; what differs is repaired and counted.
+//   - A daemon that ends leaves the kernel as it is, so that no packet is lost by a restart. One that starts answers names
+//     at once as of what it kept, and the kernel goes back to that only if no manager speaks for three seconds: it is newer.
+//     Only [Plane.Purge] takes everything away.
+//   - Every few seconds kernel and engine are compared with what is desired, beside the loop and no more than a twentieth of
+//     the time; what differs is repaired and counted. The way to other nodes is looked at again, too.
 //
 // Callers may not assume that a container has its networks when its process starts: [Plane.Ready] tells.
 package dataplane

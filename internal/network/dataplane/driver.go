@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
@@ -105,7 +106,8 @@ func (p *Plane) Join(ctx context.Context, _, endpoint, sandbox string) (plugin.J
 		j.Gateway = self.Ingress.Addr()
 	}
 	failed := p.do(ctx, func(ctx context.Context) {
-		if j.Link, err = p.cfg.Kernel.Attach(ctx, n, one.link(), network.MTU(n, p.cfg.Settings.MTU)); err != nil {
+		p.holdTo = time.Time{} // what it needs is to be made
+		if j.Link, err = p.cfg.Kernel.Attach(ctx, n, one.link(), network.MTU(n, p.underlayMTU())); err != nil {
 			return
 		}
 		err = p.enter(endpoint, sandbox)

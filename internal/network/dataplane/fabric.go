@@ -36,24 +36,34 @@ func (p *Plane) hear() {
 			p.cfg.Refused(m.Nonce)
 			continue
 		}
-		p.fabric, p.heard, p.known = next, ack{m.Nonce, m.Seq}, true
+		p.fabric, p.heard, p.known, p.holdTo = next, ack{m.Nonce, m.Seq}, true, time.Time{}
 		p.touch()
 		poke(p.save)
 	}
 }
 
-// saveLoop keeps what the managers said, a while after it changed.
+// saveLoop keeps what the managers said, a while after it changed, and at the end.
 func (p *Plane) saveLoop(ctx context.Context) error {
+	p.mu.Lock()
+	kept := p.fabric
+	p.mu.Unlock()
+	keep := func() {
+		p.mu.Lock()
+		f := p.fabric
+		p.mu.Unlock()
+		if f != kept {
+			p.keepFabric(f)
+			kept = f
+		}
+	}
+	defer keep()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.save:
 		}
-		p.mu.Lock()
-		f := p.fabric
-		p.mu.Unlock()
-		p.keepFabric(f)
+		keep()
 		timer, stop := p.cfg.Env.NewTimer(saveEvery)
 		select {
 		case <-ctx.Done():

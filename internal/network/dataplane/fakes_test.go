@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,16 +42,24 @@ func (m *memory) Save(b []byte) error {
 	return nil
 }
 
+// content is what is on it.
+func (m *memory) content() []byte {
+	b, _ := m.Load() // never fails
+	return b
+}
+
 // fakeKernel holds what it is told to hold.
 type fakeKernel struct {
-	mu       sync.Mutex
-	links    map[string]bool
-	want     *network.Desired
-	syncs    int
-	broken   error
-	drifts   []network.Drift
-	standing map[string]bool
-	purged   bool
+	mu         sync.Mutex
+	links      map[string]bool
+	want       *network.Desired
+	syncs      int
+	broken     error
+	drifts     []network.Drift
+	audits     int
+	auditTakes time.Duration
+	standing   map[string]bool
+	purged     bool
 }
 
 func (k *fakeKernel) Attach(_ context.Context, _ *network.Network, l network.Link, _ int) (string, error) {
@@ -91,9 +100,16 @@ func (k *fakeKernel) Programmed(box string) bool {
 
 func (k *fakeKernel) Audit(context.Context, *network.Desired) ([]network.Drift, error) {
 	k.mu.Lock()
+	takes := k.auditTakes
+	k.audits++
+	k.mu.Unlock()
+	time.Sleep(takes)
+	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.drifts, nil
 }
+
+func (k *fakeKernel) Findings() ([]network.Finding, error) { return nil, nil }
 
 func (k *fakeKernel) Listen(context.Context, model.ID, netip.AddrPort) (net.PacketConn, net.Listener, error) {
 	return nil, nil, nil
@@ -179,6 +195,7 @@ type world struct {
 	names                  *fakeNames
 	engine                 *fakeEngine
 	fabric, realms, places memory
+	settings               func(known netip.Addr) network.Settings
 
 	mu      sync.Mutex
 	applied []ack
@@ -216,7 +233,7 @@ func (w *world) run() (p *Plane, stop func()) {
 			defer w.mu.Unlock()
 			w.guests = g
 		},
-		Standing: w.kernel.stands,
+		Standing: w.kernel.stands, Settings: w.settings,
 		Free: func(port network.Port) (uint16, error) {
 			if port.Published == 0 {
 				return 32000, nil

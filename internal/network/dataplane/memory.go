@@ -27,7 +27,7 @@ func (p *Plane) recall() {
 	})
 	p.recallOne("which networks the engine has", p.cfg.Realms, func(b []byte) error { return json.Unmarshal(b, &p.realms) })
 	p.recallOne("which containers are on networks", p.cfg.Places, func(b []byte) error {
-		p.looked = true
+		p.looked, p.inherits = true, true
 		return json.Unmarshal(b, &p.places)
 	})
 }

@@ -23,20 +23,23 @@ type Plane struct {
 	save  chan struct{} // the fabric is to be saved
 	over  chan struct{} // closed when the plane runs no more
 
-	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, with every change that somebody may wait for
-	fabric  *network.Fabric
-	realms  map[string]model.ID // the cluster's networks by the engine's id
-	places  map[string]*place   // by the engine's id
-	works   map[string]bool     // the places that kernel and names know of
-	said    []*wire.Fabric      // messages that are still to be applied
-	jobs    []job
-	looked  bool // the engine has told what it has
-	known   bool // the managers have said something, to this plane or to an earlier one
-	dirty   bool
-	last    *network.Desired // the last that the kernel took
-	broken  error            // why it did not take a later one
-	names   map[model.ID]bool
+	mu       sync.Mutex
+	changed  chan struct{} // closed, and made anew, with every change that somebody may wait for
+	fabric   *network.Fabric
+	realms   map[string]model.ID // the cluster's networks by the engine's id
+	places   map[string]*place   // by the engine's id
+	works    map[string]bool     // the places that kernel and names know of
+	said     []*wire.Fabric      // messages that are still to be applied
+	jobs     []job
+	looked   bool // the engine has told what it has
+	known    bool // the managers have said something, to this plane or to an earlier one
+	inherits bool // the kernel is as an earlier plane has left it
+	dirty    bool
+	last     *network.Desired // the last that the kernel took
+	broken   error            // why it did not take a later one
+	names    map[model.ID]bool
+
+	settings network.Settings // written by the loop alone
 
 	// Of the loop's goroutine.
 	planned  *network.Desired
@@ -49,6 +52,8 @@ type Plane struct {
 	retryAt  time.Time
 	failures int
 	auditAt  time.Time
+	auditing bool
+	holdTo   time.Time // until when the kernel is left as it was found; zero: it is not
 	serving  *errgroup.Group
 }
 
@@ -99,16 +104,17 @@ func (p *Plane) Driver() string { return plugin.Name }
 // loop is the only goroutine that has kernel and names changed.
 func (p *Plane) loop(ctx context.Context) error {
 	p.auditAt = p.cfg.Env.Now().Add(p.cfg.AuditEvery)
+	p.resettle()
+	p.hold(ctx)
 	for {
 		p.work(ctx)
 		p.hear()
 		next := p.watchSandboxes()
-		if p.isDirty() && !p.cfg.Env.Now().Before(p.retryAt) {
+		if p.isDirty() && !p.cfg.Env.Now().Before(p.retryAt) && !p.holds() {
 			p.settle(ctx)
 		}
-		if !p.cfg.Env.Now().Before(p.auditAt) {
+		if !p.auditing && !p.cfg.Env.Now().Before(p.auditAt) {
 			p.audit(ctx)
-			p.auditAt = p.cfg.Env.Now().Add(p.cfg.AuditEvery)
 		}
 		if err := p.sleep(ctx, p.nextTime(next)); err != nil {
 			return err
@@ -118,11 +124,16 @@ func (p *Plane) loop(ctx context.Context) error {
 
 // nextTime is when the loop goes on though nobody wakes it.
 func (p *Plane) nextTime(next time.Time) time.Time {
-	if next.IsZero() || p.auditAt.Before(next) {
+	if next.IsZero() {
+		next = p.cfg.Env.Now().Add(p.cfg.AuditEvery)
+	}
+	if !p.auditing && p.auditAt.Before(next) {
 		next = p.auditAt
 	}
-	if p.isDirty() && p.retryAt.Before(next) {
+	if held := p.holds(); p.isDirty() && !held && p.retryAt.Before(next) {
 		next = p.retryAt
+	} else if held && p.holdTo.Before(next) {
+		next = p.holdTo
 	}
 	return next
 }

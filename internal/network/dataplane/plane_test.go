@@ -151,7 +151,7 @@ func TestBroken(t *testing.T) {
 	})
 }
 
-// TestRestart: a plane goes on from what an earlier one knew, before anybody answers; one that knows nothing leaves the
+// TestRestart: a plane goes on from what an earlier one knew though nobody answers, with names at once; one that knows nothing leaves the
 // kernel alone.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -172,15 +172,15 @@ func TestRestart(t *testing.T) {
 		w.engine.down, w.kernel.want = true, nil
 		p, stop = w.run()
 		defer stop()
+		if w.names.serves[net1] != 1 {
+			t.Error("names are not answered")
+		}
+		pass(holdMost)
 		if w.kernel.want == nil || w.kernel.want.Boxes[box1] == nil || w.kernel.want.Segments[net1] == nil {
 			t.Fatalf("after a restart the kernel is to hold %+v", w.kernel.want)
 		}
 		if err := p.Ready(t.Context(), task1); err != nil {
 			t.Error(err)
-		}
-		synctest.Wait()
-		if w.names.serves[net1] != 1 {
-			t.Error("names are not answered")
 		}
 	})
 }
@@ -311,6 +311,45 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// TestUnderlayLater: a daemon that started before its host had an address makes up for it, and one whose interface is
+// away for a moment goes on as it was.
+func TestUnderlayLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var now network.Settings
+		var asked netip.Addr
+		w.settings = func(known netip.Addr) network.Settings {
+			w.kernel.mu.Lock()
+			defer w.kernel.mu.Unlock()
+			asked = known
+			return now
+		}
+		p, stop := w.run()
+		defer stop()
+		p.Fabric(message(7, 1, nil))
+		is := func(addr string, mtu int) {
+			t.Helper()
+			pass(2 * defaultAudit)
+			w.kernel.mu.Lock()
+			defer w.kernel.mu.Unlock()
+			v := w.kernel.want.Segments[net1].VXLAN
+			if v.MTU != mtu || addr != "" && v.Local.String() != addr {
+				t.Errorf("the way to other nodes is %+v, want %s and %d", v, addr, mtu)
+			}
+		}
+		is("", 1450)
+		w.kernel.set(func() { now = network.Settings{Underlay: netip.MustParseAddr("192.0.2.9"), MTU: 1400} })
+		is("192.0.2.9", 1350)
+		w.kernel.set(func() { now = network.Settings{} })
+		is("192.0.2.9", 1350)
+		w.kernel.set(func() { now = network.Settings{Underlay: netip.MustParseAddr("192.0.2.9"), MTU: 9000} })
+		is("192.0.2.9", 8950)
+		if asked != p.Known().Nodes[self].Underlay {
+			t.Errorf("the managers know the node at %v, looked for was %v", p.Known().Nodes[self].Underlay, asked)
+		}
+	})
+}
+
 // TestAudit: what is not as it should be in the kernel is put right.
 func TestAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -324,6 +363,84 @@ func TestAudit(t *testing.T) {
 		pass(2 * defaultAudit)
 		if w.kernel.syncs != before+1 || len(w.kernel.drifts) > 0 {
 			t.Errorf("%d syncs, left are %v", w.kernel.syncs-before, w.kernel.drifts)
+		}
+	})
+}
+
+// TestAuditAside: nobody waits for an audit, and the next one comes when twenty times what it took has passed.
+func TestAuditAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p, stop := w.run()
+		defer stop()
+		p.Fabric(message(7, 1, nil))
+		synctest.Wait()
+		w.kernel.set(func() { w.kernel.auditTakes = 2 * time.Second })
+		pass(defaultAudit + time.Second) // it is at it
+		p.Fabric(message(7, 2, map[model.ID]string{task1: "10.0.1.5"}))
+		synctest.Wait()
+		if w.lastApplied() != (ack{7, 2}) {
+			t.Error("the managers wait for an audit")
+		}
+		w.kernel.set(func() { w.kernel.audits = 0 })
+		pass(30 * time.Second)
+		if w.kernel.audits != 0 {
+			t.Errorf("after an audit that took two seconds there were %d within half a minute", w.kernel.audits)
+		}
+		pass(20 * time.Second)
+		if w.kernel.audits != 1 {
+			t.Errorf("there were %d audits afterwards", w.kernel.audits)
+		}
+	})
+}
+
+// TestWithdrawnStaysWithdrawn: what a plane kept may be older than what it had the kernel do. The next one leaves the
+// kernel alone until the managers speak, or for a moment; names are told meanwhile.
+func TestWithdrawnStaysWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p, stop := w.run()
+		place1(t, p)
+		p.Fabric(message(7, 1, map[model.ID]string{task1: "10.0.1.5"}))
+		w.kernel.stand(box1)
+		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
+			t.Fatal(err)
+		}
+		w.engine.has(Realm{ID: realm1, Of: net1, Places: []Place{{Endpoint: ep1, Sandbox: box1}}})
+		pass(2 * saveEvery)
+		old := w.fabric.content()
+		p.Fabric(message(7, 2, nil))
+		synctest.Wait()
+		stop()
+		if string(w.fabric.content()) == string(old) {
+			t.Error("what the managers said last is not kept by a plane that ends in order")
+		}
+
+		if err := w.fabric.Save(old); err != nil { // as after a crash
+			t.Fatal(err)
+		}
+		syncs, serves := w.kernel.syncs, w.names.serves[net1]
+		p, stop = w.run()
+		pass(holdMost / 2)
+		if w.kernel.syncs != syncs {
+			t.Error("the kernel goes back to what was kept")
+		}
+		if w.names.serves[net1] != serves+1 {
+			t.Errorf("names are served %d times, before it was %d", w.names.serves[net1], serves)
+		}
+		p.Fabric(message(8, 1, nil))
+		synctest.Wait()
+		if w.kernel.syncs != syncs+1 {
+			t.Error("the managers have spoken and nothing is done")
+		}
+		stop()
+
+		syncs = w.kernel.syncs
+		_, stop = w.run()
+		defer stop()
+		pass(2 * holdMost)
+		if w.kernel.syncs == syncs {
+			t.Error("no manager speaks, and what was kept of their word is not gone by")
 		}
 	})
 }

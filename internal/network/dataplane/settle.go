@@ -27,7 +27,7 @@ func (p *Plane) settle(ctx context.Context) {
 	fabric, list, heard := p.fabric, boxes(p.places), p.heard
 	p.mu.Unlock()
 	began := p.cfg.Env.Now()
-	p.planned = network.Replan(p.planned, fabric, p.cfg.Self, list, p.cfg.Settings)
+	p.planned = network.Replan(p.planned, fabric, p.cfg.Self, list, p.settings)
 	err := p.cfg.Kernel.Sync(ctx, p.planned)
 	if errors.Is(err, kernel.ErrNotYet) {
 		err = nil // a container is just being started: its namespace is watched for
@@ -37,7 +37,7 @@ func (p *Plane) settle(ctx context.Context) {
 		err = nil // those containers are not ready, and audits find them until they are; nobody else waits for them
 	}
 	// Names follow in any case: what must not be told any more is worse than what cannot be reached yet.
-	p.setNames(fabric, list)
+	p.setNames(fabric, list, p.cfg.Kernel.Programmed)
 	p.listen(ctx, fabric)
 	p.count.synced(p.cfg.Env.Now().Sub(began), whole)
 	if err != nil {
@@ -91,8 +91,8 @@ func (p *Plane) settled(f *network.Fabric, list []network.Sandbox) {
 	p.tell()
 }
 
-// setNames has the name server answer as of a fabric.
-func (p *Plane) setNames(f *network.Fabric, list []network.Sandbox) {
+// setNames has the name server answer as of a fabric. Containers that are not ready have to wait for their answers.
+func (p *Plane) setNames(f *network.Fabric, list []network.Sandbox, ready func(box string) bool) {
 	p.mu.Lock()
 	byOwner := map[string]*place{}
 	outside := map[string]bool{}
@@ -108,7 +108,7 @@ func (p *Plane) setNames(f *network.Fabric, list []network.Sandbox) {
 	p.mu.Unlock()
 	askers := make([]dns.Asker, 0, len(list))
 	for _, b := range list {
-		a := dns.Asker{Sandbox: b, Ready: p.cfg.Kernel.Programmed(b.Key), Outside: outside[b.Key]}
+		a := dns.Asker{Sandbox: b, Ready: ready(b.Key), Outside: outside[b.Key]}
 		if one := byOwner[b.Key]; one != nil {
 			for _, addr := range one.DNS {
 				a.Upstreams = append(a.Upstreams, netip.AddrPortFrom(addr, 53))

@@ -18,6 +18,7 @@ const DefaultListen = "0.0.0.0:2377"
 var (
 	ErrBadListen    = errors.New("listen address must be an IP address or network interface (with optional port number)")
 	ErrBadAdvertise = errors.New("advertise address must be a non-zero IP address or network interface (with optional port number)")
+	ErrBadDataPath  = errors.New("data path address must be a non-zero IP address or network interface (without a port number)")
 	ErrNone         = errors.New("could not find the system's IP address - specify one with --advertise-addr")
 )
 
@@ -64,6 +65,18 @@ func Advertise(s string, listen netip.AddrPort, system []Interface, exclude []ne
 	}
 	ip, err := only(system, exclude)
 	return netip.AddrPortFrom(ip, listen.Port()), err
+}
+
+// DataPath resolves the address for the overlays' packets. Empty stays none: the advertised one is used.
+func DataPath(s string, system []Interface) (netip.Addr, error) {
+	if s == "" {
+		return netip.Addr{}, nil
+	}
+	ip, err := resolve(s, system, ErrBadDataPath)
+	if err == nil && ip.IsUnspecified() {
+		err = ErrBadDataPath
+	}
+	return ip, err
 }
 
 // System lists the system's interfaces.

@@ -53,6 +53,22 @@ func TestAdvertise(t *testing.T) {
 	}
 }
 
+func TestDataPath(t *testing.T) {
+	system := []Interface{
+		{Name: "eth0", Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}},
+		{Name: "eth1", Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.3/24")}},
+	}
+	for in, want := range map[string]string{"": "invalid IP", "eth1": "198.51.100.3", "203.0.113.9": "203.0.113.9"} {
+		got, err := DataPath(in, system)
+		require.NoError(t, err, in)
+		require.Equal(t, want, got.String(), in)
+	}
+	for _, in := range []string{"0.0.0.0", "nosuchif", "192.0.2.7:4789", "::"} {
+		_, err := DataPath(in, system)
+		require.ErrorIs(t, err, ErrBadDataPath, in)
+	}
+}
+
 func TestListenRefusesNonsense(t *testing.T) {
 	for _, s := range []string{"nosuchif", "1.2.3.4:99999", "1.2.3.4:x"} {
 		_, err := Listen(s, nil)
