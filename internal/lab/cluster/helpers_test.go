@@ -137,15 +137,7 @@ func mask(args []string) string {
 // eventually repeats a check until it says nothing, and returns how long that took.
 func (f *fixture) eventually(limit time.Duration, check func() string) time.Duration {
 	f.t.Helper()
-	began := time.Now()
-	wrong := ""
-	for ; time.Since(began) < limit; time.Sleep(30 * time.Millisecond) {
-		if wrong = check(); wrong == "" {
-			return time.Since(began)
-		}
-	}
-	f.t.Fatalf("after %v: %s", limit, wrong)
-	return 0
+	return hoststest.Eventually(f.t, limit, check)
 }
 
 // nodes waits until a manager tells the nodes so, one a line: name, state, availability and manager status.

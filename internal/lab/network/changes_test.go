@@ -79,13 +79,15 @@ func changes(f *fixture) {
 		})
 	})
 	f.sub("daemons restarted", func(f *fixture) {
-		// Names are answered by the daemon, packets are not its business.
-		f.unansweredBy(f.vip("app_web", "app_inner"), 0, func() {
+		// Packets are not the daemon's business. Names are: who asks for one meanwhile hears nothing, and asks again.
+		byAddress := f.start(f.task("m3", "app_caller"), "load", "-rate", "50", "-timeout", "5s", "http://"+f.vip("app_web", "app_inner")+":8080/who")
+		f.unanswered(0, func() {
 			f.restart("w1", hosts.Daemon, syscall.SIGTERM)
 			f.restart("w2", hosts.Daemon, syscall.SIGKILL)
 			f.restart("m1", hosts.Daemon, syscall.SIGTERM)
 			f.restart("m3", hosts.Daemon, syscall.SIGKILL)
 		})
+		f.judge(byAddress, 0)
 	})
 	f.sub("an engine restarted", func(f *fixture) {
 		// The caller on m3 ends with its engine's containers: only the port is asked.
@@ -110,13 +112,7 @@ func (f *fixture) webs() (all []string) {
 // failures than that.
 func (f *fixture) unanswered(most int, meanwhile func()) {
 	f.t.Helper()
-	f.unansweredBy("web", most, meanwhile)
-}
-
-// unansweredBy is unanswered with another name of the service.
-func (f *fixture) unansweredBy(name string, most int, meanwhile func()) {
-	f.t.Helper()
-	clients := []*asker{f.atRate(outside(), f.webs()...), f.start(f.task("m3", "app_caller"), "load", "-rate", "50", "-timeout", "5s", "http://"+name+":8080/who")}
+	clients := []*asker{f.atRate(outside(), f.webs()...), f.start(f.task("m3", "app_caller"), "load", "-rate", "50", "-timeout", "5s", "http://web:8080/who")}
 	time.Sleep(200 * time.Millisecond)
 	meanwhile()
 	time.Sleep(200 * time.Millisecond)

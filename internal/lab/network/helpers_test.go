@@ -182,15 +182,7 @@ func output(cmd *exec.Cmd) (out, errs string, err error) {
 // eventually repeats a check until it says nothing, and returns how long that took.
 func (f *fixture) eventually(limit time.Duration, check func() string) time.Duration {
 	f.t.Helper()
-	began := time.Now()
-	wrong := ""
-	for ; time.Since(began) < limit; time.Sleep(30 * time.Millisecond) {
-		if wrong = check(); wrong == "" {
-			return time.Since(began)
-		}
-	}
-	f.t.Fatalf("after %v: %s", limit, wrong)
-	return 0
+	return hoststest.Eventually(f.t, limit, check)
 }
 
 // overlay makes a network that clean removes.
