@@ -53,7 +53,7 @@ type member struct {
 	changed  chan struct{} // closed when any of these changes
 	welcomed bool          // the managers have spoken to this node's agent
 	networks []model.ID    // that assigned tasks need
-	assigned bool          // networks was told
+	words    int           // how often networks was told
 
 	endAgent context.CancelCauseFunc
 	agentEnd chan struct{} // closed when the agent runs no more

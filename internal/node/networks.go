@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -11,35 +12,49 @@ import (
 // pruneRetry is how long a network that still has containers on it waits to be removed.
 const pruneRetry = 2 * time.Second
 
-// needNetworks takes the networks that this node's tasks need.
+// needNetworks takes the networks that this node's tasks need. It is called when some may not be needed any more.
 func (m *member) needNetworks(keep []model.ID) {
-	m.update(func() { m.networks, m.assigned = keep, true })
+	m.update(func() {
+		m.networks = keep
+		m.words++
+	})
 }
 
 // keepNetworks removes from the engine what stands for cluster networks that nobody on this node needs any more.
 func (m *member) keepNetworks(ctx context.Context) error {
-	var kept map[model.ID]bool // as of the last look; nil: look at the engine in any case
+	return keepNetworks(ctx, m.env, m.neededNetworks, m.executor.PruneNetworks)
+}
+
+// needs are the networks that a node needs, as of one moment.
+type needs struct {
+	keep          map[model.ID]bool // nil: the managers have not told this node's tasks yet
+	told          int               // how often the agent has said that some may not be needed any more
+	changed, news <-chan struct{}   // closed when it may have changed
+}
+
+// keepNetworks prunes whenever the agent has a word, whatever the word: of a network that came meanwhile it has told
+// nothing, so one that came and went leaves its needs as they were. It prunes too when a network is in the store no longer.
+func keepNetworks(ctx context.Context, e env.Env, needed func() needs, prune func(context.Context, func() []model.ID) error) error {
+	var last needs // as of the last look; nothing: look at the engine in any case
 	for {
-		keep, changed, news := m.neededNetworks()
+		now := needed()
 		again := false
-		if keep != nil && (kept == nil || lacks(keep, kept)) {
-			again = m.executor.PruneNetworks(ctx, func() []model.ID {
-				keep, _, _ = m.neededNetworks()
-				return ids(keep)
+		if now.keep != nil && (last.keep == nil || last.told != now.told || lacks(now.keep, last.keep)) {
+			again = prune(ctx, func() []model.ID {
+				now = needed()
+				return ids(now.keep)
 			}) != nil
 		}
-		kept = keep
-		if again {
-			kept = nil
-		}
+		last = now
 		var retry <-chan time.Time
 		stop := func() {}
 		if again {
-			retry, stop = m.env.NewTimer(pruneRetry)
+			last = needs{}
+			retry, stop = e.NewTimer(pruneRetry)
 		}
 		select {
-		case <-changed:
-		case <-news:
+		case <-now.changed:
+		case <-now.news:
 		case <-retry:
 		case <-ctx.Done():
 			stop()
@@ -49,29 +64,28 @@ func (m *member) keepNetworks(ctx context.Context) error {
 	}
 }
 
-// neededNetworks are those of assigned tasks, and on a manager all there are: a plain container may be about to join
-// one. nil means that the managers have not told this node's tasks yet. The channels close when it may have changed.
-func (m *member) neededNetworks() (keep map[model.ID]bool, changed, news <-chan struct{}) {
+// neededNetworks are those of assigned tasks, and on a manager all there are: a plain container may be about to join one.
+func (m *member) neededNetworks() needs {
 	m.mu.Lock()
-	p, assigned, networks := m.part, m.assigned, m.networks
-	changed = m.changed
+	p, networks := m.part, m.networks
+	n := needs{told: m.words, changed: m.changed}
 	m.mu.Unlock()
 	if p != nil {
-		news = p.manager.Store().Changed()
+		n.news = p.manager.Store().Changed()
 	}
-	if !assigned {
-		return nil, changed, news
+	if n.told == 0 {
+		return n
 	}
-	keep = map[model.ID]bool{}
+	n.keep = map[model.ID]bool{}
 	for _, id := range networks {
-		keep[id] = true
+		n.keep[id] = true
 	}
 	if p != nil {
-		for n := range store.Networks.All(p.manager.Store().View()) {
-			keep[n.ID] = true
+		for row := range store.Networks.All(p.manager.Store().View()) {
+			n.keep[row.ID] = true
 		}
 	}
-	return keep, changed, news
+	return n
 }
 
 // lacks reports whether something of before is not in keep.
