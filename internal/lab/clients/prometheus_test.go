@@ -79,9 +79,11 @@ func targets(t *testing.T, prometheus string, s *side.Side, role string) []strin
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, "sh", "-c", `ip link set lo up && exec "$@"`, "sh", prometheus,
+	// Bounded, not ended with its parent: that would be the thread that started it, and dialling elsewhere ends threads.
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ip link set lo up && exec timeout 15m "$@"`, "sh", prometheus,
 		"--config.file="+file, "--storage.tsdb.path="+dir, "--web.listen-address=127.0.0.1:9090")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)

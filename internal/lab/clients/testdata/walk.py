@@ -25,7 +25,7 @@ PLAIN = [
 ]
 # What tells of the machine, the engine, time or chance and not of the API.
 FREE = {'NanoCPUs', 'MemoryBytes', 'Plugins', 'EngineVersion', 'PID', 'TLSInfo', 'Hostname', 'Index', 'DefaultAddrPool',
-        'RootRotationInProgress', 'NodeID', 'PublishedPort'}
+        'RootRotationInProgress', 'com.docker.network.driver.overlay.vxlanid_list'}
 KEEP = {'Limits', 'Reservations'}  # what was asked for is not the machine's
 
 
@@ -162,7 +162,6 @@ def services(secret, config, network):
         resources=types.Resources(cpu_limit=5 * 10**8, mem_limit=64 << 20, cpu_reservation=10**7, mem_reservation=4 << 20),
         restart_policy=types.RestartPolicy(condition='any', delay=10**9, max_attempts=5, window=10**10),
         update_config=types.UpdateConfig(parallelism=2, delay=0, failure_action='rollback', monitor=10**9, max_failure_ratio=0.5, order='stop-first'),
-        rollback_config=types.RollbackConfig(parallelism=1, order='stop-first'),
         healthcheck=types.Healthcheck(test=['NONE']),
         secrets=[types.SecretReference(secret.id, 'secret', filename='hidden', uid='5', gid='6', mode=0o440)],
         configs=[types.ConfigReference(config.id, 'config', filename='/etc/c.conf')],
