@@ -38,6 +38,10 @@ test-peer: setup ## Run what compares skep with Docker's own swarm mode, both li
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/differential -side=both
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/compat -peer
 
+.PHONY: stacks
+stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice in a row, with two docker CLIs
+	@CGO_ENABLED=1 $(GO) test -race -timeout 60m -v -run TestStacks ./internal/lab/stacks -all
+
 bench: setup build demo-programs ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
 	@$(GO) run ./internal/lab/bench/cmd
 	@$(GO) run ./internal/lab/bench/cmd -failover
