@@ -183,21 +183,26 @@ func (tr *trial) tasks() map[string]map[string]bool {
 	return all
 }
 
-// changed holds what became of the tasks against what was to become of them.
+// changed waits until what was to become of the tasks has become of them; no others may have been touched.
 func (tr *trial) changed(st step, services []string, how func(before, now map[string]bool) bool) {
 	tr.t.Helper()
-	now := tr.tasks()
-	for name, tasks := range now {
-		before := tr.seen[name]
-		if slices.Contains(services, name) {
-			if !how(before, tasks) {
-				tr.t.Errorf("%v: %s had the tasks %v and has %v", st, name, keys(before), keys(tasks))
+	var now map[string]map[string]bool
+	until(tr.t, seeLimit, func() string {
+		now = tr.tasks()
+		for _, name := range services {
+			if !how(tr.seen[name], now[name]) {
+				return fmt.Sprintf("%v: %s had the tasks %v and has %v", st, name, keys(tr.seen[name]), keys(now[name]))
 			}
-		} else if !maps.Equal(before, tasks) {
-			tr.t.Errorf("%v: %s was not to be touched, had the tasks %v and has %v", st, name, keys(before), keys(tasks))
+		}
+		return ""
+	})
+	for name, tasks := range now {
+		if !slices.Contains(services, name) && !maps.Equal(tr.seen[name], tasks) {
+			tr.t.Errorf("%v: %s was not to be touched, had the tasks %v and has %v", st, name, keys(tr.seen[name]), keys(tasks))
 		}
 	}
 	tr.seen = now
+	tr.settled()
 }
 
 func keys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
