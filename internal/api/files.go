@@ -72,9 +72,11 @@ func (s *Server) secretCreate(r *request) error {
 		return err
 	}
 	if spec.Driver != nil {
-		return httperr.NotImplemented("secrets kept by a secret driver are not supported by this version of skep")
-	}
-	if err := checkData("secret", spec.Data, maxSecret); err != nil {
+		spec.Data = nil // the driver's to keep
+		if err := s.checkDriver(r, spec.Driver); err != nil {
+			return err
+		}
+	} else if err := checkData("secret", spec.Data, maxSecret); err != nil {
 		return err
 	}
 	if store.SecretNamed(v, spec.Name) != nil {

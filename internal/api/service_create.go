@@ -49,6 +49,11 @@ func (s *Server) tryCreate(r *request, asked *askedSpec) error {
 		return err
 	}
 	conditions = append(conditions, ports...)
+	privileges, err := checkPrivileges(v, &asked.spec)
+	if err != nil {
+		return err
+	}
+	conditions = append(conditions, privileges...)
 	revision, warnings, err := s.revision(r, asked, service.ID, r.Header.Get(registryAuth))
 	if err != nil {
 		return err

@@ -96,6 +96,11 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 		}
 		batch.Conditions = append(batch.Conditions, ports...)
 	}
+	privileges, err := checkPrivileges(v, wanted)
+	if err != nil {
+		return err
+	}
+	batch.Conditions = append(batch.Conditions, privileges...)
 	batch.Changes = append(batch.Changes, store.Services.Put(next))
 	if err := r.commit(m, "service", old.Name, batch); err != nil {
 		return err

@@ -37,6 +37,9 @@ func Table() []Route {
 		{Ours, "GET", "/skep/backup"}, // skep's own
 		{Ours, "POST", "/skep/restore"},
 		{Ours, "GET", "/skep/net/check"},
+		{Ours, "GET", "/skep/policy"},
+		{Ours, "POST", "/skep/policy/allow"},
+		{Ours, "POST", "/skep/policy/remove"},
 
 		// The engine's answer and the cluster's, together.
 		{Merged, "GET", "/_ping"},
