@@ -54,6 +54,7 @@ var (
 		number(5, func(r *model.NodeState) *int64 { return &r.Since }),
 		document(6, func(r *model.NodeState) *model.Doc[swarm.NodeDescription] { return &r.Description }),
 		number(7, func(r *model.NodeState) *int64 { return &r.Lease }),
+		text(8, func(r *model.NodeState) *string { return &r.DataAddr }),
 	)
 	Members = define(6, "member", WriterRaft, func(k model.Key) *model.Member { return &model.Member{RaftID: keyNum(k)} },
 		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),
