@@ -8,6 +8,7 @@ import (
 	"github.com/skep-org/skep/internal/cli/backupcmd"
 	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/cli/netcmd"
+	"github.com/skep-org/skep/internal/cli/policycmd"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -44,6 +45,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }
