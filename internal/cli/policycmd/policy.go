@@ -32,8 +32,8 @@ label; without a rule here none gets it. The privileges are:
   shm-size      skep.shm-size=256m
   host-ip       skep.publish.8080.host-ip=127.0.0.1
 
-  skep policy allow devices --service 'monitoring_*'
-  docker service create --name monitoring_smart --label skep.devices=/dev/sda IMAGE`,
+  skep policy allow devices --service 'mon_*'
+  docker service create --name mon_smart --label skep.devices=/dev/sda IMAGE`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
