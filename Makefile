@@ -38,6 +38,10 @@ test-peer: setup ## Run what compares skep with Docker's own swarm mode, both li
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/differential -side=both
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/compat -peer
 
+.PHONY: differential
+differential: setup ## Run every script on Docker's own swarm mode and on skep, and count where they differ
+	@scripts/differential.sh
+
 .PHONY: stacks
 stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice in a row, with two docker CLIs
 	@CGO_ENABLED=1 $(GO) test -race -timeout 60m -v -run TestStacks ./internal/lab/stacks -all

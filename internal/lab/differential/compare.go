@@ -3,6 +3,7 @@ package differential
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pmezard/go-difflib/difflib"
@@ -11,26 +12,25 @@ import (
 // known is a difference that is wanted, and why.
 type known struct {
 	line      *regexp.Regexp
-	reason    string
-	sometimes bool // not with every CLI
+	name      string // in the list of differences
+	sometimes bool   // not with every CLI
 	used      bool
 }
 
-// parseKnown reads a known step: regexps, one a line, then "because: reason".
+// parseKnown reads a known step: the name of a line in the list of differences, and regexps, one a line.
 func parseKnown(s step) ([]*known, error) {
-	lines := strings.Split(strings.TrimSpace(s.input), "\n")
-	reason, ok := strings.CutPrefix(lines[len(lines)-1], "because: ")
-	if !ok || len(lines) < 2 {
-		return nil, fmt.Errorf("%s: known needs regexps and a last line \"because: …\"", s.pos)
-	}
 	_, sometimes := s.args["sometimes"]
+	names := slices.DeleteFunc(slices.Clone(s.order), func(name string) bool { return name == "sometimes" })
+	if len(names) != 1 || strings.TrimSpace(s.input) == "" {
+		return nil, fmt.Errorf("%s: known needs a name out of %s and regexps of lines that differ", s.pos, DifferencesFile)
+	}
 	var list []*known
-	for _, l := range lines[:len(lines)-1] {
+	for l := range strings.SplitSeq(strings.TrimSpace(s.input), "\n") {
 		re, err := regexp.Compile(l)
 		if err != nil {
 			return nil, fmt.Errorf("%s: known: %w", s.pos, err)
 		}
-		list = append(list, &known{line: re, reason: reason, sometimes: sometimes})
+		list = append(list, &known{line: re, name: names[0], sometimes: sometimes})
 	}
 	return list, nil
 }
@@ -38,6 +38,8 @@ func parseKnown(s step) ([]*known, error) {
 // grpcPrefix stands before every message that comes from swarmkit. It is the
 // trace of a call inside of Docker's daemon; skep has no such call, and people
 // are better off without it.
+//
+// It is in the list of differences as grpcName.
 var grpcPrefix = regexp.MustCompile(`rpc error: code = \w+ desc = `)
 
 // comparison holds what two sides said against each other, step by step.
@@ -47,7 +49,10 @@ type comparison struct {
 	// shift with every id that only one side shows.
 	docker map[string]string
 	skep   map[string]string
+	prefix bool // grpcPrefix was taken out somewhere
 }
+
+const grpcName = "grpc-prefix"
 
 func newComparison(list []*known) *comparison {
 	return &comparison{known: list, docker: map[string]string{}, skep: map[string]string{}}
@@ -58,9 +63,11 @@ var numbered = regexp.MustCompile(`<id\d+>`)
 // step returns a unified diff of one step's outputs, "" when they agree but for
 // the known differences.
 func (c *comparison) step(docker, skep string) (string, error) {
+	c.prefix = c.prefix || grpcPrefix.MatchString(docker) && !grpcPrefix.MatchString(skep)
 	docker = grpcPrefix.ReplaceAllString(docker, "")
 	a, b := strip(docker, c.known), strip(skep, c.known)
-	if numbered.ReplaceAllString(a, "") == numbered.ReplaceAllString(b, "") && c.pair(numbered.FindAllString(a, -1), numbered.FindAllString(b, -1)) {
+	// "<id>" stays in the id's place: an id that one side does not show at all is a difference.
+	if numbered.ReplaceAllString(a, "<id>") == numbered.ReplaceAllString(b, "<id>") && c.pair(numbered.FindAllString(a, -1), numbered.FindAllString(b, -1)) {
 		c.note(docker, skep, a, b)
 		return "", nil
 	}
@@ -122,7 +129,7 @@ func (k *known) counts(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		if k.line.MatchString(strings.TrimRight(line, "\n")) {
-			b.WriteString(numbered.ReplaceAllString(line, ""))
+			b.WriteString(numbered.ReplaceAllString(line, "<id>"))
 		}
 	}
 	return b.String()

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"go.uber.org/goleak"
 
+	"github.com/skep-org/skep/internal/api/swagger"
 	"github.com/skep-org/skep/internal/lab/differential/side"
 	"github.com/skep-org/skep/internal/lab/engine"
 )
@@ -22,6 +23,9 @@ var (
 	dockerCLI  = flag.String("cli", "", "the docker CLI both sides are driven with; default is Debian's, else the first in PATH")
 	sides      = flag.String("side", "", "what to run: swarm, skep (compared with the recorded output), both, or empty: "+
 		"skep where engine and CLI are those of the recording, else both")
+	summary = flag.String("summary", "", "a file to put the count of scenarios at the end of")
+	long    = flag.Bool("long", false, "run the scenarios too that say they are long")
+	drafts  = flag.Bool("documented", false, "write what skep says into the scenarios that Docker's side cannot run; a person then reads it")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -78,7 +82,18 @@ func TestScenarios(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := comparing{mode: mode(t), program: program, skep: absolute(t, binary)}
+	c := comparing{
+		mode: mode(t), program: program, skep: absolute(t, binary),
+		contract: &contract{docs: map[string]*swagger.Document{}}, results: &results{by: map[string][]string{}},
+	}
+	t.Cleanup(func() {
+		t.Log(c.results.line())
+		if *summary != "" {
+			if err := c.results.write(*summary); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios found: %v", err)
@@ -109,6 +124,8 @@ type comparing struct {
 	mode    string // swarm, skep or both
 	program string // the test image's
 	skep    string // the binary
+	*contract
+	*results
 }
 
 // scenario runs the file on both sides and compares.
@@ -117,90 +134,108 @@ func (c comparing) scenario(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var steps []step
-	var outputs, recorded []string
-	var differ []*known
-	t.Run("swarm", func(t *testing.T) {
-		r := &runner{vars: map[string]string{}}
-		useRecorded := c.mode == "skep"
-		if !useRecorded {
-			r = startRunner(t, string(text), c.program, side.StartSwarm)
-			useRecorded = versionsOf(t, r.side) != recordedWith
-		}
-		datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string {
-			s := stepOf(d)
-			if s.cmd == "known" {
-				list, err := parseKnown(s)
-				if err != nil {
-					t.Fatal(err)
-				}
-				differ = append(differ, list...)
-			}
-			out := d.Expected
-			if c.mode != "skep" {
-				out, err = r.do(t.Context(), s)
-				if err != nil {
-					t.Fatalf("Docker's swarm mode: %v", err)
-				}
-			}
-			steps, outputs, recorded = append(steps, s), append(outputs, out), append(recorded, d.Expected)
-			if useRecorded {
-				return d.Expected
-			}
-			return out
-		})
-	})
+	sc := readScenario(t, file)
+	if sc.has("long") && !*long {
+		t.Skip("this scenario is long: make differential runs it")
+	}
+	outputs := sc.recorded
+	if c.mode != "skep" && !sc.has("documented") {
+		t.Run("swarm", func(t *testing.T) { outputs = c.swarm(t, file, string(text)) })
+	}
 	if c.mode == "swarm" {
 		return
 	}
 	t.Run("skep", func(t *testing.T) {
-		if reason := later(steps); reason != "" {
+		if reason := sc.text("later"); reason != "" {
 			t.Skip("skep does not do this yet: " + reason)
 		}
+		var differ []string
+		t.Cleanup(func() { c.add(strings.TrimSuffix(filepath.Base(file), ".txt"), t.Failed(), differ) })
 		r := startRunner(t, string(text), c.program, func(ctx context.Context, o side.Options) (*side.Side, error) {
 			return side.StartSkep(ctx, o, c.skep)
 		})
-		compareSteps(t, r, steps, outputs, differ)
+		if *drafts && sc.has("documented") {
+			draft(t, r, file)
+			return
+		}
+		differ = c.compareSteps(t, r, sc, outputs)
 	})
 }
 
-// later is why a scenario is recorded but not yet held against skep.
-func later(steps []step) string {
-	for _, s := range steps {
-		if s.cmd == "later" {
-			return strings.TrimSpace(s.input)
+// swarm runs the file on Docker's side and returns what it said. With -rewrite it is recorded.
+func (c comparing) swarm(t *testing.T, file, text string) []string {
+	var outputs []string
+	r := startRunner(t, text, c.program, side.StartSwarm)
+	same := versionsOf(t, r.side) == recordedWith
+	datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string {
+		out, err := r.do(t.Context(), stepOf(d))
+		if err != nil {
+			t.Fatalf("Docker's swarm mode: %v", err)
 		}
-	}
-	return ""
+		outputs = append(outputs, out)
+		if !same {
+			return d.Expected
+		}
+		return out
+	})
+	return outputs
 }
 
-// compareSteps runs the steps on skep and reports where it differs.
-func compareSteps(t *testing.T, r *runner, steps []step, want []string, differ []*known) {
-	c := newComparison(differ)
-	for i, s := range steps {
+// draft writes skep's words into a scenario that Docker's side cannot run.
+func draft(t *testing.T, r *runner, file string) {
+	if !flag.Lookup("rewrite").Value.(flag.Getter).Get().(bool) {
+		t.Fatal("-documented goes with -rewrite")
+	}
+	datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string {
+		out, err := r.do(t.Context(), stepOf(d))
+		if err != nil {
+			t.Fatalf("skep: %v", err)
+		}
+		return out
+	})
+}
+
+// compareSteps runs the steps on skep, reports where it differs, and returns the listed differences that showed.
+func (c comparing) compareSteps(t *testing.T, r *runner, sc scenario, want []string) (listed []string) {
+	k := newComparison(sc.known)
+	for i, s := range sc.steps {
 		got, err := r.do(t.Context(), s)
 		if err != nil {
 			t.Fatalf("skep: %v", err)
 		}
-		diff, err := c.step(want[i], got)
+		diff, err := k.step(want[i], got)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reason := strings.Join(s.args["differs"], ", "); reason != "" {
+		if name := strings.Join(s.args["differs"], ", "); name != "" {
+			listed = append(listed, name)
 			if diff == "" {
-				t.Errorf("%s: skep does what Docker does now, take out: differs=(%s)", s.pos, reason)
+				t.Errorf("%s: skep does what Docker does now, take out: differs=%s", s.pos, name)
 			}
-			continue
-		}
-		if diff != "" {
+		} else if diff != "" {
 			t.Errorf("%s: %s\n%s", s.pos, strings.TrimSpace(s.input), diff)
 		}
-	}
-	for _, k := range differ {
-		if !k.used && !k.sometimes && !t.Failed() {
-			t.Errorf("the known difference %q (%s) does not occur any more: take it out", k.line, k.reason)
+		if _, names := s.args["names"]; s.cmd == "api" && !names {
+			wrong, err := c.check(t.Context(), r.sent, r.got, want[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range wrong {
+				t.Errorf("%s: the answer does not fit the API's description: %s", s.pos, w)
+			}
 		}
 	}
+	for _, d := range sc.known {
+		if d.used {
+			listed = append(listed, d.name)
+		} else if !d.sometimes && !t.Failed() {
+			t.Errorf("the known difference %q (%s) does not occur any more: take it out", d.line, d.name)
+		}
+	}
+	if k.prefix {
+		listed = append(listed, grpcName)
+	}
+	return listed
 }
 
 func startRunner(t *testing.T, script, program string, start func(context.Context, side.Options) (*side.Side, error)) *runner {
@@ -245,13 +280,4 @@ func absolute(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return abs
-}
-
-func stepOf(d *datadriven.TestData) step {
-	s := step{pos: d.Pos, cmd: d.Cmd, args: map[string][]string{}, input: d.Input}
-	for _, a := range d.CmdArgs {
-		s.args[a.Key] = a.Vals
-		s.order = append(s.order, a.Key)
-	}
-	return s
 }

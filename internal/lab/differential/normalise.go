@@ -3,6 +3,8 @@ package differential
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -94,25 +96,36 @@ func (n *normaliser) words(s string) string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// json normalises a JSON document; ok is false when s is none.
+// json normalises a JSON document, and a stream of them as events are; ok is false when s is none.
 func (n *normaliser) json(s []byte) (doc string, ok bool) {
 	s = bytes.TrimSpace(s)
 	if len(s) == 0 || (s[0] != '{' && s[0] != '[') {
 		return "", false
 	}
-	var v any
 	dec := json.NewDecoder(bytes.NewReader(s))
 	dec.UseNumber()
-	if dec.Decode(&v) != nil || dec.More() {
-		return "", false
+	var values []any
+	for {
+		var v any
+		err := dec.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", false
+		}
+		values = append(values, n.value(v))
 	}
-	v = n.value(v)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if enc.Encode(v) != nil {
-		return "", false
+	if len(values) == 1 { // of a stream each value is a line
+		enc.SetIndent("", " ")
+	}
+	for _, v := range values {
+		if enc.Encode(v) != nil {
+			return "", false
+		}
 	}
 	return n.words(out.String()), true
 }

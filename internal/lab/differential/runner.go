@@ -2,7 +2,9 @@ package differential
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -26,10 +28,12 @@ type runner struct {
 	side *side.Side
 	norm *normaliser
 	vars map[string]string
+	sent string      // the last api step's request, with its variables
+	got  side.Answer // and what came
 }
 
 // limit bounds every wait and every command of a scenario.
-const limit = 40 * time.Second
+const limit = 90 * time.Second
 
 // do carries out one step and returns its normalised output. An error means
 // that the rest of the scenario makes no sense on this side.
@@ -43,7 +47,7 @@ func (r *runner) do(ctx context.Context, s step) (string, error) {
 	case "sh":
 		return r.shell(ctx, s)
 	case "api":
-		return r.api(ctx, s.input)
+		return r.api(ctx, s)
 	case "let":
 		return r.let(ctx, s)
 	case "until":
@@ -54,7 +58,7 @@ func (r *runner) do(ctx context.Context, s step) (string, error) {
 		return r.gone(ctx, s, "/containers/json?all=1&filters=")
 	case "stopped":
 		return r.gone(ctx, s, "/containers/json?filters=")
-	case "known", "later":
+	case "known", "later", "documented", "long":
 		return "", nil
 	}
 	return "", fmt.Errorf("%s: there is no directive %q", s.pos, s.cmd)
@@ -130,26 +134,69 @@ func (r *runner) let(ctx context.Context, s step) (string, error) {
 	return "", nil
 }
 
-// api sends one request. The first line says what, the rest is the body.
-func (r *runner) api(ctx context.Context, input string) (string, error) {
+// api sends one request. The first line says what, the rest is the body. With the argument names, only the names
+// of a list's objects are shown, with only=NAME only that member of an object.
+func (r *runner) api(ctx context.Context, s step) (string, error) {
+	input := s.input
 	for k, v := range r.vars {
 		input = strings.ReplaceAll(input, "${"+k+"}", v)
 	}
-	request, body, _ := strings.Cut(strings.TrimSpace(input), "\n")
-	method, path, ok := strings.Cut(request, " ")
-	if !ok {
-		return "", fmt.Errorf("an api step starts with METHOD /path, not %q", request)
+	q := parseRequest(input)
+	if !strings.HasPrefix(q.path, "/") {
+		return "", fmt.Errorf("an api step starts with METHOD /path, not %q", input)
 	}
-	a, err := r.side.Call(ctx, method, escapeQuery(path), []byte(body))
+	a, err := r.side.Call(ctx, q.method, escapeQuery(q.path), []byte(q.body), q.header)
 	if err != nil {
 		return "", err
 	}
+	r.sent, r.got = input, a
 	r.learn(ctx)
-	text, isJSON := r.norm.json(a.Body)
+	body := a.Body
+	if _, names := s.args["names"]; names && a.Status == http.StatusOK {
+		body = onlyNames(body)
+	}
+	if key := s.args["only"]; len(key) == 1 && a.Status == http.StatusOK {
+		body = onlyMember(body, key[0])
+	}
+	text, isJSON := r.norm.json(body)
 	if !isJSON {
 		text = r.norm.words(string(a.Body))
 	}
 	return fmt.Sprintf("%d %s\n%s\n", a.Status, a.Header.Get("Content-Type"), text), nil
+}
+
+// onlyNames leaves of each object what tells it from others: the name, or what a task has instead.
+func onlyNames(body []byte) []byte {
+	var list []struct {
+		ID, Name     string          `json:",omitempty"`
+		DesiredState string          `json:",omitempty"`
+		Slot         int             `json:",omitempty"`
+		Status       json.RawMessage `json:"ServiceStatus,omitempty"`
+		Spec         *struct {
+			Name string `json:",omitempty"`
+		} `json:",omitempty"`
+	}
+	if json.Unmarshal(body, &list) != nil {
+		return body
+	}
+	short, err := json.Marshal(list)
+	if err != nil {
+		return body
+	}
+	return short
+}
+
+// onlyMember leaves one member of an object.
+func onlyMember(body []byte, key string) []byte {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(body, &all) != nil {
+		return body
+	}
+	one, err := json.Marshal(map[string]json.RawMessage{key: all[key]})
+	if err != nil {
+		return body
+	}
+	return one
 }
 
 // escapeQuery lets scripts write filters={"name":["web"]} as it reads best.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,14 +22,17 @@ type Answer struct {
 	Body   []byte
 }
 
-// Call sends one request; path includes the version prefix and the query.
-func (s *Side) Call(ctx context.Context, method, path string, body []byte) (Answer, error) {
+// Call sends one request; path includes the version prefix and the query. A header replaces what is sent by itself.
+func (s *Side) Call(ctx context.Context, method, path string, body []byte, header ...http.Header) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, fmt.Errorf("making the request %s %s: %w", method, path, err)
 	}
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range header {
+		maps.Copy(req.Header, h)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
