@@ -41,6 +41,14 @@ func place1(t *testing.T, p *Plane) {
 	}
 }
 
+// join1 has that container enter the place, of which the managers have told.
+func join1(t *testing.T, p *Plane) {
+	t.Helper()
+	if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTask: the managers' word comes after the engine's call, the namespace after both; then the task is ready, not
 // before.
 func TestTask(t *testing.T) {
@@ -126,9 +134,7 @@ func TestBroken(t *testing.T) {
 		w.kernel.stand(box1)
 		place1(t, p)
 		p.Fabric(message(7, 1, map[model.ID]string{task1: "10.0.1.5"}))
-		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
-			t.Fatal(err)
-		}
+		join1(t, p)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if err := p.Ready(ctx, task1); err == nil || !strings.Contains(err.Error(), "no such device") {
@@ -164,9 +170,7 @@ func TestRestart(t *testing.T) {
 		place1(t, p)
 		w.kernel.stand(box1)
 		p.Fabric(message(7, 1, map[model.ID]string{task1: "10.0.1.5"}))
-		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
-			t.Fatal(err)
-		}
+		join1(t, p)
 		pass(2 * saveEvery)
 		stop()
 		w.engine.down, w.kernel.want = true, nil
@@ -218,9 +222,7 @@ func TestGuest(t *testing.T) {
 			t.Errorf("its address is %v", i.Addr)
 		}
 		w.kernel.stand(box1)
-		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
-			t.Fatal(err)
-		}
+		join1(t, p)
 		w.engine.has(Realm{ID: realm1, Of: net1, Places: []Place{{Endpoint: ep1, Sandbox: box1, Names: []string{"db", "store"}}}})
 		pass(2 * defaultAudit)
 		if told := w.guestList(); len(told) != 1 || strings.Join(told[0].Names, " ") != "db store" {
@@ -252,9 +254,7 @@ func TestLostLeave(t *testing.T) {
 		place1(t, p)
 		w.kernel.stand(box1)
 		p.Fabric(message(7, 1, map[model.ID]string{task1: "10.0.1.5"}))
-		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
-			t.Fatal(err)
-		}
+		join1(t, p)
 		pass(time.Minute)
 		if found, err := p.Check(t.Context()); err != nil || len(found) > 0 {
 			t.Fatalf("check found %v, %v", found, err)
@@ -403,9 +403,7 @@ func TestWithdrawnStaysWithdrawn(t *testing.T) {
 		place1(t, p)
 		p.Fabric(message(7, 1, map[model.ID]string{task1: "10.0.1.5"}))
 		w.kernel.stand(box1)
-		if _, err := p.Join(t.Context(), realm1, ep1, box1); err != nil {
-			t.Fatal(err)
-		}
+		join1(t, p)
 		w.engine.has(Realm{ID: realm1, Of: net1, Places: []Place{{Endpoint: ep1, Sandbox: box1}}})
 		pass(2 * saveEvery)
 		old := w.fabric.content()
