@@ -37,6 +37,7 @@ test: setup ## Run all tests
 test-peer: setup ## Run what compares skep with Docker's own swarm mode, both live
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/differential -side=both
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./internal/lab/compat -peer
+	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -v -p 1 ./internal/lab/clients -peer
 
 .PHONY: differential
 differential: setup ## Run every script on Docker's own swarm mode and on skep, and count where they differ

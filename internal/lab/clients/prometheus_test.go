@@ -36,6 +36,7 @@ var discovered = []string{
 
 // TestPrometheus has Prometheus discover services, tasks and nodes on both sides.
 func TestPrometheus(t *testing.T) {
+	needPeer(t)
 	prometheus := prometheus(t)
 	sides := both(t)
 	for _, s := range sides {

@@ -10,6 +10,7 @@ import (
 
 // TestPython walks the calls of python3-docker on both sides.
 func TestPython(t *testing.T) {
+	needPeer(t)
 	const python = "/usr/bin/python3" // Debian's: that is the one with Debian's modules
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import docker").CombinedOutput(); err != nil {
 		t.Skipf("skipped: python3-docker is not installed (Debian: apt-get install python3-docker): %v: %s", err, out)
@@ -31,5 +32,6 @@ func TestPython(t *testing.T) {
 		}
 		said = append(said, strings.Split(strings.TrimSpace(string(out)), "\n"))
 	}
-	same(t, "python3-docker", said[0], said[1])
+	// Docker replaces the cluster's whole spec by what an update says; skep keeps what it does not say.
+	same(t, "python3-docker", said[0], said[1], "swarm updated ")
 }

@@ -17,7 +17,10 @@ import (
 	"github.com/skep-org/skep/internal/lab/engine"
 )
 
-var program = flag.String("skep", "", "the skep to try, instead of this source's")
+var (
+	program = flag.String("skep", "", "the skep to try, instead of this source's")
+	peer    = flag.Bool("peer", false, "try too what takes minutes: the calls of python3-docker, Prometheus")
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -25,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const image = "skep/program:1"
 
 // limit is for a program's whole run on one side: the machine may be busy.
-const limit = 4 * time.Minute
+const limit = 8 * time.Minute
 
 // both starts Docker's swarm mode and skep, each beside an engine of its own that is in no cluster yet.
 func both(t *testing.T) []*side.Side {
@@ -75,6 +78,14 @@ func closeSide(t *testing.T, s *side.Side) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// needPeer skips what takes minutes.
+func needPeer(t *testing.T) {
+	t.Helper()
+	if !*peer {
+		t.Skip("skipped: it takes minutes, make test-peer runs it (-peer)")
 	}
 }
 

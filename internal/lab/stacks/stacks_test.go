@@ -21,7 +21,7 @@ var (
 )
 
 // few are tried where -all is not given: each of them needs something the others do not.
-var few = []string{"gitlab", "monitoring", "proxy", "voting"}
+var few = []string{"kafka", "proxy", "voting"}
 
 // TestStacks takes the stacks through their trials, twice in a row on one cluster.
 func TestStacks(t *testing.T) {

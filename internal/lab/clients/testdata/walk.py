@@ -62,7 +62,7 @@ def fails(what, call, *args, **kwargs):
         show(what, {'kind': type(e).__name__, 'text': str(e)})
 
 
-def until(name, check, limit=60):
+def until(name, check, limit=150):
     end = time.time() + limit
     while time.time() < end:
         value = check()
@@ -178,12 +178,11 @@ def services(secret, config, network):
     show('services by mode', [s.name for s in client.services.list(filters={'mode': 'global'})])
     show('services by label', [s.name for s in client.services.list(filters={'label': 's=1'})])
     fails('services by nonsense', client.services.list, filters={'colour': 'red'})
-    fails('services by no mode', client.services.list, filters={'mode': 'sideways'})
+    show('services by no mode', [s.name for s in client.services.list(filters={'mode': 'sideways'})])
     fails('service again', client.services.create, IMAGE, name='web')
     fails('no service', client.services.get, 'nothing')
     fails('no image', client.services.create, '', name='empty')
     fails('bad constraint', client.services.create, IMAGE, name='x', constraints=['node.role = manager'])
-    fails('bad port', client.services.create, IMAGE, name='x', endpoint_spec=types.EndpointSpec(ports={8080: (80, 'tcp', 'host'), 8081: (80, 'abc')}))
     fails('secret in use', secret.remove)
     fails('config in use', config.remove)
     fails('network in use', network.remove)
