@@ -22,13 +22,15 @@ type plan struct {
 	revisions map[model.ID]*revision
 	nodes     map[model.ID]*node
 	deleted   map[model.ID]bool  // tasks this plan deletes
-	forgotten map[model.Key]bool // slot and rollout rows this plan deletes
+	forgotten map[model.Key]bool // slots whose rows this plan deletes
+	finished  map[model.ID]bool  // services whose rollouts this plan deletes
 }
 
 func newPlan(v store.View, now time.Time, newID func() model.ID) *plan {
 	return &plan{
 		v: v, now: now, newID: newID, history: historyLimit(store.TheCluster(v)),
 		revisions: map[model.ID]*revision{}, nodes: map[model.ID]*node{}, deleted: map[model.ID]bool{}, forgotten: map[model.Key]bool{},
+		finished: map[model.ID]bool{},
 	}
 }
 

@@ -105,6 +105,9 @@ func (p *plan) restart(s *service, sl *slot, last *run) *run {
 	}
 	row, at := s.active.restart.Next(sl.row, sl.slotID.row(), s.active.id, e, p.now)
 	sl.count(row)
+	if s.rollout.State == model.RolloutRollbackStarted && p.dirty(s, last) {
+		at = p.now // what failed is not what comes back: there is no reason to wait
+	}
 	return p.add(sl, s.active.id, model.ReasonRestart, at)
 }
 

@@ -27,8 +27,8 @@ func (p *plan) finishRemoval(service model.ID) {
 			p.res.Changes = append(p.res.Changes, store.Slots.Delete(row.Key()))
 		}
 	}
-	if store.Rollouts.ByID(p.v, service) != nil && !p.forgotten[model.KeyOf(service)] {
-		p.forgotten[model.KeyOf(service)] = true
+	if store.Rollouts.ByID(p.v, service) != nil && !p.finished[service] {
+		p.finished[service] = true
 		p.res.Changes = append(p.res.Changes, store.Rollouts.Delete(model.KeyOf(service)))
 	}
 }
