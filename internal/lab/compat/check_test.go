@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/skep-org/skep/internal/lab/differential"
 )
 
 func TestHelpIsRead(t *testing.T) {
@@ -44,9 +46,10 @@ func TestDocumentShowsTheWorstAndTheUntested(t *testing.T) {
 	seen.Add(Check{Command: "node ls"}, Outcome{State: Works})
 	seen.Add(Check{Command: "node ls", Flag: "--quiet"}, Outcome{State: Refused, Note: "no | thanks"})
 	seen.Add(Check{Command: "node ls", Flag: "--quiet"}, Outcome{State: Works})
-	page := Document("1.2", []Command{{Name: "node ls", Flags: []string{"--new", "--quiet"}}}, seen)
+	page := Document("1.2", []Command{{Name: "node ls", Flags: []string{"--new", "--quiet"}}}, seen,
+		[]differential.Difference{{Name: "colour", Text: "Red."}})
 	for _, want := range []string{
-		"| docker node | 1 | 1 | 0 | 1 |", "| (without flags) | works |  |", "| `--new` | untested |  |", `| ` + "`--quiet`" + ` | 501 | no \| thanks |`,
+		"- **colour**: Red.\n", "| docker node | 1 | 1 | 0 | 1 |", "| (without flags) | works |  |", "| `--new` | untested |  |", `| ` + "`--quiet`" + ` | 501 | no \| thanks |`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in the page:\n%s", want, page)

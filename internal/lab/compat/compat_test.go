@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/skep-org/skep/internal/lab/differential"
 	"github.com/skep-org/skep/internal/lab/differential/side"
 	"github.com/skep-org/skep/internal/lab/engine"
 )
@@ -72,7 +73,22 @@ func TestDocument(t *testing.T) {
 			t.Logf("docker %s %s: %s: %s", c.Command, c.Flag, o.State, o.Note)
 		}
 	}
-	compareDocument(t, Document(cliVersion(t, s), commands, seen))
+	compareDocument(t, Document(cliVersion(t, s), commands, seen, differences(t)))
+}
+
+// differences is the list that the comparison with Docker's swarm mode keeps.
+func differences(t *testing.T) []differential.Difference {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "differential", differential.DifferencesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	list, err := differential.ReadDifferences(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func compareDocument(t *testing.T, got string) {

@@ -3,6 +3,8 @@ package compat
 import (
 	"fmt"
 	"strings"
+
+	"github.com/skep-org/skep/internal/lab/differential"
 )
 
 // Seen collects outcomes by command and flag; several checks of one flag count
@@ -50,8 +52,25 @@ looks at the effect, and every check also holds on Docker's own swarm mode.
 %s
 `
 
-// Document writes the page for the commands of a CLI version.
-func Document(version string, commands []Command, seen Seen) string {
+// differencesHead starts the part about what differs on purpose.
+const differencesHead = `## What differs on purpose
+
+` + "`make differential`" + ` runs scripts of the CLI and raw API calls on Docker's own swarm mode and on skep and
+compares what they show. They differ in nothing but this:
+
+`
+
+func differencesPart(list []differential.Difference) string {
+	var b strings.Builder
+	b.WriteString(differencesHead)
+	for _, d := range list {
+		fmt.Fprintf(&b, "- **%s**: %s\n", d.Name, d.Text)
+	}
+	return b.String()
+}
+
+// Document writes the page for the commands of a CLI version, with the differences that are meant.
+func Document(version string, commands []Command, seen Seen, list []differential.Difference) string {
 	var body, summary strings.Builder
 	group, counts := "", map[State]int{}
 	endGroup := func() {
@@ -83,7 +102,7 @@ func Document(version string, commands []Command, seen Seen) string {
 		body.WriteString("\n")
 	}
 	endGroup()
-	return fmt.Sprintf(head, version, strings.TrimRight(summary.String(), "\n")) + "\n" + strings.TrimRight(body.String(), "\n") + "\n"
+	return fmt.Sprintf(head, version, strings.TrimRight(summary.String(), "\n")) + "\n" + differencesPart(list) + "\n" + strings.TrimRight(body.String(), "\n") + "\n"
 }
 
 // escape keeps a note inside of its table cell.
