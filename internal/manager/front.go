@@ -114,7 +114,9 @@ func (f Front) await(ctx context.Context, index uint64) error {
 func (f Front) Fresh(ctx context.Context) (store.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, LeaderWait)
 	defer cancel()
+	began := f.opt.Env.Now()
 	v, err := f.Manager.Fresh(ctx)
+	f.opt.Times.Read(f.opt.Env.Now().Sub(began))
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = ErrNoLeader
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	Logger    *slog.Logger
 	// NewTerm makes what runs during a leader term, given the member's own raft id: [Stages].
 	NewTerm func(s *store.Store, c store.Committer, self uint64) Term
+	Times   Times
 }
 
 // Manager is one member of the managers' group.
@@ -52,6 +53,7 @@ type Manager struct {
 // Open loads the log and restores the state. Nothing runs until Run is called.
 func Open(opt Options) (*Manager, error) {
 	s := store.New()
+	opt.Times = opt.Times.withDefaults()
 	r, err := newReplicated(s, opt.Env, opt.Logger)
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func Open(opt Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's state: %w", err)
 	}
-	r.propose = replica.Propose
+	r.propose, r.times = replica.Propose, opt.Times
 	m := &Manager{opt: opt, store: s, replicated: r, replica: replica}
 	m.group = group.New(group.Options{Replica: replica, State: m, Env: opt.Env, Logger: opt.Logger})
 	return m, nil

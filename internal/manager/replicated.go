@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/model"
@@ -20,10 +21,11 @@ type replicated struct {
 	env     env.Env
 	log     *slog.Logger
 	propose func([]byte) error
+	times   Times
 
 	mu      sync.Mutex
 	last    uint64 // newest proposal number
-	waiting map[uint64]*store.Pending
+	waiting map[uint64]proposal
 	lead    raft.Leadership
 	changed chan struct{} // closed when lead changes
 }
@@ -35,18 +37,24 @@ func newReplicated(s *store.Store, e env.Env, log *slog.Logger) (*replicated, er
 		return nil, fmt.Errorf("draw the first proposal number: %w", err)
 	}
 	return &replicated{store: s, env: e, log: log, last: binary.BigEndian.Uint64(start[:]),
-		waiting: map[uint64]*store.Pending{}, changed: make(chan struct{})}, nil
+		waiting: map[uint64]proposal{}, changed: make(chan struct{}), times: Times{}.withDefaults()}, nil
+}
+
+// proposal is one whose outcome is not known yet.
+type proposal struct {
+	pending *store.Pending
+	at      time.Time
 }
 
 // Commit implements [store.Committer].
 func (r *replicated) Commit(b *store.Batch) *store.Pending {
-	p := store.NewPending()
+	p, now := store.NewPending(), r.env.Now()
 	r.mu.Lock()
 	r.last++
 	number := r.last
-	r.waiting[number] = p
+	r.waiting[number] = proposal{p, now}
 	r.mu.Unlock()
-	raw, err := store.EncodeEntry(store.Entry{Time: r.env.Now().UnixNano(), Proposal: number, Batch: b})
+	raw, err := store.EncodeEntry(store.Entry{Time: now.UnixNano(), Proposal: number, Batch: b})
 	if err == nil {
 		err = r.propose(raw)
 	}
@@ -65,8 +73,9 @@ func (r *replicated) resolve(number, index uint64, err error) {
 	p := r.waiting[number]
 	delete(r.waiting, number)
 	r.mu.Unlock()
-	if p != nil {
-		p.Resolve(index, err)
+	if p.pending != nil {
+		r.times.Committed(r.env.Now().Sub(p.at))
+		p.pending.Resolve(index, err)
 	}
 }
 
@@ -79,7 +88,9 @@ func (r *replicated) Apply(entries []raft.Entry, applied uint64) {
 			// that can read them.
 			panic(fmt.Sprintf("manager: log entry %d cannot be read by this build: %v", e.Index, err))
 		}
+		began := r.env.Now()
 		err = r.store.Apply(e.Index, entry)
+		r.times.Applied(r.env.Now().Sub(began))
 		if err != nil {
 			r.log.Debug("a batch was refused", "index", e.Index, "writer", entry.Batch.Writer, "err", err)
 		}
@@ -120,7 +131,7 @@ func (r *replicated) Lead(l raft.Leadership) {
 	var lost []*store.Pending
 	if was.Leading && (!l.Leading || l.Term != was.Term) {
 		for number, p := range r.waiting {
-			lost = append(lost, p)
+			lost = append(lost, p.pending)
 			delete(r.waiting, number)
 		}
 	}
@@ -138,7 +149,14 @@ func (r *replicated) leadership() (raft.Leadership, <-chan struct{}) {
 }
 
 // Snapshot implements [raft.StateMachine].
-func (r *replicated) Snapshot() func(io.Writer) error { return r.store.View().Snapshot }
+func (r *replicated) Snapshot() func(io.Writer) error {
+	v := r.store.View()
+	return func(w io.Writer) error {
+		began := r.env.Now()
+		defer func() { r.times.Snapshot(r.env.Now().Sub(began)) }()
+		return v.Snapshot(w)
+	}
+}
 
 // Restore implements [raft.StateMachine].
 func (r *replicated) Restore(body io.Reader, index, _ uint64) error {

@@ -45,6 +45,7 @@ type member struct {
 	respond  *respondent
 	executor *docker.Executor
 	overlays *overlays
+	times    *durations
 
 	mu       sync.Mutex
 	ms       membership
@@ -73,7 +74,7 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	if err != nil {
 		return nil, err
 	}
-	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, vault: v, keys: keys, overlays: o, ms: ms,
+	m := &member{cfg: cfg, env: e, logger: logger, ring: ring, vault: v, keys: keys, overlays: o, times: newDurations(), ms: ms,
 		granted: keys.role(), changed: make(chan struct{}), done: make(chan struct{})}
 	m.dialer = remote.NewDialer(remote.DialerConfig{Keys: keys.Keys, Env: e})
 	m.sessions = remote.NewAgentDialer(m.managers, m.dialer)

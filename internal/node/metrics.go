@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/skep-org/skep/internal/api/render"
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -40,6 +41,7 @@ type metrics struct {
 	cluster *cluster
 
 	build, leader, nodes, tasks, services, networks, secrets, configs, index, withdrawn *prometheus.Desc
+	info, manager                                                                       *prometheus.Desc
 }
 
 func newMetrics(version string, c *cluster) *metrics {
@@ -51,6 +53,8 @@ func newMetrics(version string, c *cluster) *metrics {
 		build:     desc("skep_build_info", "The running version of skep.", "version"),
 		index:     desc("skep_raft_applied_index", "The log index this manager has applied."),
 		withdrawn: desc("skep_withdrawals_total", "Tasks that were stopped after others had been told not to balance to them, by whether all nodes said in time that they did not. Since this manager leads.", "outcome"),
+		info:      desc("swarm_node_info", "Which node of which cluster this is.", "node_id", "swarm_id"),
+		manager:   desc("swarm_node_manager", "Whether this node is a manager."),
 		leader:    desc("swarm_manager_leader", "Whether this manager is the leader."),
 		nodes:     desc("swarm_manager_nodes", "The number of nodes in each state.", "state"),
 		tasks:     desc("swarm_manager_tasks_total", "The number of tasks in each state.", "state"),
@@ -63,7 +67,8 @@ func newMetrics(version string, c *cluster) *metrics {
 
 // Describe implements [prometheus.Collector].
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.build, m.leader, m.nodes, m.tasks, m.services, m.networks, m.secrets, m.configs, m.index, m.withdrawn} {
+	newDurations().Describe(out)
+	for _, d := range []*prometheus.Desc{m.info, m.manager, m.build, m.leader, m.nodes, m.tasks, m.services, m.networks, m.secrets, m.configs, m.index, m.withdrawn} {
 		out <- d
 	}
 }
@@ -76,12 +81,18 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(m.build, 1, m.version)
 	member := m.cluster.current()
 	if member == nil {
+		gauge(m.manager, 0)
 		return
 	}
+	ms := member.membership()
+	gauge(m.info, 1, ms.Node.String(), ms.Cluster.String())
 	p := member.manager()
 	if p == nil {
+		gauge(m.manager, 0)
 		return
 	}
+	gauge(m.manager, 1)
+	member.times.Collect(out)
 	leads := 0
 	if p.manager.Leading() {
 		leads = 1
@@ -107,6 +118,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 
 func nodesByState(v store.View) map[string]int {
 	count := map[string]int{}
+	for _, r := range []model.Reach{model.ReachUnknown, model.ReachDown, model.ReachReady, model.ReachDisconnected} {
+		count[string(r.Swarm())] = 0
+	}
 	for n := range store.NodeStates.All(v) {
 		count[string(n.State.Swarm())]++
 	}
@@ -115,6 +129,9 @@ func nodesByState(v store.View) map[string]int {
 
 func tasksByState(v store.View) map[string]int {
 	count := map[string]int{}
+	for s := model.StateNew; s <= model.StateOrphaned; s += model.StatePending - model.StateNew {
+		count[s.String()] = 0
+	}
 	for t := range store.Tasks.All(v) {
 		count[render.Observe(v, t).State.String()]++
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/node/vault"
+	"github.com/skep-org/skep/internal/secretdriver"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 	"github.com/skep-org/skep/internal/store/wal"
@@ -49,7 +50,7 @@ func createLog(dir string, v *vault.Vault, ms membership, logger *slog.Logger) e
 }
 
 // openPart loads a manager's state. Nothing runs until run is called.
-func openPart(dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, e env.Env, logger *slog.Logger) (*part, error) {
+func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, e env.Env, logger *slog.Logger) (*part, error) {
 	l, err := openLog(dataDir, v, logger)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func openPart(dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, e
 		Cluster: ms.Cluster, ID: ms.RaftID, Addr: ms.AdvertiseAddr, Member: p.member, Dialer: d, Env: e, Logger: logger,
 	})
 	tidy := func(ctx context.Context) error { return p.manager.Group().Run(ctx) }
-	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, NewTerm: manager.Stages(e, tidy)})
+	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy)})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

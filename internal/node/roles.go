@@ -118,7 +118,7 @@ func (m *member) keep(change func(*membership)) error {
 
 // serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.
 func (m *member) serveAsManager(ctx context.Context) error {
-	p, err := openPart(m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.env, m.logger)
+	p, err := openPart(secretDrivers(m.cfg), m.times.times(), m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.env, m.logger)
 	if err != nil {
 		return err
 	}
@@ -129,6 +129,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	g.Go(func() error { return m.enter(ctx, p) })
 	g.Go(func() error { return m.recheck(ctx, p) })
 	g.Go(func() error { return m.keepLock(ctx, p) })
+	g.Go(func() error { return m.keepDelays(ctx, p) })
 	g.Go(func() error {
 		if err := m.awaitRole(ctx, model.RoleWorker); err != nil {
 			return err
