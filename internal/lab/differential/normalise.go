@@ -64,7 +64,7 @@ var (
 // text normalises what a command printed. JSON is put in canonical form, since
 // the order of keys says nothing.
 func (n *normaliser) text(s string) string {
-	if doc, ok := n.json([]byte(s)); ok {
+	if doc, ok := n.json([]byte(s), false); ok {
 		return doc
 	}
 	s = progress.ReplaceAllString(s, "")
@@ -96,8 +96,8 @@ func (n *normaliser) words(s string) string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// json normalises a JSON document, and a stream of them as events are; ok is false when s is none.
-func (n *normaliser) json(s []byte) (doc string, ok bool) {
+// json normalises a JSON document or, where one may come, a stream of them as events are; ok is false when s is none.
+func (n *normaliser) json(s []byte, stream bool) (doc string, ok bool) {
 	s = bytes.TrimSpace(s)
 	if len(s) == 0 || (s[0] != '{' && s[0] != '[') {
 		return "", false
@@ -111,7 +111,7 @@ func (n *normaliser) json(s []byte) (doc string, ok bool) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
+		if err != nil || len(values) > 0 && !stream {
 			return "", false
 		}
 		values = append(values, n.value(v))

@@ -72,6 +72,9 @@ func TestPlanted(t *testing.T) {
 		say := func(text string) string {
 			n := newNormaliser("the script names 10.9.9.9 alone", "vm")
 			n.ids.learn(id + " " + other)
+			if doc, ok := n.json([]byte(text), true); ok {
+				return doc + "\n"
+			}
 			return n.text(text) + "\n"
 		}
 		diff, err := newComparison(nil).step(say(c.docker), say(c.skep))

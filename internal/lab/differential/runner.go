@@ -158,7 +158,7 @@ func (r *runner) api(ctx context.Context, s step) (string, error) {
 	if key := s.args["only"]; len(key) == 1 && a.Status == http.StatusOK {
 		body = onlyMember(body, key[0])
 	}
-	text, isJSON := r.norm.json(body)
+	text, isJSON := r.norm.json(body, true)
 	if !isJSON {
 		text = r.norm.words(string(a.Body))
 	}
