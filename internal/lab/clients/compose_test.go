@@ -108,5 +108,5 @@ func compositions(t *testing.T, s *side.Side, compose string) []string {
 	return all
 }
 
-// free is what no two runs have in common, and the spinner that the terminal does not get.
-var free = regexp.MustCompile(`\b[0-9a-f]{12}\b|\b\d+\.\d+\.\d+\.\d+\b|[0-9a-f]{32,64}|  +|Up \([a-z: ]+\)|\x1b\[[0-9;]*[A-Za-z]`)
+// free is what no two runs have in common, also the lines below a table's head, as long as what is above, and the spinner that the terminal does not get.
+var free = regexp.MustCompile(`-{3,}|\b[0-9a-f]{12}\b|\b\d+\.\d+\.\d+\.\d+\b|[0-9a-f]{32,64}|  +|Up \([a-z: ]+\)|\x1b\[[0-9;]*[A-Za-z]`)
