@@ -344,6 +344,8 @@ func (s *script) assignments(t *testing.T, d *datadriven.TestData) *wire.Assignm
 					t.Fatal(err)
 				}
 				w.NotBefore = a.SentAt + int64(dur)
+			case "ending":
+				w.Ending = true
 			case "rev":
 				w.RevisionId = wire.Bytes(model.NumID(999))
 			default:

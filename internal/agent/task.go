@@ -45,6 +45,10 @@ func (t *task) running() bool { return t.has && t.container.Phase == executor.Ru
 
 func (t *task) desired() model.State { return model.State(t.assigned.Desired) }
 
+// unwanted reports whether an end is one that was asked for: perhaps by the process before this one, while others still
+// led to the task.
+func (t *task) unwanted() bool { return t.desired() >= model.StateShutdown || t.assigned.Ending }
+
 // move takes a task to a later state, or notes another reason for the same.
 func (t *task) move(s model.State, message, err string) {
 	if s < t.state || t.state.Terminal() || s == t.state && message == t.message && err == t.err {
@@ -90,7 +94,7 @@ func (t *task) settleAbsent() {
 	if t.op != nil || !t.begun {
 		return
 	}
-	if t.desired() >= model.StateShutdown {
+	if t.unwanted() {
 		t.move(model.StateShutdown, "", "")
 		return
 	}
@@ -103,7 +107,7 @@ func (t *task) settleExited() {
 	switch c := t.container; {
 	case t.unhealthy && c.ExitCode != 0:
 		t.move(model.StateFailed, "", exitWords(c.ExitCode, "dockerexec: unhealthy container"))
-	case t.desired() >= model.StateShutdown:
+	case t.unwanted():
 		t.move(model.StateShutdown, "", "")
 	case c.ExitCode != 0:
 		t.move(model.StateFailed, "", exitWords(c.ExitCode, c.Err))

@@ -86,10 +86,12 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 	// A placement may go before its task: the node keeps the task until the task's own row is gone.
 	here := t != nil && (p != nil && p.NodeID == n.id || p == nil && old != nil)
 	alloc := store.Allocations.ByID(m.view, id)
+	ending := false
 	if m.fabric.held[id] != nil {
 		if old != nil {
 			return nil // other nodes balance to it: what is wanted of it now is told when they do not
 		}
+		ending = t != nil && t.Desired >= model.StateShutdown
 		t = wantedBefore(t)
 	}
 	switch {
@@ -99,6 +101,7 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 			left = append(left, k.remove(id))
 		}
 		wt, networks := m.task(t, alloc)
+		wt.Ending = ending
 		k.add(m.view, a, t, networks)
 		m.provide(n.session, t)
 		a.Tasks = append(a.Tasks, wt)
@@ -110,7 +113,8 @@ func (m *Machine) assignTask(n *node, a *wire.Assignments, id model.ID) (left []
 }
 
 // wantedBefore is a task as its node is told of it in a full set while it is withdrawn: it cannot be left out, and is
-// not to stop yet. An agent that has been told so before keeps to it.
+// not to stop yet. An agent that has been told so before keeps to it; one that was killed right after that may have stopped
+// the container and not know why, so it is told that the task is ending.
 func wantedBefore(t *model.Task) *model.Task {
 	if t == nil || t.Desired < model.StateShutdown {
 		return t

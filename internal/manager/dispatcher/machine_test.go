@@ -400,6 +400,9 @@ func printSet(b *strings.Builder, who string, a *wire.Assignments) {
 		if t.State != 0 {
 			fmt.Fprintf(b, "(%s)", model.State(t.State))
 		}
+		if t.Ending {
+			b.WriteString("(ending)")
+		}
 	}
 	list := func(verb string, ids [][]byte) {
 		if len(ids) > 0 {
