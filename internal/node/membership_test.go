@@ -2,10 +2,12 @@ package node
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/node/remote"
+	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 )
@@ -14,7 +16,11 @@ import (
 // in memory and on disk.
 func TestAListOfManagersWhileARoleChanges(t *testing.T) {
 	dir, ms := founded(t)
-	m := &member{cfg: Config{DataDir: dir}, env: env.Real(), logger: silent, ms: ms, changed: make(chan struct{})}
+	v, err := vault.Open(filepath.Join(dir, swarmDir), true, env.Real().Rand, "")
+	require.NoError(t, err)
+	keys, err := openKeyring(v, env.Real(), silent)
+	require.NoError(t, err)
+	m := &member{cfg: Config{DataDir: dir}, env: env.Real(), logger: silent, ms: ms, changed: make(chan struct{}), vault: v, keys: keys}
 	var last []remote.Manager
 	var g errgroup.Group
 	g.Go(func() error {

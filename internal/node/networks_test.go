@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +47,8 @@ func TestNetworksThatCameAndWent(t *testing.T) {
 		stays := model.NumID(1)
 		w := &needing{}
 		w.set(1, stays)
-		busy, pruned := true, 0
+		busy := true
+		var pruned atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
@@ -54,7 +56,7 @@ func TestNetworksThatCameAndWent(t *testing.T) {
 				if got := keep(); !slices.Equal(got, []model.ID{stays}) {
 					t.Errorf("pruned but for %v", got)
 				}
-				pruned++
+				pruned.Add(1)
 				if busy {
 					busy = false
 					return errors.New("it has containers")
@@ -62,11 +64,11 @@ func TestNetworksThatCameAndWent(t *testing.T) {
 				return nil
 			})
 		}()
-		look := func(what string, want int) {
+		look := func(what string, want int64) {
 			t.Helper()
 			synctest.Wait()
-			if pruned != want {
-				t.Errorf("%s: looked at the engine %d times, wanted %d", what, pruned, want)
+			if got := pruned.Load(); got != want {
+				t.Errorf("%s: looked at the engine %d times, wanted %d", what, got, want)
 			}
 		}
 		look("at first", 1)

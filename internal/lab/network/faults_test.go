@@ -107,7 +107,7 @@ func (b *breaker) fault(ctx context.Context, h *hosts.Host) (what string, mend f
 	case 4:
 		return "the engine of " + h.Name + " is killed", b.again(ctx, h), b.signal(ctx, h, hosts.Engine, syscall.SIGKILL)
 	case 5:
-		return h.Name + " forgets its nftables rules", nothing, shell("nft flush ruleset")
+		return h.Name + " forgets its nftables rules", b.enginesRules(ctx, h), shell("nft flush ruleset")
 	case 6:
 		return h.Name + " forgets where other nodes' containers are", nothing, shell(everyNamespace("for d in $(ls /sys/class/net); do bridge fdb flush dev $d 2>/dev/null; done; ip neigh flush all nud permanent"))
 	case 7:
@@ -129,6 +129,24 @@ func (b *breaker) signal(ctx context.Context, h *hosts.Host, program string, sig
 		return nil // it is between two lives already
 	}
 	return err
+}
+
+// enginesRules waits until a host that lost all its rules lacks the engine's own and nothing else, and does then what
+// `skep net check` says against that.
+func (b *breaker) enginesRules(ctx context.Context, h *hosts.Host) func() error {
+	return func() error {
+		b.f.eventually(*repairLimit, func() string {
+			out, err := h.Exec(ctx, b.f.skep, "net", "check")
+			if err != nil && strings.Contains(out, "the engine's firewall") && strings.Contains(out, "1 finding") {
+				return ""
+			}
+			return "without its rules " + h.Name + " finds " + out
+		})
+		if err := b.signal(ctx, h, hosts.Engine, syscall.SIGTERM); err != nil {
+			return err
+		}
+		return b.again(ctx, h)()
+	}
 }
 
 // again waits until an engine that ended answers once more.
