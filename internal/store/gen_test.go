@@ -139,6 +139,16 @@ func fill(v reflect.Value, d *drawer) {
 				fill(v.Index(i), d)
 			}
 		}
+	case reflect.Map:
+		if n := d.length(); n > 0 {
+			v.Set(reflect.MakeMap(v.Type()))
+			for range n {
+				key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+				fill(key, d)
+				fill(value, d)
+				v.SetMapIndex(key, value)
+			}
+		}
 	case reflect.Array:
 		for i := range v.Len() {
 			fill(v.Index(i), d)
