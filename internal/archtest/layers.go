@@ -12,7 +12,7 @@ type group struct {
 // from another group of its layer. That is also what keeps the manager's stages apart: they share a layer.
 func layers() [][]group {
 	return [][]group{
-		{{path: "internal/model"}, {path: "internal/env"}},
+		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}},
 		{{path: "internal/store", only: true}, {path: "internal/wire"}},
 		{{path: "internal/control"}, {path: "internal/identity"}},
 		// What several stages ask: pure helpers.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
@@ -45,13 +46,9 @@ func ParseUnlockKey(s string) ([]byte, error) {
 // Seal encrypts with XChaCha20-Poly1305 under a key derived from secret for one purpose; bound is what is told apart from
 // the purpose and kept in the clear. Who knows what is sealed for one purpose cannot pass it off as sealed for another.
 func Seal(rand io.Reader, secret []byte, purpose string, bound, plain []byte) ([]byte, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, purpose, chacha20poly1305.KeySize)
+	aead, err := sealer(secret, purpose)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
-	}
-	aead, err := chacha20poly1305.NewX(key)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+		return nil, err
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	if _, err := io.ReadFull(rand, nonce); err != nil {
@@ -62,13 +59,9 @@ func Seal(rand io.Reader, secret []byte, purpose string, bound, plain []byte) ([
 
 // Open decrypts what Seal made.
 func Open(secret []byte, purpose string, bound, sealed []byte) ([]byte, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, purpose, chacha20poly1305.KeySize)
+	aead, err := sealer(secret, purpose)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
-	}
-	aead, err := chacha20poly1305.NewX(key)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+		return nil, err
 	}
 	if len(sealed) < aead.NonceSize() {
 		return nil, ErrSealed
@@ -78,4 +71,17 @@ func Open(secret []byte, purpose string, bound, sealed []byte) ([]byte, error) {
 		return nil, ErrSealed
 	}
 	return plain, nil
+}
+
+// sealer is XChaCha20-Poly1305 under a key derived from secret for one purpose.
+func sealer(secret []byte, purpose string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, purpose, chacha20poly1305.KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return aead, nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/skep-org/skep/internal/durable"
 )
 
 // fileDisk keeps the agent's memory in a file.
@@ -24,13 +26,13 @@ func (f fileDisk) Load() ([]byte, error) {
 // Save implements [agent.Disk].
 func (f fileDisk) Save(b []byte) error {
 	next := string(f) + nextSuffix
-	if err := writeDurably(next, b); err != nil {
+	if err := durable.Write(next, b); err != nil {
 		return err
 	}
 	if err := os.Rename(next, string(f)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(string(f)))
+	return durable.SyncDir(filepath.Dir(string(f)))
 }
 
 // volatileDisk keeps what a reboot ends in a file that is in memory: nothing is synced.

@@ -68,25 +68,16 @@ func (d *durations) times() manager.Times {
 
 // keepDelays observes how long tasks took to run, while this manager leads.
 func (m *member) keepDelays(ctx context.Context, p *part) error {
-	s := p.manager.Store()
-	after := s.View().Index()
-	for {
-		changed := s.Changed()
-		events, view, ok := s.Events(after)
-		after = view.Index()
-		if ok && p.manager.Leading() {
-			for _, e := range events {
-				if took, began := schedulingDelay(view, e); began {
-					m.times.scheduling.Observe(took.Seconds())
-				}
+	return p.follow(ctx, func(events []store.Event, view store.View, whole bool) {
+		if !whole || !p.manager.Leading() {
+			return
+		}
+		for _, e := range events {
+			if took, began := schedulingDelay(view, e); began {
+				m.times.scheduling.Observe(took.Seconds())
 			}
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	})
 }
 
 // schedulingDelay is from a task's creation to the report that it runs, when a change is that.

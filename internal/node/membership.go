@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/skep-org/skep/internal/durable"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 )
@@ -71,13 +72,13 @@ func (m membership) save(dir string) error {
 		return err
 	}
 	path := filepath.Join(dir, memberFile)
-	if err := writeDurably(path+nextSuffix, append(b, '\n')); err != nil {
+	if err := durable.Write(path+nextSuffix, append(b, '\n')); err != nil {
 		return err
 	}
 	if err := os.Rename(path+nextSuffix, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // adoptMembership makes a finished draft the node's membership.
@@ -89,7 +90,7 @@ func adoptMembership(dataDir string, m membership) error {
 	if err := os.Rename(draft, filepath.Join(dataDir, swarmDir)); err != nil {
 		return fmt.Errorf("keep the cluster's directory: %w", err)
 	}
-	return syncDir(dataDir)
+	return durable.SyncDir(dataDir)
 }
 
 // dropMembership forgets the cluster. The rename comes first, so that a crash leaves no half of it.
@@ -102,38 +103,8 @@ func dropMembership(dataDir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget the cluster: %w", err)
 	}
-	if err := syncDir(dataDir); err != nil {
+	if err := durable.SyncDir(dataDir); err != nil {
 		return err
 	}
 	return os.RemoveAll(old)
-}
-
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/skep-org/skep/internal/durable"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/node/vault"
@@ -81,5 +82,5 @@ func exchangeMembership(dataDir string) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, draft, unix.AT_FDCWD, present, unix.RENAME_EXCHANGE); err != nil {
 		return fmt.Errorf("let %s and %s trade places: %w", draft, present, err)
 	}
-	return syncDir(dataDir)
+	return durable.SyncDir(dataDir)
 }

@@ -221,13 +221,8 @@ func (p *part) handOver(logger *slog.Logger) {
 
 // recheck ends the streams of nodes that are removed or demoted, as soon as this manager knows.
 func (m *member) recheck(ctx context.Context, p *part) error {
-	s := p.manager.Store()
-	after := s.View().Index()
-	for {
-		changed := s.Changed()
-		events, view, ok := s.Events(after)
-		after = view.Index()
-		again := !ok
+	return p.follow(ctx, func(events []store.Event, _ store.View, whole bool) {
+		again := !whole
 		for _, e := range events {
 			switch e.Table {
 			case store.NodeSpecs.ID(), store.NodeIdentities.ID(), store.Revocations.ID(), store.Members.ID():
@@ -237,6 +232,18 @@ func (m *member) recheck(ctx context.Context, p *part) error {
 		if again {
 			m.server.Recheck()
 		}
+	})
+}
+
+// follow tells see of all that changes in this manager's state until ctx ends; whole is false when changes were missed.
+func (p *part) follow(ctx context.Context, see func(events []store.Event, view store.View, whole bool)) error {
+	s := p.manager.Store()
+	after := s.View().Index()
+	for {
+		changed := s.Changed()
+		events, view, whole := s.Events(after)
+		after = view.Index()
+		see(events, view, whole)
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/local"
+	"github.com/skep-org/skep/internal/durable"
 	"github.com/skep-org/skep/internal/node"
 	"github.com/skep-org/skep/internal/store/backup"
 )
@@ -91,7 +92,7 @@ func save(ctx context.Context, d *local.Daemon, path string, secret []byte) (h b
 	if err = os.Rename(f.Name(), path); err != nil {
 		return h, 0, err
 	}
-	return h, size, syncDir(filepath.Dir(path))
+	return h, size, durable.SyncDir(filepath.Dir(path))
 }
 
 func fill(f *os.File, body io.Reader, secret []byte) error {
@@ -129,13 +130,4 @@ func verify(path string, secret []byte) (backup.Header, int64, error) {
 	}
 	h, err := backup.Verify(r)
 	return h, info.Size(), err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // project is what docker-compose brings up: containers of the node's own engine, which reach services of the cluster by
@@ -63,7 +64,7 @@ func TestCompose(t *testing.T) {
 	for _, s := range both(t) {
 		line(t, s, "docker swarm init --advertise-addr 192.0.2.10 >/dev/null && docker network create -d overlay --attachable over >/dev/null")
 		line(t, s, "docker service create -q -d --no-resolve-image --name web --network over "+image+" serve >/dev/null")
-		eventually(t, func() string {
+		hoststest.Eventually(t, limit, func() string {
 			if out := line(t, s, "docker service ps --filter desired-state=running --format '{{.CurrentState}}' web"); !strings.HasPrefix(out, "Running") {
 				return s.Name + ": the service does not run: " + out
 			}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/skep-org/skep/internal/lab/differential/side"
 	"github.com/skep-org/skep/internal/lab/engine"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // discovered are the services that Prometheus is to find: with and without ports and networks, in each mode.
@@ -107,7 +108,7 @@ func targets(t *testing.T, prometheus string, s *side.Side, role string) []strin
 	}}}
 	var last []string
 	equal := 0
-	eventually(t, func() string {
+	hoststest.Eventually(t, limit, func() string {
 		found, err := discover(ctx, client)
 		if err != nil || len(found) == 0 {
 			return fmt.Sprintf("Prometheus finds nothing on %s as %s: %v", s.Name, role, err)

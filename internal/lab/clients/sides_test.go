@@ -143,15 +143,3 @@ func same(t *testing.T, what string, swarm, skep []string, known ...string) {
 		t.Errorf("%s says nothing of Docker's swarm mode", what)
 	}
 }
-
-// eventually repeats a check until it says nothing.
-func eventually(t *testing.T, check func() string) {
-	t.Helper()
-	wrong := ""
-	for began := time.Now(); time.Since(began) < limit; time.Sleep(200 * time.Millisecond) {
-		if wrong = check(); wrong == "" {
-			return
-		}
-	}
-	t.Fatal(wrong)
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // traefikVersion is the release whose provider is built.
@@ -39,7 +40,7 @@ func TestTraefik(t *testing.T) {
 		} {
 			line(t, s, "docker service create -q -d --no-resolve-image "+l+" "+image+" wait >/dev/null")
 		}
-		eventually(t, func() string {
+		hoststest.Eventually(t, limit, func() string {
 			if out := line(t, s, "docker service ls --format '{{.Replicas}}'"); strings.Contains(out, "0/") || strings.Contains(out, "1/2") {
 				return s.Name + ": not all services run: " + out
 			}

@@ -5,19 +5,19 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// fitNodes decides for every node there is, or was, whether a global service's slot is to be there.
-func (p *plan) fitNodes(s *service) {
+// fitNodes has fit decide for every node there is, or was, whether a slot of a global service or job is to be there.
+func (p *plan) fitNodes(s *service, fit func(*service, *slot)) {
 	has := make(map[model.ID]bool, len(s.slots))
 	for _, sl := range s.slots {
 		has[sl.node] = true
-		p.fitNode(s, sl)
+		fit(s, sl)
 	}
 	for spec := range store.NodeSpecs.All(p.v) {
 		if has[spec.ID] {
 			continue
 		}
 		sl := p.newSlot(slotID{service: s.id, node: spec.ID})
-		if p.fitNode(s, sl); sl.mode == serve {
+		if fit(s, sl); sl.mode == serve {
 			s.slots = append(s.slots, sl)
 		}
 	}

@@ -22,7 +22,7 @@ const (
 func (p *plan) planJob(s *service) {
 	s.slots = p.slots(store.TasksOf(p.v, s.id))
 	if s.active.spec.Mode.GlobalJob != nil {
-		p.hostsOfJob(s)
+		p.fitNodes(s, p.hostOfJob)
 	}
 	stages := make(map[*slot]stage, len(s.slots))
 	for _, sl := range s.slots {
@@ -36,24 +36,6 @@ func (p *plan) planJob(s *service) {
 	for _, sl := range s.slots {
 		p.forgetJob(s, sl)
 		p.emit(sl)
-	}
-}
-
-// hostsOfJob says of every node whether a global job may begin there, and adds the slots of those that are new to it.
-func (p *plan) hostsOfJob(s *service) {
-	has := make(map[model.ID]bool, len(s.slots))
-	for _, sl := range s.slots {
-		has[sl.node] = true
-		p.hostOfJob(s, sl)
-	}
-	for spec := range store.NodeSpecs.All(p.v) {
-		if has[spec.ID] {
-			continue
-		}
-		sl := p.newSlot(slotID{service: s.id, node: spec.ID})
-		if p.hostOfJob(s, sl); sl.mode == serve {
-			s.slots = append(s.slots, sl)
-		}
 	}
 }
 

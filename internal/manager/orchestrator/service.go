@@ -42,7 +42,7 @@ func (p *plan) planService(id model.ID) {
 	s.slots = p.slots(store.TasksOf(p.v, id))
 	p.countFailures(s)
 	if s.active.spec.Mode.Global != nil {
-		p.fitNodes(s)
+		p.fitNodes(s, p.fitNode)
 	} else {
 		p.scale(s)
 	}

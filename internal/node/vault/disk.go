@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/skep-org/skep/internal/durable"
 )
 
 // disk is the directory. step, in tests, is called before each change and can end everything there.
@@ -46,21 +48,7 @@ func (d disk) write(name string, b []byte) error {
 	if err := d.before("write " + name); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
+	return durable.Write(filepath.Join(d.dir, name), b)
 }
 
 func (d disk) rename(from, to string) error {
@@ -94,16 +82,5 @@ func (d disk) remove(name string) error {
 }
 
 func (d disk) sync() error {
-	f, err := os.Open(d.dir)
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", d.dir, err)
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", d.dir, err)
-	}
-	return nil
+	return durable.SyncDir(d.dir)
 }

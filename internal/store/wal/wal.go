@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/skep-org/skep/internal/durable"
 	"github.com/skep-org/skep/internal/store/raft"
 )
 
@@ -96,7 +97,7 @@ func lock(opt Options) (*Log, error) {
 	if err := os.MkdirAll(filepath.Join(l.dir, "snapshots"), 0o700); err != nil {
 		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made: %w", err)
 	}
-	if err := syncDir(l.dir); err != nil {
+	if err := durable.SyncDir(l.dir); err != nil {
 		return nil, fmt.Errorf("wal: the directory for the raft log cannot be made durable: %w", err)
 	}
 	path := filepath.Join(l.dir, "lock")
