@@ -66,6 +66,12 @@ func (s *session) fabricSent(f *wire.Fabric) {
 // fabricAnswered notes what the dispatcher hears.
 func (s *session) fabricAnswered(a *wire.FabricApplied) {
 	for len(s.unanswered) > 0 && s.unanswered[0].seq <= a.Seq {
+		switch first := s.unanswered[0]; {
+		case s.n.w.now().Sub(first.at) >= withdrawBound:
+			s.tardy = s.n.w.now()
+		case first.at.After(s.tardy):
+			s.tardy = time.Time{}
+		}
 		s.unanswered = s.unanswered[1:]
 	}
 }
@@ -97,7 +103,8 @@ func networksOf(v store.View, node model.ID) map[model.ID]bool {
 	return on
 }
 
-// told: no task is told to stop while a node balances to it that is connected, and answers.
+// told: no task is told to stop while a node balances to it that is connected, and answers: one that has been slow is
+// waited for again only when it has answered in time what it was told since.
 func (t *term) told(e dispatcher.Envelope) {
 	a, to := e.Msg.GetAssignments(), t.sessions[e.Session]
 	if a == nil || to == nil {
@@ -122,7 +129,7 @@ func (t *term) toldToStop(to *session, task model.ID) {
 		return
 	}
 	for _, s := range t.inOrder() {
-		slow := len(s.unanswered) > 0 && w.now().Sub(s.unanswered[0].at) >= withdrawBound
+		slow := !s.tardy.IsZero() || len(s.unanswered) > 0 && w.now().Sub(s.unanswered[0].at) >= withdrawBound
 		if !s.managerOpen || !s.agentOpen || s.told.IsZero() || s.told.After(seen.stopAt) || slow {
 			continue
 		}

@@ -20,6 +20,7 @@ type session struct {
 	agentOpen, managerOpen bool
 	told                   time.Time           // when it was first told of the networks; zero: not yet
 	unanswered             []unanswered        // oldest first
+	tardy                  time.Time           // when it answered too late for the last time; zero: it has been in time since
 	agent                  func(func()) func() // gives something to the agent's life that opened the session
 }
 

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"maps"
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
@@ -14,9 +15,11 @@ type feed struct {
 	at    time.Time // when it began
 	seq   uint64
 	acked uint64
-	has   map[model.ID]bool // networks
-	mute  bool              // it did not answer in time, and is not waited for until it does
-	trial uint64            // while mute: the message with which it can show that, sent at tried; 0: none was sent since
+	whole uint64              // the message that ended what it was told first
+	has   map[model.ID]bool   // networks
+	left  map[model.ID]uint64 // networks it was told to leave, with the message that said so, until it has
+	mute  bool                // it did not answer in time, and is not waited for until it does
+	trial uint64              // while mute: the message with which it can show that, sent at tried; 0: none was sent since
 	tried time.Time
 }
 
@@ -103,6 +106,7 @@ func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 			p.node(id, f.nodes[id])
 		}
 	}
+	var left []model.ID
 	for _, id := range inOrder(networks) {
 		o := f.overlays[id]
 		has, on := s.feed.has[id], o != nil && f.on(n.id, o)
@@ -118,16 +122,34 @@ func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 				delete(o.sessions, s.id)
 			}
 			p.gone(id)
+			left = append(left, id)
 		}
 	}
 	m.post(s, p.parts)
+	s.feed.leave(left)
 	if s.feed.mute && s.feed.trial == 0 && len(p.parts) > 0 {
 		s.feed.trial, s.feed.tried = s.feed.seq, now
 	}
 	if full && len(p.parts) > 0 {
-		s.feed.began, s.feed.at = true, now
+		s.feed.began, s.feed.at, s.feed.whole = true, now, s.feed.seq
 		m.returned(n)
 	}
+}
+
+// leave notes the networks that the last message told the node to leave.
+func (f *feed) leave(networks []model.ID) {
+	for _, id := range networks {
+		if f.left == nil {
+			f.left = map[model.ID]uint64{}
+		}
+		f.left[id] = f.seq
+	}
+}
+
+// leaves reports whether the node may have a network still that it is on no more: it has not said that it left it, or
+// not yet answered to all there is, in which the network was missing.
+func (f *feed) leaves(network model.ID) bool {
+	return f.acked < f.whole || f.left[network] > f.acked
 }
 
 // networksOf are the networks a node is on.
@@ -162,6 +184,7 @@ func (m *Machine) applied(now time.Time, s *session, a *wire.FabricApplied) {
 		return
 	}
 	s.feed.acked = a.Seq
+	maps.DeleteFunc(s.feed.left, func(_ model.ID, seq uint64) bool { return seq <= a.Seq })
 	if s.feed.trial > 0 && s.feed.trial <= a.Seq {
 		s.feed.mute, s.feed.trial = now.Sub(s.feed.tried) >= withdrawWait, 0
 	}

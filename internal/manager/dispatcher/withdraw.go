@@ -76,8 +76,13 @@ func (m *Machine) withdraw(now time.Time) {
 	for _, key := range slices.Sorted(maps.Keys(f.leaving)) {
 		l := f.leaving[key]
 		w := &withdrawal{until: now.Add(withdrawWait), tasks: l.tasks, wait: map[model.ID]uint64{}}
-		for _, n := range l.networks {
-			m.eachOn(n, func(node model.ID) { m.expect(now, w, node) })
+		for _, network := range l.networks {
+			m.eachOn(network, func(node model.ID) { m.expect(now, w, node) })
+			for id, n := range m.nodes {
+				if n.session != nil && n.session.feed.leaves(network) {
+					m.expect(now, w, id)
+				}
+			}
 		}
 		for id, node := range l.tasks {
 			m.expect(now, w, node) // it may have left the network with the task
