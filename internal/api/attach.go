@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,7 +47,8 @@ func (s *Server) networkConnect(r *request) error {
 	if err != nil {
 		return err
 	}
-	if carrier == "" && s.active() && !s.engineHas(r.Context(), r.id) {
+	// Without the container the engine says so: it looks for it first.
+	if carrier == "" && s.active() && !s.engineHas(r.Context(), r.id) && s.engineRuns(r.Context(), body) {
 		return httperr.NotFound("Could not attach to network %s: network %s not found", r.id, r.id)
 	}
 	if carrier != "" {
@@ -138,6 +140,12 @@ func (s *Server) localNetwork(ctx context.Context, ref string) *engineNetwork {
 func (s *Server) engineHas(ctx context.Context, ref string) bool {
 	var found engineNetwork
 	return httperr.Status(s.askEngine(ctx, "/networks/"+url.PathEscape(ref), nil, &found)) != http.StatusNotFound
+}
+
+// engineRuns says whether the engine has the container that a request to connect one names.
+func (s *Server) engineRuns(ctx context.Context, body []byte) bool {
+	var asked, found struct{ Container string }
+	return json.Unmarshal(body, &asked) == nil && s.askEngine(ctx, "/containers/"+url.PathEscape(asked.Container)+"/json", nil, &found) == nil
 }
 
 // engineNetwork is what is read of one of the engine's networks.

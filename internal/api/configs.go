@@ -13,7 +13,7 @@ import (
 )
 
 func (s *Server) configList(r *request) error {
-	args, err := r.filters(fileFilters()...)
+	args, err := r.filters("name", "id", "label")
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (s *Server) configList(r *request) error {
 	}
 	out := []swarm.Config{}
 	for row := range store.Configs.All(v) {
-		if args.Exact("names", row.Name) && args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
+		if args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
 			args.Labels("label", row.Spec.Get().Labels) {
 			out = append(out, render.Config(row))
 		}

@@ -21,11 +21,11 @@ func (s *Server) events(r *request) error {
 	query := r.URL.Query()
 	since, err := parseTime(query.Get("since"))
 	if err != nil {
-		return httperr.BadRequest("could not parse since timestamp: %s", err)
+		return httperr.BadRequest("%s", err)
 	}
 	until, err := parseTime(query.Get("until"))
 	if err != nil {
-		return httperr.BadRequest("could not parse until timestamp: %s", err)
+		return httperr.BadRequest("%s", err)
 	}
 	args, err := filters.Parse(query.Get("filters"))
 	if err != nil {

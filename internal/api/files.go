@@ -21,9 +21,6 @@ const (
 	maxConfig = 1000 << 10
 )
 
-// fileFilters are those of the lists of secrets and of configs.
-func fileFilters() []string { return []string{"names", "name", "id", "label"} }
-
 func checkData(kind string, data []byte, limit int) error {
 	if len(data) == 0 || len(data) >= limit {
 		return httperr.BadRequest("%s data must be larger than 0 and less than %d bytes", kind, limit)
@@ -33,14 +30,14 @@ func checkData(kind string, data []byte, limit int) error {
 
 // onlyLabels refuses an update of anything else: what a running task read must not change under its name.
 func onlyLabels(name, newName string, data, newData []byte, sameDrivers bool) error {
-	if newName != name || newData != nil && !bytes.Equal(data, newData) || !sameDrivers {
+	if newName != name || len(newData) > 0 && !bytes.Equal(data, newData) || !sameDrivers {
 		return httperr.BadRequest("only updates to Labels are allowed")
 	}
 	return nil
 }
 
 func (s *Server) secretList(r *request) error {
-	args, err := r.filters(fileFilters()...)
+	args, err := r.filters("names", "name", "id", "label")
 	if err != nil {
 		return err
 	}

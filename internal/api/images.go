@@ -15,7 +15,9 @@ const pinLimit = 10 * time.Second
 // when it cannot be found out: each node then pulls what it finds under the name.
 func (s *Server) pin(r *request, image, auth string) (pinned, warning string) {
 	failed := func(err error) (string, string) {
-		return "", "unable to pin image " + image + " to digest: " + err.Error()
+		r.server.Logger.Debug("an image's digest is not known", "image", image, "error", err)
+		return "", "image " + image + " could not be accessed on a registry to record\nits digest. Each node will access " + image + " independently,\n" +
+			"possibly leading to different nodes running different\nversions of the image.\n"
 	}
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net/http"
+
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/identity"
@@ -63,7 +65,7 @@ func checkJoin(req *swarm.JoinRequest) error {
 		return httperr.BadRequest("invalid Availability: %q", string(req.Availability))
 	}
 	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
-		return httperr.BadRequest("invalid join token")
+		return httperr.New(http.StatusInternalServerError, "invalid join token")
 	}
 	return nil
 }

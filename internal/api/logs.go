@@ -109,21 +109,20 @@ func (r *request) logRange(opts *logs.Options) error {
 	opts.Tail = -1
 	if tail := query.Get("tail"); tail != "" && tail != "all" {
 		n, err := strconv.Atoi(tail)
-		if err != nil || n < 0 {
+		if err == nil && n < 0 {
+			return httperr.New(http.StatusInternalServerError, "negative tail values not supported")
+		}
+		if err != nil {
 			return httperr.New(http.StatusInternalServerError, `tail value must be a positive integer or "all"`)
 		}
 		opts.Tail = n
 	}
-	for _, bound := range []struct {
-		name string
-		to   *time.Time
-	}{{"since", &opts.Since}, {"until", &opts.Until}} {
-		t, err := parseTime(query.Get(bound.name))
-		if err != nil {
-			return httperr.New(http.StatusInternalServerError, "could not parse %s timestamp: %s", bound.name, err)
-		}
-		*bound.to = t
+	// Containers' logs have an until; Docker ignores it here.
+	since, err := parseTime(query.Get("since"))
+	if err != nil {
+		return httperr.New(http.StatusInternalServerError, "could not parse since timestamp: %s", err)
 	}
+	opts.Since = since
 	return nil
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
@@ -23,7 +24,7 @@ func (s *Server) networkCreate(r *request) error {
 	}
 	var asked askedNetwork
 	if err := decode.JSON(body, &asked); err != nil {
-		return err
+		return inDockersWords(err)
 	}
 	if !s.clustered() {
 		return s.createOnWorker(r, asked, body)
@@ -32,8 +33,11 @@ func (s *Server) networkCreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	if store.NetworkNamed(v, asked.Name) != nil {
+	switch named := store.NetworkNamed(v, asked.Name); {
+	case named != nil && named.Name == asked.Name:
 		return httperr.Conflict("network with name %s already exists", asked.Name)
+	case named != nil && asked.cluster(): // names of the cluster's objects that differ in case only are the same
+		return httperr.New(http.StatusInternalServerError, "name conflicts with an existing object")
 	}
 	if !asked.cluster() {
 		return s.pass(r, body)
@@ -99,7 +103,7 @@ func (a askedNetwork) cluster() bool {
 func (a askedNetwork) typed(body []byte) (*network.CreateRequest, error) {
 	for _, c := range a.IPAM.Config {
 		if _, err := netip.ParsePrefix(c.Subnet); err != nil && c.Subnet != "" {
-			return nil, httperr.BadRequest("Invalid subnet %s : invalid CIDR address: %s", c.Subnet, c.Subnet)
+			return nil, httperr.New(http.StatusInternalServerError, "Invalid subnet %s : invalid CIDR address: %s", c.Subnet, c.Subnet)
 		}
 		if _, err := netip.ParsePrefix(c.IPRange); err != nil && c.IPRange != "" {
 			return nil, httperr.BadRequest("ipam configuration: invalid range %s", c.IPRange)
@@ -109,7 +113,16 @@ func (a askedNetwork) typed(body []byte) (*network.CreateRequest, error) {
 		}
 	}
 	req := &network.CreateRequest{}
-	return req, decode.JSON(body, req)
+	return req, inDockersWords(decode.JSON(body, req))
+}
+
+// inDockersWords puts Docker's name of a request in the place of ours.
+func inDockersWords(err error) error {
+	if err == nil {
+		return nil
+	}
+	return httperr.New(httperr.Status(err), "%s", strings.NewReplacer("api.askedNetwork", "types.NetworkCreateRequest",
+		"field askedNetwork.", "field NetworkCreateRequest.", "field CreateRequest.", "field NetworkCreateRequest.").Replace(err.Error()))
 }
 
 func networkSpec(req *network.CreateRequest) swarm.NetworkSpec {

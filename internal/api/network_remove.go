@@ -76,7 +76,7 @@ func (s *Server) networkPrune(r *request) error {
 	if err != nil {
 		return err
 	}
-	deleted := []string{}
+	var deleted []string
 	if s.clustered() {
 		if deleted, err = s.pruneCluster(r, args); err != nil {
 			return err
@@ -96,7 +96,7 @@ func (s *Server) networkPrune(r *request) error {
 }
 
 func (s *Server) pruneCluster(r *request, args filters.Args) ([]string, error) {
-	deleted := []string{}
+	var deleted []string // none is null, as Docker has it
 	v, m, err := r.view()
 	if err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func carried(raw json.RawMessage) string {
 }
 
 func matchNetwork(args filters.Args, n network.Inspect) bool {
-	return args.Exact("driver", n.Driver) && args.Pattern("id", n.ID) && args.Pattern("name", n.Name) &&
+	return args.Exact("driver", n.Driver) && args.Pattern("id", n.ID) && args.Begins("name", n.Name) &&
 		args.Labels("label", n.Labels) && args.Exact("scope", n.Scope) && args.Exact("type", "custom")
 }
 

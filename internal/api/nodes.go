@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/filters"
@@ -38,8 +39,9 @@ func (s *Server) nodeList(r *request) error {
 
 func checkNodeFilters(args filters.Args) error {
 	for _, f := range []struct{ key, one, other string }{{"role", "worker", "manager"}, {"membership", "accepted", "pending"}} {
-		for _, value := range args[f.key] {
-			if value != f.one && value != f.other {
+		for i, value := range args[f.key] {
+			args[f.key][i] = strings.ToLower(value)
+			if args[f.key][i] != f.one && args[f.key][i] != f.other {
 				return httperr.New(http.StatusInternalServerError, "Invalid %s filter: '%s'", f.key, value)
 			}
 		}

@@ -106,7 +106,7 @@ func (s *Server) serviceNetwork(r *request, ref string) (string, error) {
 	return "", httperr.New(http.StatusInternalServerError, "network %s not found", ref)
 }
 
-// files checks that the secrets and configs referred to exist.
+// files checks that the secrets and configs referred to exist, under the names they are referred to by.
 func (a *askedSpec) files(v store.View) ([]store.Condition, error) {
 	c := a.spec.TaskTemplate.ContainerSpec
 	if c == nil {
@@ -115,7 +115,7 @@ func (a *askedSpec) files(v store.View) ([]store.Condition, error) {
 	var conditions []store.Condition
 	var missing []string
 	for _, ref := range c.Secrets {
-		if row := store.Secrets.ByID(v, parseID(ref.SecretID)); row != nil {
+		if row := store.Secrets.ByID(v, parseID(ref.SecretID)); row != nil && row.Name == ref.SecretName {
 			conditions = append(conditions, store.Secrets.Present(row.Key()))
 		} else {
 			missing = append(missing, ref.SecretName)
@@ -125,7 +125,7 @@ func (a *askedSpec) files(v store.View) ([]store.Condition, error) {
 		return nil, notFound("secret", missing)
 	}
 	for _, ref := range c.Configs {
-		if row := store.Configs.ByID(v, parseID(ref.ConfigID)); row != nil {
+		if row := store.Configs.ByID(v, parseID(ref.ConfigID)); row != nil && row.Name == ref.ConfigName {
 			conditions = append(conditions, store.Configs.Present(row.Key()))
 		} else {
 			missing = append(missing, ref.ConfigName)

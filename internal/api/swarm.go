@@ -58,11 +58,13 @@ func (s *Server) checkInit(req *swarm.InitRequest) error {
 	switch req.Availability {
 	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
 	default:
-		return httperr.BadRequest("invalid Availability: %q", string(req.Availability))
+		return httperr.New(http.StatusInternalServerError, "invalid Availability: %q", string(req.Availability))
 	}
 	switch {
 	case req.DataPathPort != 0 && (req.DataPathPort < 1024 || req.DataPathPort > 49151):
-		return httperr.BadRequest("data path port %d is out of the range 1024 to 49151", req.DataPathPort)
+		return httperr.New(http.StatusInternalServerError, "Datapath port number is not in valid range (1024-49151) : %d", req.DataPathPort)
+	case req.SubnetSize > 32:
+		return httperr.New(http.StatusInternalServerError, "subnet size is out of range: %d", req.SubnetSize)
 	case req.SubnetSize > 29:
 		return httperr.BadRequest("subnet size %d leaves no room for containers: 29 is the smallest subnet", req.SubnetSize)
 	}
@@ -71,7 +73,7 @@ func (s *Server) checkInit(req *swarm.InitRequest) error {
 			return httperr.BadRequest("invalid default address pool %q: give a network such as 10.10.0.0/16", pool.String())
 		}
 		if req.SubnetSize != 0 && int(req.SubnetSize) < pool.Bits() {
-			return httperr.BadRequest("invalid CIDR: %q. Subnet size is too small for pool: %d", pool.String(), req.SubnetSize)
+			return httperr.New(http.StatusInternalServerError, "invalid CIDR: %q. Subnet size is too small for pool: %d", pool.String(), req.SubnetSize)
 		}
 	}
 	req.Spec.EncryptionConfig.AutoLockManagers = req.Spec.EncryptionConfig.AutoLockManagers || req.AutoLockManagers

@@ -111,9 +111,7 @@ func (s *Server) rotate(asked rotations, old, next *model.Cluster) (err error) {
 // mergeSpec takes from an update what it says; zero values leave a setting as it is, as in swarm.
 func mergeSpec(old, update swarm.Spec) swarm.Spec {
 	out := old
-	if update.Labels != nil {
-		out.Labels = maps.Clone(update.Labels)
-	}
+	out.Labels = maps.Clone(update.Labels) // these alone are replaced, by none too
 	if update.Orchestration.TaskHistoryRetentionLimit != nil {
 		out.Orchestration.TaskHistoryRetentionLimit = update.Orchestration.TaskHistoryRetentionLimit
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/filters"
@@ -19,8 +20,9 @@ func (s *Server) taskList(r *request) error {
 	if err != nil {
 		return err
 	}
-	for _, state := range args["desired-state"] {
-		if !isState(state) {
+	for i, state := range args["desired-state"] {
+		args["desired-state"][i] = strings.ToLower(state)
+		if !isState(strings.ToLower(state)) {
 			return httperr.New(http.StatusInternalServerError, "Invalid desired-state filter: '%s'", state)
 		}
 	}
@@ -71,9 +73,12 @@ func taskFilter(v store.View, args filters.Args) ([]*model.Task, func(*model.Tas
 		}
 		args["node"][i] = row.ID.String()
 	}
-	upToDate, wantUpToDate, err := eitherBool(args, "up-to-date", "_up-to-date")
+	upToDate, wantUpToDate, err := args.Bool("up-to-date")
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(args["_up-to-date"]) > 0 { // the CLI's own, whose value says nothing
+		upToDate, wantUpToDate = true, true
 	}
 	return candidates, func(t *model.Task) bool {
 		return args.Prefix("id", t.ID.String()) &&
@@ -83,15 +88,6 @@ func taskFilter(v store.View, args filters.Args) ([]*model.Task, func(*model.Tas
 			args.Labels("label", serviceLabels(v, t)) &&
 			(!wantUpToDate || upToDate == isUpToDate(v, t))
 	}, nil
-}
-
-func eitherBool(args filters.Args, names ...string) (value, given bool, err error) {
-	for _, name := range names {
-		if value, given, err = args.Bool(name); given || err != nil {
-			return value, given, err
-		}
-	}
-	return false, false, nil
 }
 
 func serviceLabels(v store.View, t *model.Task) map[string]string {

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +13,8 @@ import (
 // Args are the values asked for, by key.
 type Args map[string][]string
 
-// Parse reads the parameter in both of its forms, {"key":{"value":true}} and the older {"key":["value"]}.
+// Parse reads the parameter in both of its forms, {"key":{"value":true}} and the older {"key":["value"]}. As in Docker
+// a value counts that is there, whatever stands beside it.
 func Parse(text string) (Args, error) {
 	args := Args{}
 	if text == "" {
@@ -22,12 +24,7 @@ func Parse(text string) (Args, error) {
 	err := json.Unmarshal([]byte(text), &current)
 	if err == nil {
 		for key, values := range current {
-			for value, on := range values {
-				if on {
-					args[key] = append(args[key], value)
-				}
-			}
-			slices.Sort(args[key])
+			args[key] = slices.Sorted(maps.Keys(values))
 		}
 		return args, nil
 	}
@@ -65,6 +62,14 @@ func (a Args) Exact(key, value string) bool {
 func (a Args) Pattern(key, value string) bool {
 	return a.Exact(key, value) || slices.ContainsFunc(a[key], func(want string) bool {
 		matched, err := regexp.MatchString(want, value)
+		return err == nil && matched
+	})
+}
+
+// Begins is Pattern for what is matched from its beginning on.
+func (a Args) Begins(key, value string) bool {
+	return a.Exact(key, value) || slices.ContainsFunc(a[key], func(want string) bool {
+		matched, err := regexp.MatchString("^(?:"+want+")", value)
 		return err == nil && matched
 	})
 }

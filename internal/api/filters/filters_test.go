@@ -16,7 +16,12 @@ func parse(t *testing.T, text string) Args {
 }
 
 func TestForms(t *testing.T) {
-	for _, text := range []string{`{"id":{"a":true,"b":true,"c":false}}`, `{"id":["a","b"]}`} {
+	for _, text := range []string{`{"id":{"a":true,"b":true,"c":false}}`, `{"id":["a","b","c"]}`} {
+		if args := parse(t, text); !args.Exact("id", "c") || args.Exact("id", "d") {
+			t.Errorf("%s read as %v", text, args)
+		}
+	}
+	for _, text := range []string{`{"id":{"a":true,"b":true}}`, `{"id":["a","b"]}`} {
 		args := parse(t, text)
 		if !args.Exact("id", "a") || !args.Exact("id", "b") || args.Exact("id", "c") || !args.Exact("name", "any") {
 			t.Errorf("%s read as %v", text, args)
@@ -40,6 +45,8 @@ func TestMatching(t *testing.T) {
 		"label missing":     !args.Labels("label", map[string]string{"a": "x"}),
 		"label other value": !args.Labels("label", map[string]string{"a": "x", "b": "2"}),
 		"pattern":           args.Pattern("re", "wxb"),
+		"begins":            args.Begins("name", "web-1") && args.Begins("re", "wxb"),
+		"begins elsewhere":  !args.Begins("name", "aweb"),
 		"pattern anchored":  !args.Pattern("re", "wxxb"),
 	} {
 		if !ok {

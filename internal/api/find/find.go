@@ -9,9 +9,9 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Service finds a service.
+// Service finds a service. Names of services, secrets and configs are found in whatever case, as in swarm.
 func Service(v store.View, ref string) (*model.Service, error) {
-	if s := store.ServiceByName(v, ref); s != nil && store.Services.ByID(v, parse(ref)) == nil {
+	if s := store.ServiceNamed(v, ref); s != nil && store.Services.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("service", ref, store.Services, v, func(s *model.Service) model.ID { return s.ID })
@@ -19,7 +19,7 @@ func Service(v store.View, ref string) (*model.Service, error) {
 
 // Secret finds a secret.
 func Secret(v store.View, ref string) (*model.Secret, error) {
-	if s := store.SecretByName(v, ref); s != nil && store.Secrets.ByID(v, parse(ref)) == nil {
+	if s := store.SecretNamed(v, ref); s != nil && store.Secrets.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("secret", ref, store.Secrets, v, func(s *model.Secret) model.ID { return s.ID })
@@ -27,7 +27,7 @@ func Secret(v store.View, ref string) (*model.Secret, error) {
 
 // Config finds a config.
 func Config(v store.View, ref string) (*model.Config, error) {
-	if s := store.ConfigByName(v, ref); s != nil && store.Configs.ByID(v, parse(ref)) == nil {
+	if s := store.ConfigNamed(v, ref); s != nil && store.Configs.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("config", ref, store.Configs, v, func(s *model.Config) model.ID { return s.ID })

@@ -2,6 +2,7 @@ package render
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/moby/moby/api/types/network"
@@ -31,7 +32,7 @@ func Network(v store.View, n *model.Network) network.Inspect {
 	}
 	if o := state.IPAMOptions; o != nil {
 		if o.Driver.Name != "" {
-			out.IPAM.Driver = o.Driver.Name
+			out.IPAM.Driver, out.IPAM.Options = o.Driver.Name, o.Driver.Options
 		}
 		for _, c := range o.Configs {
 			out.IPAM.Config = append(out.IPAM.Config, network.IPAMConfig{Subnet: c.Subnet, IPRange: c.Range, Gateway: c.Gateway})
@@ -63,14 +64,34 @@ func swarmNetwork(v store.View, n *model.Network) swarm.Network {
 		out.DriverState.Options[vxlanOption] = strconv.FormatUint(uint64(a.VNI), 10)
 	}
 	if len(a.Networks) > 0 {
+		out.Spec.IPAMOptions = withGateways(out.Spec.IPAMOptions, a)
 		out.IPAMOptions = allocated(out.Spec.IPAMOptions, a)
 	}
 	return out
 }
 
+// withGateways shows the gateways chosen for subnets that were asked for without one: so swarm writes its own specs.
+func withGateways(asked *swarm.IPAMOptions, a *model.Allocation) *swarm.IPAMOptions {
+	if asked == nil {
+		return nil
+	}
+	out := *asked
+	out.Configs = slices.Clone(asked.Configs)
+	for i := range min(len(out.Configs), len(a.Networks)) {
+		if !out.Configs[i].Gateway.IsValid() {
+			out.Configs[i].Gateway = a.Networks[i].Gateway
+		}
+	}
+	return &out
+}
+
 // allocated shows the subnets chosen, with the ranges that were asked for.
 func allocated(asked *swarm.IPAMOptions, a *model.Allocation) *swarm.IPAMOptions {
 	out := &swarm.IPAMOptions{Driver: swarm.Driver{Name: "default"}}
+	if asked != nil && len(asked.Driver.Options) > 0 {
+		out.Driver.Options = maps.Clone(asked.Driver.Options)
+		out.Driver.Options["com.docker.network.ipam.serial"] = "true" // swarm adds it to options that are there
+	}
 	for i, n := range a.Networks {
 		c := swarm.IPAMConfig{Subnet: n.Addr.Masked(), Gateway: n.Gateway}
 		if asked != nil && i < len(asked.Configs) {

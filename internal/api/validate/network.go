@@ -33,7 +33,7 @@ func Network(req *network.CreateRequest) error {
 	case "bridge", "macvlan", "ipvlan":
 		return ipam(req.IPAM)
 	default:
-		return httperr.BadRequest("plugin %q not found", req.Driver)
+		return httperr.NotFound("plugin %q not found", req.Driver)
 	}
 	if err := ipam(req.IPAM); err != nil {
 		return err
@@ -47,7 +47,7 @@ func ipam(o *network.IPAM) error {
 		return nil
 	}
 	if o.Driver != "" && o.Driver != "default" {
-		return httperr.BadRequest("plugin %s not found: the cluster hands out addresses itself", o.Driver)
+		return httperr.BadRequest("error during lookup of plugin %s", o.Driver) // the cluster hands out addresses itself
 	}
 	for _, c := range o.Config {
 		switch {

@@ -13,21 +13,11 @@ type field struct {
 	path  string
 }
 
-// serviceSpec lists the fields of a service's spec that came after the oldest version answered.
+// serviceSpec lists the fields of a service's spec that came after the oldest version answered. Docker takes none from
+// a spec that came before 1.40, whatever version the client speaks, and sends all to everybody: so do we.
 func serviceSpec() []field {
 	const container = "TaskTemplate.ContainerSpec."
 	return []field{
-		{Version{1, 25}, container + "Healthcheck"},
-		{Version{1, 25}, container + "Secrets"},
-		{Version{1, 25}, container + "Hosts"},
-		{Version{1, 25}, container + "Hostname"},
-		{Version{1, 25}, container + "TTY"},
-		{Version{1, 26}, container + "ReadOnly"},
-		{Version{1, 28}, "RollbackConfig"},
-		{Version{1, 28}, container + "StopSignal"},
-		{Version{1, 29}, "UpdateConfig.Order"},
-		{Version{1, 30}, container + "Configs"},
-		{Version{1, 30}, container + "Privileges"},
 		{Version{1, 40}, container + "Sysctls"},
 		{Version{1, 40}, container + "Privileges.CredentialSpec.Config"},
 		{Version{1, 40}, container + "Configs.Runtime"},
@@ -90,9 +80,7 @@ func table(kind Kind) []field {
 		under("Spec.", "TaskTemplate.")
 		fields = append(fields, field{Version{1, 41}, "JobIteration"}, field{Version{1, 42}, "Volumes"})
 	case Node:
-		fields = append(fields, field{Version{1, 30}, "Description.TLSInfo"}, field{Version{1, 42}, "Description.CSIInfo"})
-	case Swarm:
-		fields = append(fields, field{Version{1, 39}, "DefaultAddrPool"}, field{Version{1, 39}, "SubnetSize"}, field{Version{1, 40}, "DataPathPort"})
+		fields = append(fields, field{Version{1, 42}, "Description.CSIInfo"})
 	case Network:
 		fields = append(fields, field{Version{1, 47}, "EnableIPv4"}, field{Version{1, 52}, "Status"})
 	}
