@@ -261,7 +261,7 @@ func (w *world) rows(d *datadriven.TestData) string {
 	}
 	var service string
 	d.ScanArgs(w.t, "service", &service)
-	s := store.ServiceByName(v, service)
+	s := store.ServiceNamed(v, service)
 	var b store.Batch
 	switch {
 	case d.HasArg("rollout"):

@@ -68,7 +68,7 @@ func TestABackupIsRestoredAsItWas(t *testing.T) {
 	got := w.request("POST /skep/restore?advertise-addr=192.0.2.1&listen-addr=0.0.0.0:2377\n" + string(b))
 	require.Contains(t, got, `200 {"NodeID":"node","Cluster":"`+h.Cluster)
 	require.Equal(t, RestoreRequest{AdvertiseAddr: "192.0.2.1", ListenAddr: "0.0.0.0:2377"}, r.asked)
-	require.Equal(t, "s", store.SecretByName(r.state.View(), "s").Name)
+	require.Equal(t, "s", store.SecretNamed(r.state.View(), "s").Name)
 }
 
 func TestOnlyAWholeBackupIsRestored(t *testing.T) {

@@ -79,5 +79,5 @@ const fullService = `{"Name":"web","Labels":{"a":"b"},"TaskTemplate":{"Container
 // tolerated are members that Docker itself sends though the version's definition lacks them. Of a task's network the
 // definitions name the engine's type, and show the cluster's in their examples.
 func tolerated(path string) bool {
-	return strings.HasPrefix(path, "/tasks.NetworksAttachments.Network.") || slices.ContainsFunc([]string{".PortStatus", ".ConfigFrom", ".ConfigOnly", ".Init", ".Peers", "/networks.Containers"}, func(part string) bool { return strings.HasSuffix(path, part) })
+	return strings.HasPrefix(path, "/tasks.NetworksAttachments.Network.") || slices.ContainsFunc([]string{".PortStatus", ".ConfigFrom", ".ConfigOnly", ".Init", ".Peers", "/networks.Containers", "/swarm.DataPathPort", "/swarm.DefaultAddrPool", "/swarm.SubnetSize"}, func(part string) bool { return strings.HasSuffix(path, part) })
 }

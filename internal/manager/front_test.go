@@ -52,7 +52,7 @@ func TestTheLeaderWritesItselfAndTakesOnlyRequestsOfOthers(t *testing.T) {
 			require.NoError(t, err)
 			v, err := f.Fresh(ctx)
 			require.NoError(t, err)
-			require.NotNil(t, store.ServiceByName(v, "web"))
+			require.NotNil(t, store.ServiceNamed(v, "web"))
 
 			_, err = m.Propose(ctx, service("db"))
 			require.NoError(t, err)

@@ -81,11 +81,11 @@ func TestAcknowledgedWritesOutliveTheProcess(t *testing.T) {
 			require.ErrorIs(t, err, store.ErrExists)
 			v, err := m.Fresh(ctx)
 			require.NoError(t, err)
-			require.NotNil(t, store.ServiceByName(v, "web"))
+			require.NotNil(t, store.ServiceNamed(v, "web"))
 		})
 		log.Crash()
 		during(t, log, idle, func(_ context.Context, m *Manager) {
-			require.NotNil(t, store.ServiceByName(m.Store().View(), "web"))
+			require.NotNil(t, store.ServiceNamed(m.Store().View(), "web"))
 		})
 	})
 }

@@ -56,13 +56,13 @@ func TestAClusterGoesOnWithOneOfItsManagers(t *testing.T) {
 		s, err := Recall(lost(t))
 		require.NoError(t, err)
 		was := s.View()
-		web := store.ServiceByName(was, "web")
+		web := store.ServiceNamed(was, "web")
 		require.NotNil(t, web)
 		time.Sleep(time.Minute) // synctest's clock
 		revived(t, s, model.NumID(7), func(ctx context.Context, m *Manager, keys identity.Keys) {
 			v, err := m.Fresh(ctx)
 			require.NoError(t, err)
-			require.Equal(t, web, store.ServiceByName(v, "web"), "rows stay as they were, stamps too")
+			require.Equal(t, web, store.ServiceNamed(v, "web"), "rows stay as they were, stamps too")
 			require.Equal(t, 1, store.Members.Len(v))
 			require.Equal(t, model.NumID(7), store.MemberOf(v, model.NumID(7)).NodeID)
 			require.Equal(t, 3, store.NodeSpecs.Len(v), "the others are asked to be managers as before")
@@ -78,7 +78,7 @@ func TestAClusterGoesOnWithOneOfItsManagers(t *testing.T) {
 			require.Equal(t, store.NodeIdentities.ByID(v, model.NumID(7)).Cert, keys.Cert)
 			_, err = m.Commit(service("api")).Wait(ctx)
 			require.NoError(t, err, "and it writes again")
-			require.Greater(t, store.ServiceByName(m.Store().View(), "api").Index, now.Index)
+			require.Greater(t, store.ServiceNamed(m.Store().View(), "api").Index, now.Index)
 		})
 	})
 }

@@ -110,7 +110,7 @@ func orOK(err error) string {
 // act decides what the user wants.
 func (o *op) act() {
 	w, v := o.w, o.m.store.View()
-	s := store.ServiceByName(v, o.name)
+	s := store.ServiceNamed(v, o.name)
 	if s != nil {
 		o.version, o.revision = s.Index, s.Revision
 	}

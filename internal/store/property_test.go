@@ -306,7 +306,7 @@ func TestRowsHandedOutAreImmutable(t *testing.T) {
 	if read.Name != "web" || Services.ByID(v, mine.ID) != read || Services.ByID(s.View(), mine.ID).Name != "api" {
 		t.Fatal("an old view changed")
 	}
-	if ServiceByName(v, "api") != nil || ServiceByName(v, "web") != read {
+	if ServiceNamed(v, "api") != nil || ServiceNamed(v, "web") != read {
 		t.Fatal("an old view's index changed")
 	}
 }

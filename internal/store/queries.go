@@ -61,22 +61,9 @@ func TheCluster(v View) *model.Cluster {
 	return nil
 }
 
-// exact is row if it has just that name: the indexes ignore case.
-func exact[R any](row *R, name string, of func(*R) string) *R {
-	if row != nil && of(row) != name {
-		return nil
-	}
-	return row
-}
-
 // ServiceNamed returns the service that has taken a name, in whatever case, or nil.
 func ServiceNamed(v View, name string) *model.Service {
 	return servicesByName.First(v, &model.Service{Name: name})
-}
-
-// ServiceByName returns the service of just that name, or nil.
-func ServiceByName(v View, name string) *model.Service {
-	return exact(ServiceNamed(v, name), name, func(r *model.Service) string { return r.Name })
 }
 
 // NetworkNamed returns the network that has taken a name, in whatever case, or nil.
@@ -86,7 +73,10 @@ func NetworkNamed(v View, name string) *model.Network {
 
 // NetworkByName returns the network of just that name, or nil.
 func NetworkByName(v View, name string) *model.Network {
-	return exact(NetworkNamed(v, name), name, func(r *model.Network) string { return r.Name })
+	if n := NetworkNamed(v, name); n != nil && n.Name == name {
+		return n
+	}
+	return nil
 }
 
 // SecretNamed returns the secret that has taken a name, in whatever case, or nil.
@@ -94,19 +84,9 @@ func SecretNamed(v View, name string) *model.Secret {
 	return secretsByName.First(v, &model.Secret{Name: name})
 }
 
-// SecretByName returns the secret of just that name, or nil.
-func SecretByName(v View, name string) *model.Secret {
-	return exact(SecretNamed(v, name), name, func(r *model.Secret) string { return r.Name })
-}
-
 // ConfigNamed returns the config that has taken a name, in whatever case, or nil.
 func ConfigNamed(v View, name string) *model.Config {
 	return configsByName.First(v, &model.Config{Name: name})
-}
-
-// ConfigByName returns the config of just that name, or nil.
-func ConfigByName(v View, name string) *model.Config {
-	return exact(ConfigNamed(v, name), name, func(r *model.Config) string { return r.Name })
 }
 
 // IdentityByKey returns the node whose certificate has the key of that digest, or nil.

@@ -69,7 +69,7 @@ func brokenUpdate(t *testing.T, image, action string, at int) string {
 		w.Agents()
 		w.Advance(time.Second)
 	}
-	s := store.ServiceByName(w.View(), "web")
+	s := store.ServiceNamed(w.View(), "web")
 	outcome := fmt.Sprintf("%s, asked %s, running %s", store.Rollouts.ByID(w.View(), s.ID).State.Swarm(), w.Spec("web").TaskTemplate.ContainerSpec.Image, runs(w))
 	changed := w.Spec("web")
 	c := *changed.TaskTemplate.ContainerSpec

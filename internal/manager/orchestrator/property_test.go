@@ -110,7 +110,7 @@ func (c *cluster) service() string {
 	return services[rapid.IntRange(0, len(services)-1).Draw(c.t, "service")].name
 }
 
-func (c *cluster) exists(name string) bool { return store.ServiceByName(c.View(), name) != nil }
+func (c *cluster) exists(name string) bool { return store.ServiceNamed(c.View(), name) != nil }
 
 func (c *cluster) available(node string, a swarm.NodeAvailability) {
 	c.EditNode(node, func(s *swarm.NodeSpec) { s.Availability = a })

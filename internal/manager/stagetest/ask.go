@@ -8,7 +8,7 @@ import (
 
 // Spec is the spec last asked of a service, or a new one that a change starts from.
 func (w *World) Spec(name string) swarm.ServiceSpec {
-	if s := store.ServiceByName(w.View(), name); s != nil {
+	if s := store.ServiceNamed(w.View(), name); s != nil {
 		return *store.Revisions.ByID(w.View(), w.shown(s)).Spec.Get()
 	}
 	spec := swarm.ServiceSpec{}
@@ -27,7 +27,7 @@ func (w *World) shown(s *model.Service) model.ID {
 
 // Ask creates or updates a service as the api does.
 func (w *World) Ask(spec swarm.ServiceSpec) {
-	old := store.ServiceByName(w.View(), spec.Name)
+	old := store.ServiceNamed(w.View(), spec.Name)
 	rev := &model.ServiceRevision{ID: w.NewID(), Spec: model.DocOf(spec), Fingerprint: model.Fingerprint(&spec)}
 	s := &model.Service{ID: w.NewID(), Name: spec.Name}
 	if old != nil {
