@@ -1,11 +1,14 @@
 package docker_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +36,7 @@ func TestEngine(t *testing.T) {
 		"secrets and configs in the container": secretsInContainer,
 		"networks":                             networksOnEngine,
 		"networks made anew":                   networksMadeAnew,
+		"a network made twice":                 networkMadeTwice,
 		"whom to ask for names":                ownResolver,
 		"networks that do not work yet":        notReady,
 		"ports on the ingress network":         ingressPorts,
@@ -348,6 +352,52 @@ func networksMadeAnew(t *testing.T, h *harness) {
 		t.Fatal(err)
 	}
 	run(t, e, next)
+}
+
+// networkMadeTwice: a daemon was killed while the engine made a network for it, and the next one asked again before the
+// engine had.
+func networkMadeTwice(t *testing.T, h *harness) {
+	e := h.docker(t)
+	twice := clusterNetwork("twice", 13, 5)
+	task := h.task(&swarm.ContainerSpec{})
+	task.Networks = []executor.Network{twice}
+	t.Cleanup(func() {
+		if err := e.Remove(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := e.Prepare(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.engine.Client().NetworkInspect(t.Context(), "twice", client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The client would have the engine look for another of the name: what a request that is under way has done already.
+	body, err := json.Marshal(map[string]any{
+		"Name": "twice", "Driver": again.Network.Driver, "Labels": again.Network.Labels, "Options": again.Network.Options, "IPAM": map[string]string{"Driver": "null"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", h.engine.Socket())
+	}}}
+	answer, err := raw.Post("http://engine/v1.41/networks/create", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if said, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusCreated {
+		t.Fatal(answer.Status, string(said), err)
+	}
+	if _, err := e.Start(t.Context(), task); err != nil {
+		t.Error(err)
+	}
+	list, err := h.engine.Client().NetworkList(t.Context(), client.NetworkListOptions{Filters: client.Filters{}.Add("name", "twice")})
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("after the start there are %+v, %v", list.Items, err)
+	}
 }
 
 // halfConnected: the process ended between the creation of a container and its connection to the second network.

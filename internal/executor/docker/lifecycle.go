@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -36,7 +37,15 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 	if onOverlay(t) {
 		defer e.starting.begin(t.ID)()
 	}
-	if _, err := e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{}); err != nil {
+	_, err = e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{})
+	if err != nil && strings.Contains(err.Error(), "matches found on name") { // a network is there twice
+		e.networks.forget()
+		if mended := e.networks.ensure(ctx, t.Networks); mended != nil {
+			return executor.Container{}, verdict(what, mended)
+		}
+		_, err = e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{})
+	}
+	if err != nil {
 		e.known.forget(t.ID, c.ID) // how far it came is the engine's to tell
 		e.networks.forget()        // one of them may have been removed by hand: the engine notices at the start only
 		if cerrdefs.IsNotFound(err) {

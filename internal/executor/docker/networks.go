@@ -72,31 +72,57 @@ func (n *networks) make(ctx context.Context, net executor.Network) error {
 	return called(err)
 }
 
-// there reports whether the network exists. Another one of its name is in the way, unless it is left over from an
-// earlier cluster network.
+// there reports whether the network exists, once: none of its name is beside it, which the engine would not tell from it.
+// Another one of its name is in the way, unless it is left over from an earlier cluster network.
 func (n *networks) there(ctx context.Context, net executor.Network) (bool, error) {
 	list, err := n.api.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("name", net.Name)})
 	if err != nil {
 		return false, called(err)
 	}
+	var same []string
 	for _, other := range list.Items { // the filter finds parts of names too
 		switch label := other.Labels[LabelNetworkID]; {
 		case other.Name != net.Name:
 		case label == net.ID.String() && (!net.Overlay() || other.Driver == n.plane.Driver()):
-			return true, nil
+			same = append(same, other.ID)
 		case label == "":
 			return false, fmt.Errorf("the node's engine has a network of this name that is not the cluster's: remove it there (docker network rm %s) or rename one of the two", net.Name)
 		default:
-			_, err := n.api.NetworkRemove(ctx, other.ID, client.NetworkRemoveOptions{})
-			if cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err) { // it has containers, of tasks that end
-				return false, fmt.Errorf("%w for the earlier network of this name to go: %w", executor.ErrBusy, err)
-			}
-			if err != nil && !cerrdefs.IsNotFound(err) {
-				return false, failed("removing the earlier network of this name", called(err))
+			if err := n.clear(ctx, other.ID); err != nil {
+				return false, err
 			}
 		}
 	}
-	return false, nil
+	return len(same) > 0, n.keepOne(ctx, same)
+}
+
+// keepOne leaves one of an engine's networks that stand for the same: the engine made it twice when it was asked again
+// while it was at it, by a daemon that started anew. Of one at most there are containers, for none starts on either.
+func (n *networks) keepOne(ctx context.Context, same []string) error {
+	var busy error
+	for i, left := 0, len(same); i < len(same) && left > 1; i++ {
+		switch err := n.clear(ctx, same[i]); {
+		case err == nil:
+			left--
+		case !errors.Is(err, executor.ErrBusy) || busy != nil:
+			return err
+		default:
+			busy = err
+		}
+	}
+	return nil
+}
+
+// clear takes away a network whose name is needed.
+func (n *networks) clear(ctx context.Context, id string) error {
+	_, err := n.api.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+	switch {
+	case cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err): // it has containers, of tasks that end
+		return fmt.Errorf("%w for the earlier network of this name to go: %w", executor.ErrBusy, err)
+	case err != nil && !cerrdefs.IsNotFound(err):
+		return failed("removing the earlier network of this name", called(err))
+	}
+	return nil
 }
 
 // prune removes the networks that stand for none of what keep returns. Those that still have containers stay, and the error is
