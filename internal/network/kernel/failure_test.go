@@ -37,6 +37,17 @@ func TestOneNetworkFails(t *testing.T) {
 	}
 }
 
+// TestEndedOnTheWay: a process was ended when it had made the VXLAN of a network and not brought it to its namespace. The
+// network is gone since, and another one has its number.
+func TestEndedOnTheWay(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.nodes[0]
+	w.run(n, w.service(1, "red", "10.100.2.9"), "red")
+	n.exec("ip", "link", "add", "skvx0123456789a", "type", "vxlan", "id", number(w.net("red").VNI), "dstport", "4789", "local", n.underlay.String())
+	w.sync()
+	w.check()
+}
+
 // TestOneContainerFails: what runs in a container has changed its rules so that a balancer cannot be taken away. All
 // others are as they should be, and the container's rules are made anew.
 func TestOneContainerFails(t *testing.T) {

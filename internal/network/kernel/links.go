@@ -175,9 +175,24 @@ func remake(is *netlink.Vxlan, v network.VXLAN) bool {
 		v.Addr.IsValid() && !bytes.Equal(is.HardwareAddr, network.MAC(v.Addr.Addr()))
 }
 
+// removePassing takes away the VXLANs that a process left on their way to a namespace when it was ended there. Their
+// numbers may be other networks' by now.
+func (k *Kernel) removePassing() error {
+	links, err := k.host.route.LinkList()
+	if err != nil {
+		return fmt.Errorf("looking for what a process left that was ended: %w", err)
+	}
+	for _, l := range links {
+		if l.Type() == "vxlan" && l.Attrs().Name != network.IngressLink && ours(l) {
+			err = errors.Join(err, k.host.removeLinks(l.Attrs().Name))
+		}
+	}
+	return err
+}
+
 func (k *Kernel) newVXLAN(s *space, id model.ID, name string, v network.VXLAN) (netlink.Link, error) {
 	passing := network.PassingName(id)
-	if err := k.host.removeLinks(passing); err != nil { // left by a process that was ended between two steps
+	if err := k.host.removeLinks(passing); err != nil { // left by a step that failed
 		return nil, err
 	}
 	attrs := netlink.NewLinkAttrs()

@@ -23,6 +23,9 @@ func (k *Kernel) Sync(ctx context.Context, want *network.Desired) error {
 		return err
 	}
 	if k.have == nil {
+		if err := k.removePassing(); err != nil {
+			return err
+		}
 		have, err := k.read(want)
 		if err != nil {
 			return fmt.Errorf("reading what the kernel holds: %w", err)
