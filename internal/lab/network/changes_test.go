@@ -143,12 +143,12 @@ func (f *fixture) stack(name, text string) {
 	f.docker("m1", "stack", "deploy", "--resolve-image", "never", "--compose-file", path, name)
 }
 
-// update updates a service and waits until it is done.
+// update updates a service and waits until it is done. Until the update begins the service has no update status.
 func (f *fixture) update(name string, args ...string) {
 	f.t.Helper()
 	f.docker("m1", append(append([]string{"service", "update", "--detach", "--no-resolve-image"}, args...), name)...)
 	f.eventually(settleLimit, func() string {
-		if said := f.docker("m1", "service", "inspect", "--format", "{{.UpdateStatus.State}} {{.UpdateStatus.Message}}", name); !strings.HasPrefix(said, "completed") {
+		if said := f.docker("m1", "service", "inspect", "--format", "{{with .UpdateStatus}}{{.State}} {{.Message}}{{end}}", name); !strings.HasPrefix(said, "completed") {
 			return "the update of " + name + " is " + said
 		}
 		return ""
