@@ -26,6 +26,10 @@ import (
 // engineWait is how long a daemon that starts waits for its engine, which may be starting too.
 const engineWait = 60 * time.Second
 
+// engineTry is how long it waits for one answer of the engine's; after that it asks again. An engine with a thousand
+// containers takes seconds to tell about itself.
+const engineTry = 15 * time.Second
+
 // Run runs a daemon until ctx ends. Containers run on afterwards.
 func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.TakeSocket {
@@ -65,7 +69,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		}
 	}()
 	notify(logger, daemon.SdNotifyReady)
-	if err := awaitEngine(ctx, cfg, e, logger); err != nil {
+	if err := awaitEngine(ctx, cfg, e, logger, engineTry); err != nil {
 		return err
 	}
 	c := &cluster{
@@ -88,8 +92,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return g.Wait()
 }
 
-// awaitEngine returns when the engine answers and is fit to be used.
-func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger) (err error) {
+// awaitEngine returns when the engine answers and is fit to be used. Each question is given so long to be answered.
+func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger, try time.Duration) (err error) {
 	x, err := docker.New(docker.Options{Host: cfg.Engine, Env: e})
 	if err != nil {
 		return err
@@ -98,7 +102,7 @@ func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger
 	ctx, cancel := context.WithTimeout(ctx, engineWait)
 	defer cancel()
 	for told := false; ; {
-		err := x.CheckEngine(ctx)
+		err := checkEngine(ctx, x, try)
 		if !errors.Is(err, executor.ErrUnavailable) {
 			return err
 		}
@@ -114,6 +118,12 @@ func awaitEngine(ctx context.Context, cfg Config, e env.Env, logger *slog.Logger
 			return fmt.Errorf("the Docker Engine at %s does not answer; start it, or name another with --engine: %w", cfg.Engine, err)
 		}
 	}
+}
+
+func checkEngine(ctx context.Context, x *docker.Executor, try time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, try)
+	defer cancel()
+	return x.CheckEngine(ctx)
 }
 
 // sockets says what a mount of Docker's socket is given: the first Unix socket the API is served at, whoever made it.
