@@ -44,6 +44,11 @@ func (m *Machine) build(t *task) (*executor.Task, error) {
 		return nil, err
 	}
 	e.Ports = ports
+	if len(t.assigned.Generic) > 0 {
+		if err := json.Unmarshal(t.assigned.Generic, &e.Generic); err != nil {
+			return nil, fmt.Errorf("the task's generic resources: %w", err)
+		}
+	}
 	for i := range spec.TaskTemplate.Networks {
 		n, err := m.attachment(t.assigned, &spec.TaskTemplate.Networks[i])
 		if err != nil {

@@ -36,7 +36,8 @@ func TestIngress(t *testing.T) {
 			network(front, "front", swarm.NetworkSpec{}), network(ingress, "ingress", swarm.NetworkSpec{Ingress: true}),
 			network(other, "other", swarm.NetworkSpec{Ingress: true}),
 		},
-		Tasks: []*wire.Task{{Id: wire.Bytes(taskID("t1")), RevisionId: wire.Bytes(model.NumID(100)), Slot: 1, Networks: []*wire.Attachment{
+		Tasks: []*wire.Task{{Id: wire.Bytes(taskID("t1")), RevisionId: wire.Bytes(model.NumID(100)), Slot: 1,
+			Generic: []byte(`[{"DiscreteResourceSpec":{"Kind":"ssd","Value":2}}]`), Networks: []*wire.Attachment{
 			{NetworkId: wire.Bytes(front), Addr: addr("10.0.1.5/24")}, {NetworkId: wire.Bytes(ingress), Addr: addr("10.255.0.5/16")},
 		}}},
 	}
@@ -55,5 +56,8 @@ func TestIngress(t *testing.T) {
 	}
 	if len(e.Ports) != 1 || e.Ports[0].PublishedPort != 8081 {
 		t.Errorf("the ports on the node are %+v", e.Ports)
+	}
+	if len(e.Generic) != 1 || *e.Generic[0].DiscreteResourceSpec != (swarm.DiscreteGenericResource{Kind: "ssd", Value: 2}) {
+		t.Errorf("the generic resources are %+v", e.Generic)
 	}
 }

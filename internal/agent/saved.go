@@ -28,7 +28,7 @@ func (m *Machine) save(now time.Time, out *Output) {
 		a.Tasks = append(a.Tasks, &wire.Task{
 			Id: t.assigned.Id, ServiceId: t.assigned.ServiceId, RevisionId: t.assigned.RevisionId, Slot: t.assigned.Slot,
 			Desired: t.assigned.Desired, NotBefore: t.assigned.NotBefore, State: uint32(t.state),
-			Ports: t.assigned.Ports, Networks: t.assigned.Networks,
+			Ports: t.assigned.Ports, Networks: t.assigned.Networks, Generic: t.assigned.Generic,
 		})
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)

@@ -282,7 +282,7 @@ func (w *world) rows(d *datadriven.TestData) string {
 		node := w.cluster.State().NodeID
 		b = store.Batch{Writer: store.WriterOrchestrator, Changes: []store.Change{store.Tasks.Put(t)}}
 		w.commit(&b)
-		w.commit(&store.Batch{Writer: store.WriterScheduler, Changes: []store.Change{store.Placements.Put(&model.Placement{TaskID: t.ID, NodeID: node})}})
+		w.commit(&store.Batch{Writer: store.WriterScheduler, Changes: []store.Change{store.Placements.Put(&model.Placement{TaskID: t.ID, NodeID: node, Generic: reserved(current(v, s).Spec.Get())})}})
 		a := &model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true}
 		for _, target := range current(v, s).Spec.Get().TaskTemplate.Networks {
 			a.Networks = append(a.Networks, model.NetworkAddr{NetworkID: parseID(target.Target), Addr: netip.MustParsePrefix("10.0.9.3/24")})
@@ -378,4 +378,12 @@ func TestHandlers(t *testing.T) {
 			t.Errorf("%s is %s; it has a handler: %v", r.Key(), r.Class, ok)
 		}
 	}
+}
+
+// reserved is what a scheduler assigns that is asked for things that are counted.
+func reserved(spec *swarm.ServiceSpec) []swarm.GenericResource {
+	if r := spec.TaskTemplate.Resources; r != nil && r.Reservations != nil {
+		return r.Reservations.GenericResources
+	}
+	return nil
 }

@@ -58,12 +58,13 @@ type Task struct {
 	ServiceLabels         map[string]string
 	Ports                 []swarm.PortConfig // published in host mode
 	Networks              []Network
-	Secrets               map[string][]byte   // by secret id
-	Configs               map[string][]byte   // by config id
-	Templates             map[string]string   // the template driver of those secrets and configs that have one, by their ids
-	Beyond                *privilege.Settings // what its service's labels ask for and the cluster's policy allows; nil: nothing
-	LogDriver             *swarm.Driver       // the cluster's default
-	RegistryAuth          string              // X-Registry-Auth for the pull; never written to disk
+	Generic               []swarm.GenericResource // what of the node's generic resources is the task's
+	Secrets               map[string][]byte       // by secret id
+	Configs               map[string][]byte       // by config id
+	Templates             map[string]string       // the template driver of those secrets and configs that have one, by their ids
+	Beyond                *privilege.Settings     // what its service's labels ask for and the cluster's policy allows; nil: nothing
+	LogDriver             *swarm.Driver           // the cluster's default
+	RegistryAuth          string                  // X-Registry-Auth for the pull; never written to disk
 }
 
 // Name is the container's name, swarm's own: web.1.<task id>, or web.<node id>.<task id> for a global service.

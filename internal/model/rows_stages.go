@@ -180,6 +180,8 @@ type Placement struct {
 	TaskID ID
 	NodeID ID     // zero while the task is pending
 	Err    string // with counts per filter; empty once placed
+
+	Generic []swarm.GenericResource // what of the node's generic resources is the task's: counts, and values by name
 }
 
 // TaskStatus is what a task's agent last reported. Writer: dispatcher.

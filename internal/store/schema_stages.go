@@ -109,6 +109,7 @@ func placementTable() *Table[model.Placement] {
 		id(1, func(r *model.Placement) *model.ID { return &r.TaskID }),
 		id(2, func(r *model.Placement) *model.ID { return &r.NodeID }),
 		text(3, func(r *model.Placement) *string { return &r.Err }),
+		asJSON(4, func(r *model.Placement) *[]swarm.GenericResource { return &r.Generic }, func(r *model.Placement) bool { return len(r.Generic) == 0 }),
 	).with(placementsByNode)
 	// A task that is stopped before it has a node counts as shut down, for good. Placements are decided over a view
 	// that may be older than that, and only apply knows which of the two came first.

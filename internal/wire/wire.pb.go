@@ -1542,7 +1542,8 @@ type Task struct {
 	State         uint32                 `protobuf:"varint,7,opt,name=state,proto3" json:"state,omitempty"`                          // the state the managers know of: nothing that ran or ended is started a second time
 	Ports         []byte                 `protobuf:"bytes,8,opt,name=ports,proto3" json:"ports,omitempty"`                           // JSON of []swarm.PortConfig that the allocator chose for this task alone
 	Networks      []*Attachment          `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
-	Ending        bool                   `protobuf:"varint,10,opt,name=ending,proto3" json:"ending,omitempty"` // it is to stop as soon as no node leads to it any more; if it ends before, that is why
+	Ending        bool                   `protobuf:"varint,10,opt,name=ending,proto3" json:"ending,omitempty"`  // it is to stop as soon as no node leads to it any more; if it ends before, that is why
+	Generic       []byte                 `protobuf:"bytes,11,opt,name=generic,proto3" json:"generic,omitempty"` // JSON of []swarm.GenericResource: what of the node's generic resources is the task's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1645,6 +1646,13 @@ func (x *Task) GetEnding() bool {
 		return x.Ending
 	}
 	return false
+}
+
+func (x *Task) GetGeneric() []byte {
+	if x != nil {
+		return x.Generic
+	}
+	return nil
 }
 
 // Attachment is a task's address on a cluster network.
@@ -2883,7 +2891,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bDefaults\x12\x1d\n" +
 	"\n" +
 	"log_driver\x18\x01 \x01(\fR\tlogDriver\x12\x16\n" +
-	"\x06policy\x18\x02 \x01(\fR\x06policy\"\x9d\x02\n" +
+	"\x06policy\x18\x02 \x01(\fR\x06policy\"\xb7\x02\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2898,7 +2906,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x05ports\x18\b \x01(\fR\x05ports\x124\n" +
 	"\bnetworks\x18\t \x03(\v2\x18.skep.wire.v1.AttachmentR\bnetworks\x12\x16\n" +
 	"\x06ending\x18\n" +
-	" \x01(\bR\x06ending\"Y\n" +
+	" \x01(\bR\x06ending\x12\x18\n" +
+	"\ageneric\x18\v \x01(\fR\ageneric\"Y\n" +
 	"\n" +
 	"Attachment\x12\x1d\n" +
 	"\n" +

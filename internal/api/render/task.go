@@ -82,6 +82,9 @@ func Task(v store.View, t *model.Task) TaskOut {
 			out.Status.PortStatus.Ports = r.status.Detail.Ports
 		}
 	}
+	if r.placement != nil {
+		out.GenericResources = r.placement.Generic
+	}
 	if r.allocation != nil {
 		out.NetworksAttachments = attachments(v, r.allocation)
 	}

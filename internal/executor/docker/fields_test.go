@@ -106,7 +106,7 @@ type inspected = container.InspectResponse
 // fields has an entry for every field of a task's spec, by its path.
 func fields() map[string]field {
 	const orchestrator, scheduler = "the orchestrator's: it decides when tasks are made anew", "the scheduler's: the task is placed already"
-	const assigned = "the scheduler's: which resources a task was given is not part of executor.Task yet, so the container is not told"
+	const assigned = "the scheduler's: executor.Task has what it gave the task, see translate"
 	const notContainer = "not supported"
 	c := map[string]field{
 		"Image":           {got: func(r inspected) any { return r.Config.Image }, want: fixture},

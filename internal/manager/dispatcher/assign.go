@@ -138,6 +138,9 @@ func (m *Machine) task(t *model.Task, alloc *model.Allocation) (*wire.Task, []mo
 	if st := m.status(t.ID); st != nil {
 		w.State = uint32(st.State)
 	}
+	if p := store.Placements.ByID(m.view, t.ID); p != nil && len(p.Generic) > 0 {
+		w.Generic = jsonOf(p.Generic)
+	}
 	if alloc == nil {
 		return w, nil
 	}

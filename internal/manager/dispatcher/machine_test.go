@@ -207,7 +207,13 @@ func (s *script) rows(t *testing.T, d *datadriven.TestData) {
 	case "remove-task":
 		s.write(t, store.WriterOrchestrator, store.Tasks.Delete(model.KeyOf(id(first))))
 	case "place":
-		s.write(t, store.WriterScheduler, store.Placements.Put(&model.Placement{TaskID: id(first), NodeID: id(names(d)[1])}))
+		row := &model.Placement{TaskID: id(first), NodeID: id(names(d)[1])}
+		if d.HasArg("gpu") {
+			var value string
+			d.ScanArgs(t, "gpu", &value)
+			row.Generic = []swarm.GenericResource{{NamedResourceSpec: &swarm.NamedGenericResource{Kind: "gpu", Value: value}}}
+		}
+		s.write(t, store.WriterScheduler, store.Placements.Put(row))
 	case "unplace":
 		s.write(t, store.WriterScheduler, store.Placements.Delete(model.KeyOf(id(first))))
 	case "allocate":
@@ -403,6 +409,7 @@ func printSet(b *strings.Builder, who string, a *wire.Assignments) {
 		if t.Ending {
 			b.WriteString("(ending)")
 		}
+		b.Write(t.Generic)
 	}
 	list := func(verb string, ids [][]byte) {
 		if len(ids) > 0 {

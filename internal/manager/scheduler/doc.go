@@ -14,6 +14,8 @@
 //   - A placement with a node is final; a task never moves.
 //   - No node is given more than it has: reservations, host ports and replicas per node are counted from the moment
 //     of the decision until the task's agent says that it ended.
+//   - Of generic resources that have names each value is one task's at a time, from the decision until the task's agent
+//     says that it ended; its placement says which.
 //   - A row is written only when it says something new: trying again in vain writes nothing.
 //
 // The planner keeps what it counted of the rows (usage.go) from one Plan to the next, so that a decision costs the

@@ -57,7 +57,7 @@ func (n *node) hasRoom(ask *resources) bool {
 		return false
 	}
 	for kind, amount := range ask.generic {
-		if amount > have.generic[kind]-n.used.generic[kind] {
+		if amount > have.generic[kind]-n.used.generic[kind] || !n.hasNames(kind, amount) {
 			return false
 		}
 	}

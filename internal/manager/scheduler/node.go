@@ -19,6 +19,7 @@ type node struct {
 	tasks    int
 	used     resources
 	ports    map[hostPort]int
+	held     map[named]int // values of generic resources that tasks have
 	active   int
 	services []serviceCount // of the active tasks, by id
 }
@@ -33,6 +34,7 @@ type serviceCount struct {
 type capacity struct {
 	ready       bool
 	resources   resources
+	names       map[string][]string // the values of the kinds of generic resources that have them, in the engine's order
 	plugins     map[plugin]bool
 	pluginTypes map[string]bool // types the agent listed at all
 }
@@ -59,6 +61,10 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 	c.ready = state.State == model.ReachReady && (availability == swarm.NodeAvailabilityActive || availability == "")
 	d := state.Description.Get()
 	c.resources = resourcesOf(&d.Resources)
+	c.names = namesOf(&d.Resources)
+	for kind, values := range c.names {
+		c.resources.generic[kind] = int64(len(values)) // each value once, and no count beside them
+	}
 	c.plugins, c.pluginTypes = map[plugin]bool{}, map[string]bool{}
 	for _, p := range d.Engine.Plugins {
 		c.plugins[plugin{p.Type, untagged(p.Name)}] = true
@@ -87,8 +93,8 @@ func resourcesOf(r *swarm.Resources) resources {
 	return out
 }
 
-// take counts one task in or out.
-func (n *node) take(c counted, by int) {
+// take counts one task in or out, with the generic resources that were assigned to it.
+func (n *node) take(c counted, assigned []swarm.GenericResource, by int) {
 	n.tasks += by
 	n.used.nanoCPUs += int64(by) * c.demand.resources.nanoCPUs
 	n.used.memory += int64(by) * c.demand.resources.memory
@@ -97,6 +103,11 @@ func (n *node) take(c counted, by int) {
 	}
 	for _, p := range c.demand.ports {
 		addTo(&n.ports, p, by)
+	}
+	for _, g := range assigned {
+		if g.NamedResourceSpec != nil {
+			addTo(&n.held, named(*g.NamedResourceSpec), by)
+		}
 	}
 	if c.active {
 		n.active += by

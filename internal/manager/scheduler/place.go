@@ -34,8 +34,9 @@ func (r *round) place(g *group) {
 // take puts one task on a node.
 func (r *round) take(g *group, task model.ID, n *node) {
 	d := g.demand // the group goes with its last task
-	r.usage.count(task, n.id, g.key.revision, true, func() *demand { return d })
-	r.res.Changes = append(r.res.Changes, store.Placements.Put(&model.Placement{TaskID: task, NodeID: n.id}))
+	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.assign(&d.resources)}
+	r.usage.count(task, pl, g.key.revision, true, func() *demand { return d })
+	r.res.Changes = append(r.res.Changes, store.Placements.Put(pl))
 }
 
 // pending says of each task why it waits, unless that is what its row says already.

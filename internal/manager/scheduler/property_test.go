@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -24,7 +26,9 @@ func TestWhatIsCountedIsWhatTheRowsSay(t *testing.T) {
 		w.do("service small cpu=1 max=3")
 		w.do("service port port=80 constraint=node.labels.zone!=b")
 		w.do("service pinned cpu=1")
-		service := rapid.SampledFrom([]string{"big", "small", "port", "pinned"})
+		w.do("service gpu generic=gpu:1")
+		w.do("service gpus generic=gpu:2,ssd:1")
+		service := rapid.SampledFrom([]string{"big", "small", "port", "pinned", "gpu", "gpus"})
 		node := rapid.SampledFrom([]string{"n1", "n2", "n3", "n4"})
 		anyTask := func(rt *rapid.T) *model.Task {
 			var all []*model.Task
@@ -38,8 +42,10 @@ func TestWhatIsCountedIsWhatTheRowsSay(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"node": func(rt *rapid.T) {
-				w.do(fmt.Sprintf("node %s cpu=%d label.zone=%s avail=%s reach=%s", node.Draw(rt, "node"),
-					rapid.IntRange(0, 6).Draw(rt, "cpu"), rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "zone"),
+				w.do(fmt.Sprintf("node %s cpu=%d generic=%s label.zone=%s avail=%s reach=%s", node.Draw(rt, "node"),
+					rapid.IntRange(0, 6).Draw(rt, "cpu"),
+					rapid.SampledFrom([]string{"gpu/a,gpu/b,gpu/c,ssd:2", "gpu/c,gpu/d,ssd:2", "gpu:3,ssd/x", ""}).Draw(rt, "generic"),
+					rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "zone"),
 					rapid.SampledFrom([]string{"active", "active", "drain"}).Draw(rt, "availability"),
 					rapid.SampledFrom([]string{"ready", "ready", "down"}).Draw(rt, "reach")))
 			},
@@ -77,6 +83,7 @@ func TestWhatIsCountedIsWhatTheRowsSay(t *testing.T) {
 				before := placedAt(w.s.View())
 				w.settle()
 				checkCapacity(rt, w, before)
+				checkGeneric(rt, w, before)
 				checkFresh(rt, w, p)
 			},
 		})
@@ -122,6 +129,9 @@ func checkCapacity(t *rapid.T, w *world, before map[model.ID]model.ID) {
 			u = &use{}
 			uses[p.NodeID] = u
 		}
+		if strings.HasPrefix(w.names[task.ServiceID], "gpu") {
+			continue // asks for nothing of this, see checkGeneric
+		}
 		_, old := before[p.TaskID]
 		u.anythingNew = u.anythingNew || !old
 		switch w.names[task.ServiceID] {
@@ -150,6 +160,42 @@ func checkCapacity(t *rapid.T, w *world, before map[model.ID]model.ID) {
 	}
 }
 
+// checkGeneric: no two tasks that may still run have the same value of a node, and a task has as much as it asked for.
+func checkGeneric(t *rapid.T, w *world, before map[model.ID]model.ID) {
+	v := w.s.View()
+	type held struct {
+		node model.ID
+		named
+	}
+	holder := map[held]model.ID{}
+	for p := range store.Placements.All(v) {
+		s := store.Statuses.ByID(v, p.TaskID)
+		if p.NodeID.IsZero() || s != nil && s.State.Terminal() {
+			continue
+		}
+		has := resourcesOf(&swarm.Resources{GenericResources: p.Generic}).generic
+		want := map[string]map[string]int64{"gpu": {"gpu": 1}, "gpus": {"gpu": 2, "ssd": 1}}[w.names[store.Tasks.ByID(v, p.TaskID).ServiceID]]
+		if !maps.Equal(has, want) {
+			t.Fatalf("%s has %v", w.names[p.TaskID], has)
+		}
+		_, old := before[p.TaskID]
+		offered := store.NodeStates.ByID(v, p.NodeID)
+		for _, g := range p.Generic {
+			if g.NamedResourceSpec == nil {
+				continue
+			}
+			at := held{p.NodeID, named(*g.NamedResourceSpec)}
+			if other, taken := holder[at]; taken {
+				t.Fatalf("%s and %s both have %v of %s", w.names[p.TaskID], w.names[other], at.named, w.names[at.node])
+			}
+			holder[at] = p.TaskID
+			if !old && !slices.Contains(namesOf(&offered.Description.Get().Resources)[at.Kind], at.Value) {
+				t.Fatalf("%s was given %v, which %s does not have", w.names[p.TaskID], at.named, w.names[at.node])
+			}
+		}
+	}
+}
+
 // checkFresh compares with a planner that sees the state for the first time.
 func checkFresh(t *rapid.T, w *world, p *Planner) {
 	v, fresh := w.s.View(), New()
@@ -174,7 +220,8 @@ func checkFresh(t *rapid.T, w *world, p *Planner) {
 	}
 	if !maps.EqualFunc(a.nodes, b.nodes, func(x, y *node) bool {
 		return x.present == y.present && x.ready == y.ready && x.used.nanoCPUs == y.used.nanoCPUs && x.active == y.active &&
-			x.tasks == y.tasks && maps.Equal(x.ports, y.ports) && slices.Equal(x.services, y.services)
+			x.tasks == y.tasks && maps.Equal(x.ports, y.ports) &&
+			maps.Equal(x.used.generic, y.used.generic) && maps.Equal(x.held, y.held) && slices.Equal(x.services, y.services)
 	}) {
 		t.Fatal("nodes are counted otherwise")
 	}

@@ -52,7 +52,7 @@ func (r *round) task(id model.ID) {
 		return
 	}
 	if pl != nil && !pl.NodeID.IsZero() {
-		r.placed(t, pl.NodeID)
+		r.placed(t, pl)
 		return
 	}
 	a := store.Allocations.ByID(r.v, id)
@@ -66,18 +66,18 @@ func (r *round) task(id model.ID) {
 }
 
 // placed counts a task on its node until it has ended.
-func (r *round) placed(t *model.Task, node model.ID) {
+func (r *round) placed(t *model.Task, pl *model.Placement) {
 	s := store.Statuses.ByID(r.v, t.ID)
 	if s != nil && s.State.Terminal() {
 		r.release(t.ID)
 		if s.State == model.StateFailed || s.State == model.StateRejected {
-			r.usage.noteFailure(t.ID, failureKey{t.Revision, node}, s.At)
+			r.usage.noteFailure(t.ID, failureKey{t.Revision, pl.NodeID}, s.At)
 		}
 		return
 	}
 	active := t.Desired < model.StateShutdown
 	read := func() *demand { return demandOf(r.v, store.Revisions.ByID(r.v, t.Revision)) }
-	if r.usage.count(t.ID, node, t.Revision, active, read) {
+	if r.usage.count(t.ID, pl, t.Revision, active, read) {
 		r.freed() // one replica less on the node
 	}
 }

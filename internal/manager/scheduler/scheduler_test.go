@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -51,8 +52,22 @@ func (w *world) placements(after uint64) string {
 		case p.NodeID.IsZero():
 			lines = append(lines, fmt.Sprintf("%s: %s", w.names[p.TaskID], p.Err))
 		default:
-			lines = append(lines, fmt.Sprintf("%s -> %s", w.names[p.TaskID], w.names[p.NodeID]))
+			lines = append(lines, fmt.Sprintf("%s -> %s%s", w.names[p.TaskID], w.names[p.NodeID], genericText(p.Generic)))
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// genericText prints generic resources as the scripts' lines give them.
+func genericText(list []swarm.GenericResource) string {
+	var out string
+	for _, g := range list {
+		if n := g.NamedResourceSpec; n != nil {
+			out += fmt.Sprintf(" %s/%s", n.Kind, n.Value)
+		}
+		if d := g.DiscreteResourceSpec; d != nil {
+			out += fmt.Sprintf(" %s:%d", d.Kind, d.Value)
+		}
+	}
+	return out
 }

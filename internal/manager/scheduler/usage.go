@@ -3,6 +3,7 @@ package scheduler
 import (
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/manager/constraint"
 	"github.com/skep-org/skep/internal/model"
@@ -15,8 +16,9 @@ import (
 // it demand; a demand is kept as long as a task or a group points to it.
 type usage struct {
 	nodes    map[model.ID]*node
-	tasks    map[model.ID]counted // tasks that take room
-	demands  map[model.ID]*demand // by revision
+	tasks    map[model.ID]counted                 // tasks that take room
+	assigned map[model.ID][]swarm.GenericResource // of those of them that have any: few do
+	demands  map[model.ID]*demand                 // by revision
 	waiting  map[model.ID]*group
 	groups   map[groupKey]*group
 	failed   map[model.ID]failureKey
@@ -50,7 +52,8 @@ type failureKey struct{ revision, node model.ID }
 func newUsage() usage {
 	return usage{
 		nodes: map[model.ID]*node{}, tasks: map[model.ID]counted{}, demands: map[model.ID]*demand{},
-		waiting: map[model.ID]*group{}, groups: map[groupKey]*group{},
+		assigned: map[model.ID][]swarm.GenericResource{},
+		waiting:  map[model.ID]*group{}, groups: map[groupKey]*group{},
 		failed: map[model.ID]failureKey{}, failures: map[failureKey]map[model.ID]int64{},
 	}
 }
@@ -102,19 +105,23 @@ func (u *usage) drop(d *demand) {
 	}
 }
 
-// count says where a task takes room, and reports whether it counted as active there and does no longer.
-func (u *usage) count(task, node, revision model.ID, active bool, read func() *demand) (retired bool) {
+// count says where a task takes room, and reports whether it counted as active there and does no longer. What was
+// assigned to it with the node never changes.
+func (u *usage) count(task model.ID, at *model.Placement, revision model.ID, active bool, read func() *demand) (retired bool) {
 	u.stopWaiting(task)
 	if c, was := u.tasks[task]; was {
-		if c.node.id == node && c.demand.revision == revision && c.active == active {
+		if c.node.id == at.NodeID && c.demand.revision == revision && c.active == active {
 			return false
 		}
 		retired = c.active && !active
 		u.uncount(task)
 	}
-	c := counted{u.at(node), u.demand(revision, read), active}
+	c := counted{u.at(at.NodeID), u.demand(revision, read), active}
 	u.tasks[task] = c
-	c.node.take(c, +1)
+	if len(at.Generic) > 0 {
+		u.assigned[task] = at.Generic
+	}
+	c.node.take(c, at.Generic, +1)
 	return retired
 }
 
@@ -125,7 +132,8 @@ func (u *usage) uncount(task model.ID) bool {
 		return false
 	}
 	delete(u.tasks, task)
-	c.node.take(c, -1)
+	c.node.take(c, u.assigned[task], -1)
+	delete(u.assigned, task)
 	u.tidy(c.node)
 	u.drop(c.demand)
 	return true

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -22,7 +23,7 @@ func config(t *executor.Task, spec *swarm.ContainerSpec) (*container.Config, err
 	c := &container.Config{
 		Image:        Image(t.Image),
 		Labels:       labels(t, spec.Labels),
-		Env:          slices.Clone(spec.Env),
+		Env:          append(slices.Clone(spec.Env), genericEnv(t.Generic)...),
 		WorkingDir:   spec.Dir,
 		User:         spec.User,
 		Hostname:     spec.Hostname,
@@ -53,6 +54,24 @@ func labels(t *executor.Task, user map[string]string) map[string]string {
 	l[executor.LabelServiceID] = t.ServiceID.String()
 	l[executor.LabelServiceName] = t.ServiceName
 	return l
+}
+
+// genericEnv tells a task what of the node's generic resources is its own: the count, or the values.
+func genericEnv(assigned []swarm.GenericResource) []string {
+	values := map[string][]string{}
+	for _, g := range assigned {
+		if n := g.NamedResourceSpec; n != nil {
+			values[n.Kind] = append(values[n.Kind], n.Value)
+		}
+		if d := g.DiscreteResourceSpec; d != nil {
+			values[d.Kind] = append(values[d.Kind], fmt.Sprint(d.Value))
+		}
+	}
+	var env []string
+	for _, kind := range slices.Sorted(maps.Keys(values)) {
+		env = append(env, "DOCKER_RESOURCE_"+strings.ToUpper(kind)+"="+strings.Join(values[kind], ","))
+	}
+	return env
 }
 
 // seconds rounds up: the engine counts whole seconds, and a container gets at least the grace it was promised.

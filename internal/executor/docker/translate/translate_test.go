@@ -44,7 +44,7 @@ func TestContainer(t *testing.T) {
 }
 
 // input is a task of service web; arguments: api=, slot=, socket (rewrites Docker's), selinux, and the lines
-// "networks: JSON", "ports: JSON", "files: JSON", "labels: JSON" (of the service, for what they ask for) before the spec's JSON.
+// "networks: JSON", "ports: JSON", "generic: JSON", "files: JSON", "labels: JSON" (of the service, for what they ask for) before the spec's JSON.
 func input(t *testing.T, d *datadriven.TestData) Input {
 	id := model.NumID
 	task := &executor.Task{ID: id(1), ServiceID: id(2), NodeID: id(3), Slot: 1, ServiceName: "web", NodeHostname: "host-a", ServiceLabels: map[string]string{"tier": "front"}, Spec: &swarm.TaskSpec{}}
@@ -76,7 +76,7 @@ func input(t *testing.T, d *datadriven.TestData) Input {
 			}
 			continue
 		}
-		target := map[string]any{"networks": &task.Networks, "ports": &task.Ports, "files": &in.Files, "task": task.Spec, "logdriver": &task.LogDriver, "container": &task.Spec.ContainerSpec}[key]
+		target := map[string]any{"networks": &task.Networks, "ports": &task.Ports, "generic": &task.Generic, "files": &in.Files, "task": task.Spec, "logdriver": &task.LogDriver, "container": &task.Spec.ContainerSpec}[key]
 		if target == nil {
 			d.Fatalf(t, "unknown line %q", line)
 		}
