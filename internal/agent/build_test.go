@@ -38,8 +38,8 @@ func TestIngress(t *testing.T) {
 		},
 		Tasks: []*wire.Task{{Id: wire.Bytes(taskID("t1")), RevisionId: wire.Bytes(model.NumID(100)), Slot: 1,
 			Generic: []byte(`[{"DiscreteResourceSpec":{"Kind":"ssd","Value":2}}]`), Networks: []*wire.Attachment{
-			{NetworkId: wire.Bytes(front), Addr: addr("10.0.1.5/24")}, {NetworkId: wire.Bytes(ingress), Addr: addr("10.255.0.5/16")},
-		}}},
+				{NetworkId: wire.Bytes(front), Addr: addr("10.0.1.5/24")}, {NetworkId: wire.Bytes(ingress), Addr: addr("10.255.0.5/16")},
+			}}},
 	}
 	if err := m.assign(time.Unix(1, 0), set); err != nil {
 		t.Fatal(err)

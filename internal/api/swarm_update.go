@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
+	"encoding/json"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -18,7 +21,8 @@ const minCertExpiry = time.Hour
 
 func (s *Server) swarmUpdate(r *request) error {
 	var spec swarm.Spec
-	if _, err := r.decode(&spec); err != nil {
+	raw, err := r.decode(&spec)
+	if err != nil {
 		return err
 	}
 	version, err := r.versionOf("swarm")
@@ -51,7 +55,7 @@ func (s *Server) swarmUpdate(r *request) error {
 	if merged.CAConfig.ForceRotate != old.Spec.Get().CAConfig.ForceRotate {
 		return httperr.NotImplemented("rotating the cluster's certificate authority is not supported by this version of skep")
 	}
-	if next.Spec, err = documentOver(old.Spec.Raw(), merged); err != nil {
+	if next.Spec, err = documentOver(withoutCA(raw), merged); err != nil {
 		return err
 	}
 	if err := s.rotate(asked, old, &next); err != nil {
@@ -108,35 +112,39 @@ func (s *Server) rotate(asked rotations, old, next *model.Cluster) (err error) {
 	return err
 }
 
-// mergeSpec takes from an update what it says; zero values leave a setting as it is, as in swarm.
+// mergeSpec is the spec after an update: the whole of it as it was sent, as in swarm. What is left out is zero from then on,
+// is shown so, and means the default where it takes effect; but no history limit is a limit of none, also in swarm. Who asks
+// for no rotation of the authority gets none.
 func mergeSpec(old, update swarm.Spec) swarm.Spec {
-	out := old
-	out.Labels = maps.Clone(update.Labels) // these alone are replaced, by none too
-	if update.Orchestration.TaskHistoryRetentionLimit != nil {
-		out.Orchestration.TaskHistoryRetentionLimit = update.Orchestration.TaskHistoryRetentionLimit
+	out := update
+	out.Name = old.Name
+	if out.Labels == nil {
+		out.Labels = map[string]string{}
 	}
-	set(&out.Raft.SnapshotInterval, update.Raft.SnapshotInterval)
-	if update.Raft.KeepOldSnapshots != nil {
-		out.Raft.KeepOldSnapshots = update.Raft.KeepOldSnapshots
+	if out.Orchestration.TaskHistoryRetentionLimit == nil {
+		out.Orchestration.TaskHistoryRetentionLimit = new(int64(0))
 	}
-	set(&out.Raft.LogEntriesForSlowFollowers, update.Raft.LogEntriesForSlowFollowers)
-	set(&out.Raft.ElectionTick, update.Raft.ElectionTick)
-	set(&out.Raft.HeartbeatTick, update.Raft.HeartbeatTick)
-	set(&out.Dispatcher.HeartbeatPeriod, update.Dispatcher.HeartbeatPeriod)
-	set(&out.CAConfig.NodeCertExpiry, update.CAConfig.NodeCertExpiry)
-	set(&out.CAConfig.ForceRotate, update.CAConfig.ForceRotate)
-	if update.TaskDefaults.LogDriver != nil {
-		out.TaskDefaults.LogDriver = update.TaskDefaults.LogDriver
+	if out.Raft.KeepOldSnapshots == nil {
+		out.Raft.KeepOldSnapshots = new(uint64(0))
 	}
-	out.EncryptionConfig = update.EncryptionConfig
+	out.CAConfig.SigningCACert, out.CAConfig.SigningCAKey = old.CAConfig.SigningCACert, old.CAConfig.SigningCAKey
+	out.CAConfig.ForceRotate = cmp.Or(update.CAConfig.ForceRotate, old.CAConfig.ForceRotate)
 	return out
 }
 
-func set[T comparable](to *T, value T) {
-	var zero T
-	if value != zero {
-		*to = value
+// withoutCA is what was sent but for the certificate authority's part, which may hold a key: a document keeps of it what
+// its type knows.
+func withoutCA(raw []byte) []byte {
+	var sent map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &sent); err != nil {
+		return []byte("{}")
 	}
+	maps.DeleteFunc(sent, func(name string, _ json.RawMessage) bool { return strings.EqualFold(name, "CAConfig") })
+	out, err := json.Marshal(sent)
+	if err != nil {
+		return []byte("{}")
+	}
+	return out
 }
 
 // documentOver makes a document of value that keeps what raw has and value does not know.
