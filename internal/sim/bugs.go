@@ -31,6 +31,7 @@ const (
 	bugLostEndpoint  bug = "an endpoint's change is not sent"
 	bugForgotVote    bug = "a member forgets whom it voted for"
 	bugDeposed       bug = "the agent takes a deposed leader's assignments"
+	bugJobAgain      bug = "a slot of a job gets another task when the next slot begins"
 )
 
 // has reports whether a bug is planted; it shows once the cluster is founded.
@@ -54,7 +55,7 @@ func (w *world) stamped(m *member, e raft.Entry) raft.Entry {
 
 // committer is what the stages of a term commit through.
 func (w *world) committer(m *member) store.Committer {
-	if w.has(bugTwoTasks) || w.has(bugOldReport) {
+	if w.has(bugTwoTasks) || w.has(bugOldReport) || w.has(bugJobAgain) {
 		return &meddler{Replicated: m.rep, w: w}
 	}
 	return m.rep
@@ -76,6 +77,11 @@ func (c *meddler) Commit(b *store.Batch) *store.Pending {
 				twin := *row
 				twin.ID = c.w.newID()
 				b.Changes = append(b.Changes, store.Tasks.Put(&twin))
+			}
+			if c.w.has(bugJobAgain) && row.Index == 0 && row.Desired == model.StateComplete && row.Slot > 0 {
+				again := *row
+				again.ID, again.Slot = c.w.newID(), row.Slot-1
+				b.Changes = append(b.Changes, store.Tasks.Put(&again))
 			}
 		case *model.TaskStatus:
 			if c.w.has(bugOldReport) && c.old == nil && row.State == model.StatePreparing {

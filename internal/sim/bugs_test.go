@@ -27,7 +27,7 @@ func plantedBugs() []plantedBug {
 		{bugSkippedEntry, 1},
 		{bugOwnClock, 1},
 		{bugEarlyAnswer, 1},
-		{bugRetriedWrite, 18},
+		{bugRetriedWrite, 2},
 		{bugStaleRead, 1},
 		{bugTwoTasks, 1},
 		{bugOldReport, 1},
@@ -35,8 +35,9 @@ func plantedBugs() []plantedBug {
 		{bugLostChange, 2},
 		{bugEarlyAnswered, 1},
 		{bugLostEndpoint, 1},
-		{bugForgotVote, 18},
-		{bugDeposed, 5},
+		{bugForgotVote, 11},
+		{bugDeposed, 16},
+		{bugJobAgain, 1},
 	}
 }
 

@@ -17,7 +17,7 @@
 //	a member passes over an entry                          1
 //	entries are stamped by the member that applies them    1
 //	a write is answered before it is committed             1
-//	a write of unknown outcome is tried again              18
+//	a write of unknown outcome is tried again              2
 //	reads do not ask the quorum                            1
 //	a slot gets two tasks                                  1
 //	an old report is written again                         1
@@ -25,8 +25,9 @@
 //	a change of assignments is not sent                    2
 //	a node says that it balances no more before that is so 1
 //	an endpoint's change is not sent                       1
-//	a member forgets whom it voted for                     18
-//	the agent takes a deposed leader's assignments         5
+//	a member forgets whom it voted for                     11
+//	the agent takes a deposed leader's assignments         16
+//	a job's slot gets a task when the next one begins      1
 //
 // What is not simulated as it is in production: a request's way through a manager (manager.Front and the calls
 // between managers use goroutines; calls.go does the same in events), an agent's search for the leader (session.go), and
@@ -41,6 +42,8 @@
 //   - No task moves backwards, nor does what is wanted or reported of it; a slot has one task that is wanted running,
 //     or two where one is started first; a container is stopped or removed only when no row wants it; no slot runs
 //     twice but where a node was taken for down; nothing of a task runs a second time (invariants.go).
+//   - Of a job no more is wanted at once and in all than asked for, and a slot that completed is not run again in an
+//     iteration (jobs.go).
 //   - No address is given to two; a node is told of no network that it has nothing on; no task is told to stop while a
 //     connected node that answers balances to it, but after two seconds (reach.go). The data planes are as of what they
 //     are told some time after (dataplane.go): no packet is sent.

@@ -54,6 +54,7 @@ func (w *world) applied() {
 		case *model.Task:
 			c.look(w, v, row.ID)
 			c.slotWanted(w, v, row)
+			c.jobWanted(w, v, e)
 		case *model.Allocation:
 			c.look(w, v, row.Owner)
 			c.given.given(w, e)

@@ -51,7 +51,10 @@ func newNode(w *world, id model.ID, host int) *node {
 		Stop: simulated.Range{Max: 12 * time.Second}, Remove: simulated.Range{Max: 200 * time.Millisecond},
 		PrepareFails: 20, StartFails: 20, Crashes: 60, Life: simulated.Range{Max: time.Minute}, OutOfMemory: 100,
 		Sick: 100, Check: simulated.Range{Max: 5 * time.Second},
-		Behave: func(*executor.Task) *simulated.Behaviour {
+		Behave: func(t *executor.Task) *simulated.Behaviour {
+			if b := w.behaveAsJob(t); b != nil {
+				return b
+			}
 			if w.calm {
 				return &simulated.Behaviour{StopTakes: w.upTo(time.Second), CheckAfter: w.upTo(time.Second)}
 			}

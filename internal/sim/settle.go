@@ -151,11 +151,14 @@ func (w *world) serviceConverged(v store.View, s *model.Service, running map[mod
 	if r == nil || r.AskedIndex != s.Index {
 		return fmt.Errorf("what was asked last has not been taken up")
 	}
+	active := store.Revisions.ByID(v, r.Active)
+	spec := active.Spec.Get()
+	if model.IsJob(spec.Mode) {
+		return w.jobConverged(v, s, spec)
+	}
 	if r.State.InProgress() {
 		return fmt.Errorf("its rollout is still going on")
 	}
-	active := store.Revisions.ByID(v, r.Active)
-	spec := active.Spec.Get()
 	count := map[slot]int{}
 	for t := range store.TasksOf(v, s.ID) {
 		if t.Desired > model.StateRunning {

@@ -2,16 +2,21 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
 )
 
 // newSpec draws a service.
 func (w *world) newSpec(name string) swarm.ServiceSpec {
 	spec := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: name}}
 	spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "app:0"}
+	if w.chance(200) {
+		return w.newJob(spec)
+	}
 	if w.chance(200) {
 		spec.Mode.Global = &swarm.GlobalService{}
 	} else {
@@ -30,10 +35,13 @@ func (w *world) change(spec *swarm.ServiceSpec) {
 	switch {
 	case w.chance(400) && spec.Mode.Replicated != nil:
 		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: new(uint64(w.rng.IntN(9)))}
+	case w.chance(400) && spec.Mode.ReplicatedJob != nil:
+		spec.Mode.ReplicatedJob = w.newSize()
 	case w.chance(800):
 		c := *spec.TaskTemplate.ContainerSpec
 		w.users.nextTag++
-		c.Image = fmt.Sprintf("app:%d", w.users.nextTag)
+		name, _, _ := strings.Cut(c.Image, ":")
+		c.Image = fmt.Sprintf("%s:%d", name, w.users.nextTag)
 		spec.TaskTemplate.ContainerSpec = &c
 	case w.chance(300):
 		w.joinNetworks(spec)
@@ -64,6 +72,9 @@ func (w *world) changePolicies(spec *swarm.ServiceSpec) {
 	if spec.RollbackConfig.FailureAction == swarm.UpdateFailureActionRollback {
 		spec.RollbackConfig.FailureAction = swarm.UpdateFailureActionPause
 	}
+	if model.IsJob(spec.Mode) {
+		spec.UpdateConfig, spec.RollbackConfig = nil, nil
+	}
 }
 
 func (w *world) newUpdate() *swarm.UpdateConfig {
@@ -80,6 +91,12 @@ func (w *world) newUpdate() *swarm.UpdateConfig {
 
 func describe(s *swarm.ServiceSpec) string {
 	mode := "global"
+	if job := s.Mode.ReplicatedJob; job != nil {
+		mode = fmt.Sprintf("a job of %d, %d at once,", *job.TotalCompletions, *job.MaxConcurrent)
+	}
+	if s.Mode.GlobalJob != nil {
+		mode = "a global job"
+	}
 	if s.Mode.Replicated != nil {
 		mode = fmt.Sprintf("%d times", *s.Mode.Replicated.Replicas)
 	}

@@ -161,15 +161,22 @@ func (o *op) ask(v store.View, old *model.Service, spec swarm.ServiceSpec) {
 	if old != nil {
 		*s = *old
 		s.Previous = shown(v, old)
+		if model.IsJob(spec.Mode) {
+			s.Iteration++
+		}
 		conds = []store.Condition{store.Services.At(old)}
 	}
 	rev.ServiceID, s.Revision, s.Rollback = s.ID, rev.ID, false
-	if spec.UpdateConfig.Order == swarm.UpdateOrderStartFirst || spec.RollbackConfig.Order == swarm.UpdateOrderStartFirst {
+	if startsFirst(spec.UpdateConfig) || startsFirst(spec.RollbackConfig) {
 		w.users.startFirst[s.ID] = true
 	}
 	o.next = rev.ID
 	o.what = fmt.Sprintf("%s is %s %s", spec.Name, describe(&spec), short(rev.ID))
 	o.commit(conds, store.Revisions.Put(rev), store.Services.Put(s))
+}
+
+func startsFirst(u *swarm.UpdateConfig) bool {
+	return u != nil && u.Order == swarm.UpdateOrderStartFirst
 }
 
 func (o *op) rollback(v store.View, s *model.Service) {
@@ -183,6 +190,9 @@ func (o *op) rollback(v store.View, s *model.Service) {
 		return
 	}
 	n.Previous, n.Revision, n.Rollback = shown(v, s), prev, true
+	if rev := store.Revisions.ByID(v, prev); rev != nil && model.IsJob(rev.Spec.Get().Mode) {
+		n.Iteration++
+	}
 	o.next, o.back = prev, true
 	o.what = fmt.Sprintf("roll %s back to %s", s.Name, short(prev))
 	o.commit([]store.Condition{store.Services.At(s), store.Revisions.Present(model.KeyOf(prev))}, store.Services.Put(&n))
