@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -114,29 +113,10 @@ func line(t *testing.T, s *side.Side, text string) string {
 	return out.Stdout
 }
 
-// same fails with the lines that differ between Docker's and skep's, but for those that are known to.
-func same(t *testing.T, what string, swarm, skep []string, known ...string) {
+// same fails with the lines that differ between Docker's and skep's.
+func same(t *testing.T, what string, swarm, skep []string) {
 	t.Helper()
-	isKnown := func(l string) bool {
-		for _, k := range known {
-			if strings.HasPrefix(l, k) {
-				return true
-			}
-		}
-		return false
-	}
-	var a, b []string
-	for _, l := range swarm {
-		if !isKnown(l) {
-			a = append(a, l)
-		}
-	}
-	for _, l := range skep {
-		if !isKnown(l) {
-			b = append(b, l)
-		}
-	}
-	if diff := cmp.Diff(a, b); diff != "" {
+	if diff := cmp.Diff(swarm, skep); diff != "" {
 		t.Errorf("%s sees something else (- Docker's swarm mode, + skep):\n%s", what, diff)
 	}
 	if len(swarm) == 0 {
