@@ -46,6 +46,8 @@ type Machine struct {
 	listing  bool
 	everUp   bool
 	hostname string
+	node     *swarm.NodeDescription // as the executor says; nil: it has not yet
+	tls      swarm.TLSInfo
 	desc     []byte
 	ops      opQueue
 
@@ -106,10 +108,20 @@ func New(opts Options, saved []byte) (*Machine, error) {
 
 // Describe says what the node is; nothing is reported before it is known.
 func (m *Machine) Describe(d swarm.NodeDescription) {
+	m.node = &d
+	d.TLSInfo = m.tls
 	raw := model.DocOf(d).Raw()
 	m.hostname = d.Hostname
 	if !bytes.Equal(m.desc, raw) {
 		m.desc, m.link.described = raw, false
+	}
+}
+
+// Certified says which authority the node's certificate is of, and what the node trusts.
+func (m *Machine) Certified(info swarm.TLSInfo) {
+	m.tls = info
+	if m.node != nil {
+		m.Describe(*m.node)
 	}
 }
 

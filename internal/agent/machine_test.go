@@ -63,7 +63,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "answer": // to a heartbeat
 		s.m.Receive(s.now, wire.FromAnswer(&wire.Heartbeat{}))
 	case "peers":
-		p := &wire.Peers{Manager: d.HasArg("manager")}
+		p := &wire.Peers{Manager: d.HasArg("manager"), Roots: argument(t, d, "roots"), Issuer: argument(t, d, "issuer")}
 		for _, line := range lines(d.Input) {
 			p.Managers = append(p.Managers, &wire.Manager{NodeId: wire.Bytes(node), Addr: line})
 		}
@@ -172,7 +172,11 @@ func (s *script) step() string {
 		b.WriteString("removed from the cluster\n")
 	}
 	if out.Peers != nil {
-		fmt.Fprintf(&b, "peers %v\n", *out.Peers)
+		fmt.Fprintf(&b, "peers %v manager=%t", out.Peers.Managers, out.Peers.Manager)
+		if len(out.Peers.Issuer) > 0 {
+			fmt.Fprintf(&b, " issuer=%s roots=%s", out.Peers.Issuer, out.Peers.Roots)
+		}
+		b.WriteString("\n")
 	}
 	for _, f := range out.Fabric {
 		fmt.Fprintf(&b, "fabric %d: full=%t", f.Seq, f.Full)
@@ -402,4 +406,14 @@ func name(id model.ID) string { return fmt.Sprintf("t%d", id[15]) }
 
 func containerID(task string) string {
 	return strings.Repeat(fmt.Sprintf("%02x", taskID(task)[15]), 32)
+}
+
+// argument is what a command says of a thing; nil: nothing.
+func argument(t *testing.T, d *datadriven.TestData, name string) []byte {
+	if !d.HasArg(name) {
+		return nil
+	}
+	var text string
+	d.ScanArgs(t, name, &text)
+	return []byte(text)
 }

@@ -10,6 +10,9 @@ import (
 type Peers struct {
 	Managers []Peer
 	Manager  bool // the role granted to this node; its next certificate will say so
+
+	Roots  []byte // what this node is to trust, in PEM; nil: it was not told
+	Issuer []byte // digest of the authority that its certificate is to be of; nil: any
 }
 
 // Peer is one manager.
@@ -25,7 +28,7 @@ func (m *Machine) receivePeers(p *wire.Peers) {
 		return
 	}
 	m.toldPeers = p
-	out := &Peers{Manager: p.Manager}
+	out := &Peers{Manager: p.Manager, Roots: p.Roots, Issuer: p.Issuer}
 	for _, w := range p.Managers {
 		out.Managers = append(out.Managers, Peer{Node: key(w.NodeId), Addr: w.Addr, Leader: w.Leader})
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
@@ -227,6 +228,12 @@ func (a *Agent) operate(ctx context.Context, g *errgroup.Group, op Op) {
 		})
 		return nil
 	})
+}
+
+// Certified says which authority the node's certificate is of, and what the node trusts: it is told to the managers with
+// the node's description. It may be called from any goroutine, and before Run.
+func (a *Agent) Certified(info swarm.TLSInfo) {
+	a.tell(func(time.Time) { a.machine.Certified(info) })
 }
 
 // FabricApplied says that the node's data plane is as of a message that [Config.Fabric] was given, and of all before it.

@@ -120,7 +120,7 @@ func (c *fakeCluster) Init(_ context.Context, _ swarm.InitRequest) (string, erro
 	state := model.NodeState{ID: node, State: model.ReachReady, Addr: "10.0.0.1", Description: model.DocOf(swarm.NodeDescription{Hostname: "one"})}
 	_, err := c.manager.Direct.Commit(&store.Batch{Writer: store.WriterInit, Changes: []store.Change{
 		store.Clusters.Put(&model.Cluster{ID: c.env.NewID(), Spec: model.DocOf(spec), WorkerToken: "w", ManagerToken: "m", InitialNodeID: node}),
-		store.Roots.Put(&model.Root{ClusterID: c.env.NewID(), Digest: "digest", Cert: []byte("PEM")}),
+		store.Roots.Put(&model.Root{ClusterID: c.env.NewID(), Digest: "digest", Cert: []byte("PEM"), Private: []byte("KEY")}),
 		store.NodeSpecs.Put(&model.NodeSpec{ID: node, Spec: model.DocOf(swarm.NodeSpec{Role: "manager", Availability: "active"})}),
 		store.NodeStates.Put(&state),
 		store.Networks.Put(&model.Network{ID: c.env.NewID(), Name: "ingress", Spec: model.DocOf(ingress)}),

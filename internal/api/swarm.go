@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
@@ -76,6 +77,10 @@ func (s *Server) checkInit(req *swarm.InitRequest) error {
 			return httperr.New(http.StatusInternalServerError, "invalid CIDR: %q. Subnet size is too small for pool: %d", pool.String(), req.SubnetSize)
 		}
 	}
+	if ca := req.Spec.CAConfig; ca.SigningCACert != "" || ca.SigningCAKey != "" {
+		// Swarm takes them here and does not use them.
+		return httperr.NotImplemented("a cluster is not founded with a certificate authority that is given: found it, then docker swarm ca --rotate --ca-cert FILE --ca-key FILE")
+	}
 	req.Spec.EncryptionConfig.AutoLockManagers = req.Spec.EncryptionConfig.AutoLockManagers || req.AutoLockManagers
 	return s.checkSpec(&req.Spec)
 }
@@ -86,17 +91,26 @@ func (s *Server) checkSpec(spec *swarm.Spec) error {
 		return httperr.NotImplemented(noAutolock)
 	}
 	ca := spec.CAConfig
+	for _, external := range ca.ExternalCAs {
+		if external == nil || !strings.EqualFold(string(external.Protocol), string(swarm.ExternalCAProtocolCFSSL)) {
+			return httperr.BadRequest("invalid protocol: %q", protocolOf(external))
+		}
+		external.Protocol = swarm.ExternalCAProtocolCFSSL
+	}
 	switch {
-	case len(ca.ExternalCAs) > 0:
-		return httperr.NotImplemented("external certificate authorities are not supported by this version of skep")
-	case ca.SigningCACert != "" || ca.SigningCAKey != "":
-		return httperr.NotImplemented("a certificate authority of your own is not supported by this version of skep")
 	case ca.NodeCertExpiry != 0 && ca.NodeCertExpiry < minCertExpiry:
 		return httperr.BadRequest("minimum certificate expiry time is: 1h0m0s")
 	case spec.Dispatcher.HeartbeatPeriod < 0:
 		return httperr.BadRequest("heartbeat time period cannot be a negative duration")
 	}
 	return nil
+}
+
+func protocolOf(ca *swarm.ExternalCA) string {
+	if ca == nil {
+		return ""
+	}
+	return string(ca.Protocol)
 }
 
 func (s *Server) swarmLeave(r *request) error {

@@ -52,8 +52,9 @@ func (s *Server) swarmUpdate(r *request) error {
 	}
 	next := *old
 	merged := mergeSpec(*old.Spec.Get(), spec)
-	if merged.CAConfig.ForceRotate != old.Spec.Get().CAConfig.ForceRotate {
-		return httperr.NotImplemented("rotating the cluster's certificate authority is not supported by this version of skep")
+	authority, err := s.askRoot(r, v, &next, merged.CAConfig, spec.CAConfig)
+	if err != nil {
+		return err
 	}
 	if next.Spec, err = documentOver(withoutCA(raw), merged); err != nil {
 		return err
@@ -61,13 +62,10 @@ func (s *Server) swarmUpdate(r *request) error {
 	if err := s.rotate(asked, old, &next); err != nil {
 		return err
 	}
-	return commitOrNil(r, m, &next, old)
-}
-
-func commitOrNil(r *request, m Manager, next, old *model.Cluster) error {
-	err := r.commit(m, "swarm", old.ID.String(), store.Batch{
-		Conditions: []store.Condition{store.Clusters.At(old)},
-		Changes:    []store.Change{store.Clusters.Put(next)},
+	authority.settleTokens(asked, v, &next)
+	err = r.commit(m, "swarm", old.ID.String(), store.Batch{
+		Conditions: append(authority.conditions, store.Clusters.At(old)),
+		Changes:    append(authority.changes, store.Clusters.Put(&next)),
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func layers() [][]group {
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
-			{path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"},
+			{path: "internal/manager/rotation"}, {path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"},
 		},
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
@@ -56,6 +56,7 @@ func pureGroups() []group {
 		{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/executor/template"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
+		{path: "internal/manager/rotation"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// Root is a certificate authority in PEM.
+// Root is a certificate authority in PEM. Without a key it cannot sign: an external authority has the key.
 type Root struct{ Cert, Key []byte }
 
 const (
@@ -25,7 +26,7 @@ const (
 )
 
 // ErrBadRoot is returned for a root that is not a certificate and its key.
-var ErrBadRoot = errors.New("not a certificate authority: a CA certificate and its ECDSA private key in PEM are needed")
+var ErrBadRoot = errors.New("not a certificate authority: a CA certificate and its private key in PEM are needed")
 
 // NewRoot makes a self-signed root.
 func NewRoot(rand io.Reader, now time.Time) (Root, error) {
@@ -57,21 +58,21 @@ func NewRoot(rand io.Reader, now time.Time) (Root, error) {
 	return Root{Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), Key: keyPEM}, nil
 }
 
-func (r Root) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
+func (r Root) parse() (*x509.Certificate, crypto.Signer, error) {
 	cert, err := ParseCert(r.Cert)
 	if err != nil {
 		return nil, nil, ErrBadRoot
 	}
-	block, _ := pem.Decode(r.Key)
-	if block == nil {
-		return nil, nil, ErrBadRoot
-	}
-	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	key, ok := k.(*ecdsa.PrivateKey)
-	if err != nil || !ok || !key.PublicKey.Equal(cert.PublicKey) {
+	key, err := parseKey(r.Key)
+	if err != nil || !samePublic(key.Public(), cert.PublicKey) {
 		return nil, nil, ErrBadRoot
 	}
 	return cert, key, nil
+}
+
+func samePublic(a, b any) bool {
+	pub, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && pub.Equal(b)
 }
 
 // ParseCert reads the first certificate of a PEM text.

@@ -79,7 +79,7 @@ func Revive(e env.Env, log raft.Log, s *store.Store, r Revival) (identity.Keys, 
 		return identity.Keys{}, errors.New("the state holds no cluster with its authority")
 	}
 	row := store.Roots.ByID(v, cluster.ID)
-	root := identity.Root{Cert: row.Cert, Key: row.Private}
+	root := identity.Issuing(row, store.TheRootSpec(v))
 	cert, err := root.Issue(e.Rand, now, cluster.ID, r.Node, model.RoleManager, certExpiry(cluster))
 	if err != nil {
 		return identity.Keys{}, err
@@ -95,7 +95,7 @@ func Revive(e env.Env, log raft.Log, s *store.Store, r Revival) (identity.Keys, 
 	if err := raft.Revive(log, r.Advertise.String(), last, func(w io.Writer) error { return s.View().Snapshot(w) }); err != nil {
 		return identity.Keys{}, err
 	}
-	return identity.Keys{Cert: cert.Cert, Key: cert.Key, Roots: root.Cert}, nil
+	return identity.Keys{Cert: cert.Cert, Key: cert.Key, Roots: row.Cert}, nil
 }
 
 // resume is the index a revived cluster starts at: Version.Index falls for nobody.

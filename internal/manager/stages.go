@@ -10,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/orchestrator"
 	"github.com/skep-org/skep/internal/manager/revisions"
 	"github.com/skep-org/skep/internal/manager/roles"
+	"github.com/skep-org/skep/internal/manager/rotation"
 	"github.com/skep-org/skep/internal/manager/scheduler"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -33,6 +34,7 @@ func Planners(e env.Env) []control.Planner {
 		scheduler.New(),
 		revisions.New(),
 		roles.New(),
+		rotation.New(),
 	}
 }
 

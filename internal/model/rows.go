@@ -50,6 +50,21 @@ type Root struct {
 	Cert      []byte // PEM
 	Private   []byte // PEM of the private key; at rest only inside the encrypted log and snapshots
 	Digest    string // base-36 of the SHA-256 of Cert, as it stands in join tokens
+	Cross     []byte // PEM: Cert's key certified by the root before this one, for nodes that missed the change; nil: the first root
+}
+
+// RootSpec is the certificate authority the cluster is to have. While its Digest is not the Root's the nodes renew their
+// certificates under it; when all have, it becomes the Root. Writer: api.
+type RootSpec struct {
+	Meta
+	ClusterID ID
+	Cert      []byte // PEM
+	Private   []byte // PEM of the private key, kept as Root's is; nil: an external authority signs
+	Cross     []byte // PEM: Cert's key certified by the Root there was when it was asked for
+	Digest    string
+	// The secret halves of the join tokens from when it is the Root; empty: the Cluster's, which are newer.
+	WorkerToken  string
+	ManagerToken string
 }
 
 // NodeIdentity is what the CA certified of a node. Writer: identity (the first one by the commit of init or join).
@@ -61,6 +76,7 @@ type NodeIdentity struct {
 	NotAfter  int64  // Unix nanoseconds until when any of its certificates is valid
 	Suspended bool
 	KeyDigest []byte // SHA-256 of the public key in Cert: a join that is asked again is known by it
+	Issuer    []byte // digest of the authority that the node was told to have a certificate of; nil: it was never told
 }
 
 // Revocation is a node that was removed while its certificate had time to run. Writer: identity.

@@ -207,6 +207,7 @@ type TaskDetail struct {
 // Keys of the rows that one id names.
 func (r *Cluster) Key() Key         { return KeyOf(r.ID) }
 func (r *Root) Key() Key            { return KeyOf(r.ClusterID) }
+func (r *RootSpec) Key() Key        { return KeyOf(r.ClusterID) }
 func (r *NodeIdentity) Key() Key    { return KeyOf(r.ID) }
 func (r *Revocation) Key() Key      { return KeyOf(r.NodeID) }
 func (r *NodeSpec) Key() Key        { return KeyOf(r.ID) }

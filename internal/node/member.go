@@ -93,6 +93,7 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	if err != nil {
 		return nil, errors.Join(err, m.executor.Close())
 	}
+	m.agent.Certified(m.keys.Keys().TLSInfo())
 	o.connect(m.agent)
 	return m, nil
 }

@@ -26,7 +26,7 @@ func TestDockersMetrics(t *testing.T) {
 	v, err := vault.Open(filepath.Join(dir, swarmDir), true, e.Rand, "")
 	require.NoError(t, err)
 	times := newDurations()
-	p, err := openPart(secretdriver.Drivers{}, times.times(), dir, v, ms, nil, e, slog.New(slog.DiscardHandler))
+	p, err := openPart(secretdriver.Drivers{}, times.times(), dir, v, ms, nil, nil, e, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer p.log.Close()
 	c := &cluster{member: &member{ms: ms, part: p, times: times, done: make(chan struct{})}}

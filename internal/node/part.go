@@ -50,7 +50,7 @@ func createLog(dir string, v *vault.Vault, ms membership, logger *slog.Logger) e
 }
 
 // openPart loads a manager's state. Nothing runs until run is called.
-func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, e env.Env, logger *slog.Logger) (*part, error) {
+func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, external authority.Signer, e env.Env, logger *slog.Logger) (*part, error) {
 	l, err := openLog(dataDir, v, logger)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string,
 		return nil, errors.Join(err, l.Close())
 	}
 	p.front = manager.Front{Manager: p.manager, Forward: p.forward, LeaderView: p.leaderView}
-	p.authority = authority.New(authority.Options{State: p.front, Env: e, Logger: logger, Leader: p.manager.Leader})
+	p.authority = authority.New(authority.Options{State: p.front, Env: e, Logger: logger, Leader: p.manager.Leader, External: external})
 	return p, nil
 }
 

@@ -55,6 +55,7 @@ func (m *member) told(p agent.Peers) {
 		granted = model.RoleManager
 	}
 	m.update(func() { m.granted, m.welcomed = granted, true })
+	m.keys.tell(p.Roots, p.Issuer)
 	if granted != m.keys.role() {
 		m.keys.renewNow()
 	}
@@ -80,6 +81,7 @@ func (m *member) renew(ctx context.Context, csr []byte) (*wire.RenewReply, error
 func (m *member) renewed() {
 	m.dialer.Renewed()
 	m.server.Recheck()
+	m.agent.Certified(m.keys.Keys().TLSInfo())
 	m.update(func() {})
 }
 

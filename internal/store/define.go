@@ -62,6 +62,12 @@ func (t *Table[R]) with(indexes ...*Index[R]) *Table[R] {
 	return t
 }
 
+// admitting adds what holds a row against those of other tables when it is written.
+func (t *Table[R]) admitting(admits func(View, *R) bool) *Table[R] {
+	t.admits = admits
+	return t
+}
+
 func tableName(num TableID) string {
 	if def := tableDef(num); def != nil {
 		return def.Name()

@@ -49,6 +49,8 @@ func tableDef(num TableID) tableDescriptor {
 		return Revocations
 	case Cursors.id:
 		return Cursors
+	case RootSpecs.id:
+		return RootSpecs
 	}
 	return nil
 }

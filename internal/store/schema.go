@@ -33,6 +33,16 @@ var (
 		blob(2, func(r *model.Root) *[]byte { return &r.Cert }),
 		blob(3, func(r *model.Root) *[]byte { return &r.Private }),
 		text(4, func(r *model.Root) *string { return &r.Digest }),
+		blob(5, func(r *model.Root) *[]byte { return &r.Cross }),
+	).admitting(wantedRoot)
+	RootSpecs = define(21, "root wanted", WriterAPI, func(k model.Key) *model.RootSpec { return &model.RootSpec{ClusterID: k.A} },
+		id(1, func(r *model.RootSpec) *model.ID { return &r.ClusterID }),
+		blob(2, func(r *model.RootSpec) *[]byte { return &r.Cert }),
+		blob(3, func(r *model.RootSpec) *[]byte { return &r.Private }),
+		blob(4, func(r *model.RootSpec) *[]byte { return &r.Cross }),
+		text(5, func(r *model.RootSpec) *string { return &r.Digest }),
+		text(6, func(r *model.RootSpec) *string { return &r.WorkerToken }),
+		text(7, func(r *model.RootSpec) *string { return &r.ManagerToken }),
 	)
 	NodeIdentities = define(3, "node identity", WriterIdentity, func(k model.Key) *model.NodeIdentity { return &model.NodeIdentity{ID: k.A} },
 		id(1, func(r *model.NodeIdentity) *model.ID { return &r.ID }),
@@ -41,6 +51,7 @@ var (
 		number(4, func(r *model.NodeIdentity) *int64 { return &r.NotAfter }),
 		boolean(5, func(r *model.NodeIdentity) *bool { return &r.Suspended }),
 		blob(6, func(r *model.NodeIdentity) *[]byte { return &r.KeyDigest }),
+		blob(7, func(r *model.NodeIdentity) *[]byte { return &r.Issuer }),
 	).with(identitiesByKey)
 	NodeSpecs = define(4, "node", WriterAPI, func(k model.Key) *model.NodeSpec { return &model.NodeSpec{ID: k.A} },
 		id(1, func(r *model.NodeSpec) *model.ID { return &r.ID }),

@@ -814,6 +814,8 @@ type Peers struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Managers      []*Manager             `protobuf:"bytes,1,rep,name=managers,proto3" json:"managers,omitempty"`
 	Manager       bool                   `protobuf:"varint,2,opt,name=manager,proto3" json:"manager,omitempty"` // the role granted: the node's next certificate has it
+	Roots         []byte                 `protobuf:"bytes,3,opt,name=roots,proto3" json:"roots,omitempty"`      // what the node is to trust
+	Issuer        []byte                 `protobuf:"bytes,4,opt,name=issuer,proto3" json:"issuer,omitempty"`    // digest of the authority that the node's certificate is to be of; empty: whichever it has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -860,6 +862,20 @@ func (x *Peers) GetManager() bool {
 		return x.Manager
 	}
 	return false
+}
+
+func (x *Peers) GetRoots() []byte {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+func (x *Peers) GetIssuer() []byte {
+	if x != nil {
+		return x.Issuer
+	}
+	return nil
 }
 
 // OpenLogs asks for the output of tasks. The node opens Relay.Attach at the manager named and sends it there.
@@ -2829,10 +2845,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x10heartbeat_period\x18\x04 \x01(\x03R\x0fheartbeatPeriod\"\v\n" +
 	"\tHeartbeat\"\x1b\n" +
 	"\x03Bye\x12\x14\n" +
-	"\x05lease\x18\x01 \x01(\x03R\x05lease\"T\n" +
+	"\x05lease\x18\x01 \x01(\x03R\x05lease\"\x82\x01\n" +
 	"\x05Peers\x121\n" +
 	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\x12\x18\n" +
-	"\amanager\x18\x02 \x01(\bR\amanager\"\x87\x02\n" +
+	"\amanager\x18\x02 \x01(\bR\amanager\x12\x14\n" +
+	"\x05roots\x18\x03 \x01(\fR\x05roots\x12\x16\n" +
+	"\x06issuer\x18\x04 \x01(\fR\x06issuer\"\x87\x02\n" +
 	"\bOpenLogs\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\fR\bstreamId\x12\x1f\n" +
 	"\vattach_node\x18\x02 \x01(\fR\n" +

@@ -16,7 +16,7 @@ const defaultSubnetSize = 20
 
 // ClusterInfo is the cluster without its tokens.
 func ClusterInfo(v store.View, c *model.Cluster) swarm.ClusterInfo {
-	out := swarm.ClusterInfo{ID: c.ID.String(), Spec: *c.Spec.Get(), TLSInfo: tlsInfo(v), DefaultAddrPool: c.AddrPools,
+	out := swarm.ClusterInfo{ID: c.ID.String(), Spec: *c.Spec.Get(), TLSInfo: clusterTLS(v), DefaultAddrPool: c.AddrPools,
 		SubnetSize: cmp.Or(c.SubnetSize, defaultSubnetSize), DataPathPort: cmp.Or(c.DataPathPort, network.DefaultPort)}
 	out.Meta = swarm.Meta{Version: swarm.Version{Index: c.Index}, CreatedAt: c.CreatedAt(), UpdatedAt: c.UpdatedAt()}
 	if out.Spec.Labels == nil {
@@ -25,18 +25,21 @@ func ClusterInfo(v store.View, c *model.Cluster) swarm.ClusterInfo {
 	if len(out.DefaultAddrPool) == 0 {
 		out.DefaultAddrPool = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 8)}
 	}
-	out.Spec.CAConfig.SigningCAKey = "" // never shown again
+	out.RootRotationInProgress = identity.Rotating(store.TheRoot(v), store.TheRootSpec(v))
+	// Never shown: the key is secret, and an update with the certificate that was read would be one without its key.
+	out.Spec.CAConfig.SigningCAKey, out.Spec.CAConfig.SigningCACert = "", ""
 	return out
 }
 
 // Swarm is the cluster with its tokens.
 func Swarm(v store.View, c *model.Cluster) swarm.Swarm {
 	digest := ""
-	for root := range store.Roots.All(v) {
+	if root := store.TheRoot(v); root != nil {
 		digest = root.Digest
 	}
+	worker, manager := store.JoinSecrets(v)
 	return swarm.Swarm{ClusterInfo: ClusterInfo(v, c), JoinTokens: swarm.JoinTokens{
-		Worker: identity.Token(digest, c.WorkerToken), Manager: identity.Token(digest, c.ManagerToken)}}
+		Worker: identity.Token(digest, worker), Manager: identity.Token(digest, manager)}}
 }
 
 // Secret is one secret, without its data.

@@ -23,7 +23,9 @@ func Node(v store.View, n *model.NodeSpec, group roles.Group) swarm.Node {
 			out.UpdatedAt = s.UpdatedAt()
 		}
 	}
-	out.Description.TLSInfo = tlsInfo(v)
+	if root := store.TheRoot(v); root != nil && out.Description.TLSInfo.TrustRoot == "" {
+		out.Description.TLSInfo = tlsInfo(root.Cert, root.Cert) // a node that is not up to telling
+	}
 	for _, m := range group {
 		if m.Node == n.ID && !m.Learner {
 			out.ManagerStatus = &swarm.ManagerStatus{Leader: m.Leader, Reachability: swarm.ReachabilityReachable, Addr: m.Addr}
@@ -54,15 +56,19 @@ func Managers(v store.View) []swarm.Peer {
 	return out
 }
 
-// tlsInfo says which authority the cluster's nodes trust.
-func tlsInfo(v store.View) swarm.TLSInfo {
-	for root := range store.Roots.All(v) {
-		info := swarm.TLSInfo{TrustRoot: string(root.Cert)}
-		if cert, err := identity.ParseCert(root.Cert); err == nil {
-			info.CertIssuerSubject = cert.RawSubject
-			info.CertIssuerPublicKey = cert.RawSubjectPublicKeyInfo
-		}
-		return info
+// clusterTLS says which root the cluster's nodes trust, and of which authority their certificates are to be.
+func clusterTLS(v store.View) swarm.TLSInfo {
+	root := store.TheRoot(v)
+	if root == nil {
+		return swarm.TLSInfo{}
 	}
-	return swarm.TLSInfo{}
+	return tlsInfo(root.Cert, identity.Issuing(root, store.TheRootSpec(v)).Cert)
+}
+
+func tlsInfo(trusted, issuing []byte) swarm.TLSInfo {
+	info := swarm.TLSInfo{TrustRoot: string(trusted)}
+	if by, err := identity.IssuerOf(issuing); err == nil {
+		info.CertIssuerSubject, info.CertIssuerPublicKey = by.Subject, by.PublicKey
+	}
+	return info
 }

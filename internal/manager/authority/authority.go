@@ -28,6 +28,13 @@ type Options struct {
 	Env    env.Env
 	Logger *slog.Logger
 	Leader func() model.ID // the node that leads, as far as is known; nil: not told
+	// External has an external authority sign; nil: none can be reached from here.
+	External Signer
+}
+
+// Signer asks external authorities, one after the other, for a certificate.
+type Signer interface {
+	Sign(ctx context.Context, urls []string, cert identity.External) ([]byte, error)
 }
 
 // Authority answers nodes that join and nodes that need their next certificate. Its methods may be called from anywhere.
@@ -45,7 +52,7 @@ const tries = 5
 // Root returns the certificates that the cluster's nodes trust. They are no secret, and who asks cannot be known: so
 // they come from what this manager holds, without a word to the others.
 func (a *Authority) Root(context.Context) (*wire.RootReply, error) {
-	root := theRoot(a.opt.State.Store().View())
+	root := store.TheRoot(a.opt.State.Store().View())
 	if root == nil {
 		return nil, errNoCluster
 	}
@@ -61,11 +68,11 @@ func (a *Authority) Allowed(peer identity.Peer, need model.Role) error {
 func (a *Authority) Renew(ctx context.Context, peer identity.Peer, req *wire.RenewRequest) (*wire.RenewReply, error) {
 	var reply *wire.RenewReply
 	err := a.settle(ctx, func(v store.View) (*store.Batch, error) {
-		row, batch, err := a.renewal(v, peer, req)
+		row, batch, err := a.renewal(ctx, v, peer, req)
 		if err != nil {
 			return nil, err
 		}
-		reply = &wire.RenewReply{Cert: row.Cert, Roots: theRoot(v).Cert, Manager: row.Role == model.RoleManager}
+		reply = &wire.RenewReply{Cert: row.Cert, Roots: store.TheRoot(v).Cert, Manager: row.Role == model.RoleManager}
 		if c := store.TheCluster(v); reply.Manager {
 			reply.UnlockKey, reply.UnlockVersion = c.UnlockKey, c.Index
 		}
@@ -78,26 +85,25 @@ func (a *Authority) Renew(ctx context.Context, peer identity.Peer, req *wire.Ren
 	return reply, nil
 }
 
-func (a *Authority) renewal(v store.View, peer identity.Peer, req *wire.RenewRequest) (*model.NodeIdentity, *store.Batch, error) {
+func (a *Authority) renewal(ctx context.Context, v store.View, peer identity.Peer, req *wire.RenewRequest) (*model.NodeIdentity, *store.Batch, error) {
 	now := a.opt.Env.Now()
 	if err := Allowed(v, peer, model.RoleWorker, now); err != nil {
 		return nil, nil, err
 	}
 	old := store.NodeIdentities.ByID(v, peer.Node)
 	row := *old
-	if err := a.certify(v, &row, req.GetCsr(), now); err != nil {
+	if err := a.certify(ctx, v, &row, req.GetCsr(), now); err != nil {
 		return nil, nil, err
 	}
 	return &row, &store.Batch{
 		Writer:     store.WriterIdentity,
-		Conditions: []store.Condition{store.NodeIdentities.At(old)},
+		Conditions: append(sameAuthority(v), store.NodeIdentities.At(old)),
 		Changes:    []store.Change{store.NodeIdentities.Put(&row)},
 	}, nil
 }
 
 // certify puts a new certificate of the node's granted role into its row.
-func (a *Authority) certify(v store.View, row *model.NodeIdentity, csr []byte, now time.Time) error {
-	c, root := store.TheCluster(v), theRoot(v)
+func (a *Authority) certify(ctx context.Context, v store.View, row *model.NodeIdentity, csr []byte, now time.Time) error {
 	key, err := identity.KeyDigest(csr)
 	if err != nil {
 		return &refusal{text: err.Error(), is: err}
@@ -105,23 +111,12 @@ func (a *Authority) certify(v store.View, row *model.NodeIdentity, csr []byte, n
 	if other := store.IdentityByKey(v, key); other != nil && other.ID != row.ID {
 		return refuse("the key of this certificate request is that of node %s: make a new key", other.ID)
 	}
-	lifetime := c.Spec.Get().CAConfig.NodeCertExpiry
-	if lifetime <= 0 {
-		lifetime = defaultExpiry
-	}
-	cert, err := identity.Root{Cert: root.Cert, Key: root.Private}.Sign(a.opt.Env.Rand, now, csr, c.ID, row.ID, row.Role, lifetime)
+	cert, err := a.sign(ctx, v, row, csr, now)
 	if err != nil {
 		return fmt.Errorf("certify node %s: %w", row.ID, err)
 	}
 	row.Cert, row.KeyDigest = cert.Cert, key
 	// The certificates before it may run longer, when the lifetime was shortened since.
 	row.NotAfter = max(row.NotAfter, cert.NotAfter.UnixNano())
-	return nil
-}
-
-func theRoot(v store.View) *model.Root {
-	for r := range store.Roots.All(v) {
-		return r
-	}
 	return nil
 }

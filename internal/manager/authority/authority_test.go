@@ -62,8 +62,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, clock: env.NewManual(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)),
 		csrs: map[string][]byte{}, names: map[string]string{}, peers: map[string]identity.Peer{}}
 	w.state = &state{Direct: store.Direct{Store: store.New(), Now: w.clock.Now}}
-	w.auth = authority.New(authority.Options{State: w.state, Env: env.Seeded(1, w.clock), Logger: slog.New(slog.DiscardHandler),
-		Leader: func() model.ID { return model.NumID(1) }})
+	w.signs(nil)
 	root, err := identity.NewRoot(rand.Reader, w.clock.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +78,12 @@ func newWorld(t *testing.T) *world {
 		store.Members.Put(&model.Member{RaftID: 3, NodeID: model.NumID(3), Addr: "192.0.2.3:2377", Learner: true}),
 	)
 	return w
+}
+
+// signs makes the authority, with an external one.
+func (w *world) signs(external authority.Signer) {
+	w.auth = authority.New(authority.Options{State: w.state, Env: env.Seeded(1, w.clock), Logger: slog.New(slog.DiscardHandler),
+		Leader: func() model.ID { return model.NumID(1) }, External: external})
 }
 
 func (w *world) write(by store.Writer, changes ...store.Change) {

@@ -18,7 +18,7 @@ const againWithin = 10 * time.Minute
 func (a *Authority) Join(ctx context.Context, addr string, req *wire.JoinRequest) (*wire.JoinReply, error) {
 	var reply *wire.JoinReply
 	err := a.settle(ctx, func(v store.View) (*store.Batch, error) {
-		row, batch, err := a.joining(v, req)
+		row, batch, err := a.joining(ctx, v, req)
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +34,7 @@ func (a *Authority) Join(ctx context.Context, addr string, req *wire.JoinRequest
 }
 
 // joining decides about one join. Without a batch it is one that was sent before.
-func (a *Authority) joining(v store.View, req *wire.JoinRequest) (*model.NodeIdentity, *store.Batch, error) {
+func (a *Authority) joining(ctx context.Context, v store.View, req *wire.JoinRequest) (*model.NodeIdentity, *store.Batch, error) {
 	now := a.opt.Env.Now()
 	role, err := roleOf(v, req.GetToken())
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *Authority) joining(v store.View, req *wire.JoinRequest) (*model.NodeIde
 		return old, nil, err
 	}
 	row := &model.NodeIdentity{ID: a.opt.Env.NewID(), Role: role}
-	if err := a.certify(v, row, req.GetCsr(), now); err != nil {
+	if err := a.certify(ctx, v, row, req.GetCsr(), now); err != nil {
 		return nil, nil, err
 	}
 	spec := swarm.NodeSpec{Role: role.Swarm(), Availability: availability}
@@ -62,7 +62,7 @@ func (a *Authority) joining(v store.View, req *wire.JoinRequest) (*model.NodeIde
 	return row, &store.Batch{
 		Writer: store.WriterJoin,
 		// The token must still be the cluster's when the node comes into being.
-		Conditions: []store.Condition{store.Clusters.At(store.TheCluster(v))},
+		Conditions: append(sameAuthority(v), store.Clusters.At(store.TheCluster(v))),
 		Changes: []store.Change{
 			store.NodeIdentities.Put(row),
 			store.NodeSpecs.Put(&model.NodeSpec{ID: row.ID, Spec: model.DocOf(spec)}),
@@ -90,7 +90,7 @@ func again(v store.View, csr []byte, role model.Role, now time.Time) (*model.Nod
 func (a *Authority) welcome(v store.View, row *model.NodeIdentity) *wire.JoinReply {
 	c := store.TheCluster(v)
 	reply := &wire.JoinReply{
-		NodeId: row.ID[:], ClusterId: c.ID[:], Cert: row.Cert, Roots: theRoot(v).Cert,
+		NodeId: row.ID[:], ClusterId: c.ID[:], Cert: row.Cert, Roots: store.TheRoot(v).Cert,
 		Manager: row.Role == model.RoleManager, Epoch: c.Epoch,
 	}
 	if reply.Manager { // it locks its keys as the other managers do

@@ -17,7 +17,7 @@ func (a *Authority) settle(ctx context.Context, decide func(store.View) (*store.
 		if ferr != nil {
 			return ferr
 		}
-		if store.TheCluster(v) == nil || theRoot(v) == nil {
+		if store.TheCluster(v) == nil || store.TheRoot(v) == nil {
 			return errNoCluster
 		}
 		batch, derr := decide(v)

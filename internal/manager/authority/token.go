@@ -17,16 +17,17 @@ const clockLimit = 5 * time.Minute
 // roleOf is the role that a join token grants. As in swarm the token alone decides it. How long the answer takes does
 // not tell how much of a wrong secret was right, nor of which token.
 func roleOf(v store.View, token string) (model.Role, error) {
-	c, root := store.TheCluster(v), theRoot(v)
+	root := store.TheRoot(v)
+	worker, manager := store.JoinSecrets(v)
 	digest, secret, err := identity.ParseToken(token)
 	if err != nil {
 		return 0, refuse("invalid join token")
 	}
-	ofWorkers := subtle.ConstantTimeCompare([]byte(secret), []byte(c.WorkerToken))
-	ofManagers := subtle.ConstantTimeCompare([]byte(secret), []byte(c.ManagerToken))
+	ofWorkers := subtle.ConstantTimeCompare([]byte(secret), []byte(worker))
+	ofManagers := subtle.ConstantTimeCompare([]byte(secret), []byte(manager))
 	switch {
 	case subtle.ConstantTimeCompare([]byte(digest), []byte(root.Digest)) == 0:
-		return 0, refuse("the join token is of another cluster: this cluster's root certificate is not the one it names. " +
+		return 0, refuse("the join token is of another cluster, or from before this cluster's root certificate was replaced: it names another one. " +
 			"`docker swarm join-token` on a manager of this cluster shows the right one")
 	case ofManagers == 1:
 		return model.RoleManager, nil

@@ -2,7 +2,7 @@
 // who is reached where on the networks it is on, and writes down what the nodes report.
 //
 // [Machine] decides; it is a message machine: agents' messages and the store's changes in, messages and row writes
-// out, time as an argument. [Server] is its shell. It reads Cluster, NodeSpec, NodeIdentity, Member, Task, Allocation,
+// out, time as an argument. [Server] is its shell. It reads Cluster, Root, NodeSpec, NodeIdentity, Member, Task, Allocation,
 // Placement, Service, ServiceRevision, Rollout, Network, Secret and Config and writes TaskStatus, NodeState and Attachment.
 //
 // Invariants:
@@ -17,7 +17,8 @@
 //   - A node is Down only if nothing was heard of it for a whole limit in which this leader could have heard it: a new
 //     leader waits twice as long, so does one that lost most of its nodes at once, and a lease that a node asked for
 //     before a restart is kept by later leaders too. A broken connection is shown, and is not silence.
-//   - An agent is told of the managers and of its own role after its welcome, and when either changes.
+//   - An agent is told of the managers, of its own role, of the root to trust and of the authority its certificate is to be
+//     of after its welcome, and when one of them changes.
 //   - What a node was told of the networks, summed up, is what a new session would be told at once; of networks that it has
 //     nothing on it is told nothing. What one step sees goes in one message, or in parts that are applied together.
 //   - A task that others balance to is told to stop when every node that may balance to it has said that it does not any

@@ -91,6 +91,7 @@ type session struct {
 	welcomed bool
 	bye      bool // the agent said that it restarts
 	role     model.Role
+	issuer   []byte // the authority that the node was told to have its certificate of
 	nonce    uint64
 	inbox    []*wire.AgentMessage
 	seq      uint64 // newest batch of reports judged

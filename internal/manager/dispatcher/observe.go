@@ -84,6 +84,8 @@ func (m *Machine) event(now time.Time, e store.Event) {
 		if row, ok := e.New.(*model.NodeIdentity); ok {
 			m.roleEvent(row)
 		}
+	case store.Roots.ID():
+		m.rootEvent(e)
 	case store.Members.ID():
 		m.membersChanged(now)
 	case store.Attachments.ID():

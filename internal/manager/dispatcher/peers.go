@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
@@ -64,17 +65,36 @@ func sameManagers(a, b []*wire.Manager) bool {
 	return proto.Equal(&wire.Peers{Managers: a}, &wire.Peers{Managers: b})
 }
 
-// roleEvent tells a node that it may be something else from now on.
+// roleEvent tells a node that it may be something else from now on, or is to have a certificate of another authority.
 func (m *Machine) roleEvent(row *model.NodeIdentity) {
-	if n := m.nodes[row.ID]; n != nil && n.session != nil && n.session.role != row.Role {
+	n := m.nodes[row.ID]
+	if n != nil && n.session != nil && (n.session.role != row.Role || !bytes.Equal(n.session.issuer, row.Issuer)) {
 		m.sendPeers(n.session)
 	}
 }
 
-func (m *Machine) sendPeers(s *session) {
-	s.role = model.RoleWorker
-	if row := store.NodeIdentities.ByID(m.view, s.node); row != nil {
-		s.role = row.Role
+// rootEvent tells every agent which root its node is to trust.
+func (m *Machine) rootEvent(e store.Event) {
+	old, _ := e.Old.(*model.Root)
+	cur, _ := e.New.(*model.Root)
+	if old == nil || cur == nil || bytes.Equal(old.Cert, cur.Cert) {
+		return
 	}
-	m.send(s, wire.FromPeers(&wire.Peers{Managers: m.peers.managers, Manager: s.role == model.RoleManager}))
+	for _, n := range m.nodesInOrder() {
+		if n.session != nil {
+			m.sendPeers(n.session)
+		}
+	}
+}
+
+func (m *Machine) sendPeers(s *session) {
+	s.role, s.issuer = model.RoleWorker, nil
+	if row := store.NodeIdentities.ByID(m.view, s.node); row != nil {
+		s.role, s.issuer = row.Role, row.Issuer
+	}
+	told := &wire.Peers{Managers: m.peers.managers, Manager: s.role == model.RoleManager, Issuer: s.issuer}
+	if root := store.TheRoot(m.view); root != nil {
+		told.Roots = root.Cert
+	}
+	m.send(s, wire.FromPeers(told))
 }

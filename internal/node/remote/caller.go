@@ -1,14 +1,15 @@
 package remote
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
 	"github.com/skep-org/skep/internal/identity"
@@ -19,7 +20,9 @@ import (
 // caller is who makes a call, and what answers it.
 type caller struct {
 	peer     identity.Peer
-	known    bool // it has a certificate of this cluster's authority that names a node
+	known    bool                // it has a certificate of this cluster's authority that names a node
+	roots    []byte              // that its certificate was held against last
+	shown    []*x509.Certificate // its certificate, and the chain it came with
 	addr     net.Addr
 	rule     rule
 	handlers *Handlers
@@ -52,9 +55,10 @@ func (s *Server) identify(ctx context.Context, method string) (*caller, error) {
 		return nil, unauthenticated("the call comes from nowhere")
 	}
 	c := &caller{addr: p.Addr, rule: r, handlers: s.handlers.Load()}
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	info, ok := p.AuthInfo.(greeting)
 	if ok && len(info.State.VerifiedChains) > 0 {
 		var err error
+		c.roots, c.shown = info.roots, info.State.PeerCertificates
 		if c.peer, err = identity.PeerOf(info.State.VerifiedChains[0][0]); err != nil && !r.anybody {
 			return nil, unauthenticated(err.Error())
 		}
@@ -97,6 +101,8 @@ func (s *Server) checkPeer(c *caller) error {
 		return unauthenticated(fmt.Sprintf("node %s belongs to another cluster, %s; this is %s", c.peer.Node, c.peer.Cluster, s.cfg.Cluster))
 	case now.After(c.peer.NotAfter):
 		return unauthenticated(fmt.Sprintf("the certificate of node %s ended %s", c.peer.Node, c.peer.NotAfter.UTC().Format(time.RFC3339)))
+	case !s.believed(c):
+		return unauthenticated(fmt.Sprintf("the certificate of node %s is of an authority that was replaced; a new one is needed", c.peer.Node))
 	case c.rule.need == model.RoleManager && c.peer.Role != model.RoleManager:
 		return fault(codes.PermissionDenied, fmt.Sprintf("only managers may do that, and node %s has a worker's certificate", c.peer.Node), wire.Refusal_NONE)
 	}
@@ -104,6 +110,24 @@ func (s *Server) checkPeer(c *caller) error {
 		return fault(codes.PermissionDenied, err.Error(), refusalOf(err))
 	}
 	return nil
+}
+
+// believed holds the caller's certificate against the roots that are trusted now, where those were replaced since it
+// connected.
+func (s *Server) believed(c *caller) bool {
+	now := s.cfg.Keys().Roots
+	if bytes.Equal(c.roots, now) {
+		return true
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AppendCertsFromPEM(now)
+	for _, cert := range c.shown[1:] {
+		between.AddCert(cert)
+	}
+	_, err := c.shown[0].Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, CurrentTime: s.cfg.Env.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err == nil
 }
 
 func unauthenticated(text string) error {

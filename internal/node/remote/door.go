@@ -78,13 +78,14 @@ func (d *door) run(ctx context.Context, lis net.Listener) error {
 func (d *door) greet(ctx context.Context, c net.Conn, from string) {
 	hctx, cancel := context.WithTimeout(ctx, handshakeWait)
 	defer cancel()
-	t := tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: d.config})
+	keys := d.keys() // at each handshake, since certificates are renewed
+	t := tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return d.config(keys) }})
 	if err := t.HandshakeContext(hctx); err != nil {
 		d.logger.Debug("a connection was refused", "from", c.RemoteAddr(), "err", err)
 		d.refuse(c)
 		return
 	}
-	g := &greeted{Conn: t}
+	g := &greeted{Conn: t, roots: keys.Roots}
 	to := d.members
 	if len(t.ConnectionState().VerifiedChains) == 0 {
 		if !d.crowd.enter(from) {
@@ -110,10 +111,10 @@ func (d *door) refuse(c net.Conn) {
 	_, _ = io.CopyN(io.Discard, c, maxStrangerMessage) // whatever it is
 }
 
-// config is asked at each handshake, since certificates are renewed. A connection stands for the certificate it was
-// made with, so none is taken up again by a ticket.
-func (d *door) config(*tls.ClientHelloInfo) (*tls.Config, error) {
-	c, err := d.keys().Server()
+// config is for one handshake. A connection stands for the certificate it was made with, so none is taken up again by a
+// ticket.
+func (d *door) config(keys identity.Keys) (*tls.Config, error) {
+	c, err := keys.Server()
 	if err != nil {
 		d.logger.Error("no node can connect to this one", "err", err)
 		return nil, err
@@ -125,8 +126,9 @@ func (d *door) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 // greeted is a connection whose handshake is done.
 type greeted struct {
 	*tls.Conn
-	once sync.Once
-	left func() // may be nil
+	roots []byte // that the other end's certificate was held against
+	once  sync.Once
+	left  func() // may be nil
 }
 
 func (g *greeted) Close() error {
@@ -149,9 +151,15 @@ func (handshaken) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, e
 	if !ok || g.ConnectionState().NegotiatedProtocol != "h2" {
 		return nil, nil, errors.New("the client does not speak HTTP/2")
 	}
-	return g, credentials.TLSInfo{
+	return g, greeting{credentials.TLSInfo{
 		State: g.ConnectionState(), CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-	}, nil
+	}, g.roots}, nil
+}
+
+// greeting is what is known of a connection's other end.
+type greeting struct {
+	credentials.TLSInfo
+	roots []byte
 }
 
 func (handshaken) Info() credentials.ProtocolInfo {
