@@ -11,10 +11,14 @@ import (
 type SnapshotJob struct {
 	Meta  *pb.Snapshot
 	Write func(io.Writer) error
+	old   uint64 // snapshots to keep beside it
 }
 
 // Run writes the snapshot and makes it the one to start from. Afterwards [Machine.Snapshotted] is due.
 func (j *SnapshotJob) Run(log Log) error {
+	if k, can := log.(Keeper); can {
+		k.Keep(j.old)
+	}
 	if err := log.WriteSnapshot(j.Meta, j.Write); err != nil {
 		return err
 	}
@@ -24,7 +28,7 @@ func (j *SnapshotJob) Run(log Log) error {
 func (m *Machine) snapshotIfDue() {
 	s := m.storage
 	have := s.snap.GetMetadata().GetIndex()
-	due := m.applied-have >= m.cfg.SnapshotEntries || m.sinceSnap >= m.cfg.SnapshotBytes || s.wanted
+	due := m.applied-have >= m.retention().SnapshotEntries || m.sinceSnap >= m.cfg.SnapshotBytes || s.wanted
 	if m.snapping || !due || m.applied <= have || m.applied < s.baseIndex || m.failed != nil {
 		return
 	}
@@ -39,7 +43,22 @@ func (m *Machine) snapshotIfDue() {
 		return
 	}
 	m.snapping, m.sinceSnap, s.wanted = true, 0, false
-	m.out.Snapshot = &SnapshotJob{Meta: meta, Write: m.sm.Snapshot()}
+	m.out.Snapshot = &SnapshotJob{Meta: meta, Write: m.sm.Snapshot(), old: m.retention().OldSnapshots}
+}
+
+// retention is what the state machine's owners want kept, or else the configuration.
+func (m *Machine) retention() Retention {
+	var r Retention
+	if asked, can := m.sm.(Retainer); can {
+		r = asked.Retention()
+	}
+	if r.SnapshotEntries == 0 {
+		r.SnapshotEntries = m.cfg.SnapshotEntries
+	}
+	if r.TrailingEntries == 0 {
+		r.TrailingEntries = m.cfg.TrailingEntries
+	}
+	return r
 }
 
 // Snapshotted tells that a snapshot is adopted by the log: older entries can be forgotten.
@@ -51,7 +70,7 @@ func (m *Machine) Snapshotted(j *SnapshotJob) {
 		return // a leader's newer one came in meanwhile
 	}
 	s.snap = j.Meta
-	s.compact(s.trailing(index, m.cfg.TrailingEntries, m.cfg.TrailingBytes))
+	s.compact(s.trailing(index, m.retention().TrailingEntries, m.cfg.TrailingBytes))
 }
 
 // restore starts anew from a leader's snapshot.

@@ -24,6 +24,23 @@ type StateMachine interface {
 	Restore(r io.Reader, index, term uint64) error
 }
 
+// Retention is how much of a log is kept. The zero value of each means the Config's.
+type Retention struct {
+	SnapshotEntries uint64 // of log since the last snapshot make the next one
+	TrailingEntries uint64 // stay behind a snapshot
+	OldSnapshots    uint64 // are kept beside the newest one
+}
+
+// A Retainer is a StateMachine that knows how much of the log its owners want kept. It is asked each time that matters, so
+// that a change counts at once.
+type Retainer interface{ Retention() Retention }
+
+// A Keeper is a Log that can keep more snapshots than it needs.
+type Keeper interface {
+	// Keep says how many old ones are to be left when the next snapshot is adopted.
+	Keep(old uint64)
+}
+
 // Leadership is who leads, as one member sees it.
 type Leadership struct {
 	Term   uint64

@@ -177,7 +177,7 @@ func (l *Log) read(meta *pb.Snapshot) error {
 
 // prune removes the snapshots and segments that are needed no more.
 func (l *Log) prune() error {
-	l.adopted = l.adopted[:min(len(l.adopted), keepSnapshots)]
+	l.adopted = l.adopted[:min(len(l.adopted), max(keepSnapshots, l.keep))]
 	if len(l.adopted) < keepSnapshots {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (l *Log) prune() error {
 	if err := l.removeSnapshots(drop); err != nil {
 		return err
 	}
-	oldest := l.adopted[len(l.adopted)-1].index
+	oldest := l.adopted[min(len(l.adopted), keepSnapshots)-1].index // older ones are kept for people, not to go on from
 	if err := l.wal.ReleaseLockTo(oldest); err != nil {
 		return fmt.Errorf("wal: old segments of the raft log in %s cannot be released: %w", l.dir, err)
 	}

@@ -19,6 +19,9 @@ import (
 // keepSnapshots are on disk: the one to start from, and one to fall back on should its file be damaged.
 const keepSnapshots = 2
 
+// maxOldSnapshots bounds what a disk is asked to hold.
+const maxOldSnapshots = 1000
+
 const snapshotSuffix = ".snapshot"
 
 // snapshotID is the place of a snapshot in the log.

@@ -48,6 +48,7 @@ type Log struct {
 	wal     *etcdwal.WAL
 	save    uint64       // number of the newest save
 	adopted []snapshotID // the snapshots kept, newest first
+	keep    int          // snapshots to keep; below keepSnapshots that many are
 }
 
 // Exists tells whether dir holds a log.
@@ -197,6 +198,13 @@ func (l *Log) Adopt(meta *pb.Snapshot) error {
 	}
 	l.adopted = append([]snapshotID{id}, l.adopted...)
 	return l.prune()
+}
+
+// Keep implements [raft.Keeper].
+func (l *Log) Keep(old uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep = int(min(old, maxOldSnapshots)) + 1
 }
 
 // Close ends the use of the log.
