@@ -160,3 +160,11 @@ func (o observed) Lead(l Leadership) {
 	o.r.lead.Store(&l)
 	o.StateMachine.Lead(l)
 }
+
+// Retention implements [Retainer] for a state machine that does.
+func (o observed) Retention() Retention {
+	if asked, can := o.StateMachine.(Retainer); can {
+		return asked.Retention()
+	}
+	return Retention{}
+}

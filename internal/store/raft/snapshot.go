@@ -16,13 +16,18 @@ type SnapshotJob struct {
 
 // Run writes the snapshot and makes it the one to start from. Afterwards [Machine.Snapshotted] is due.
 func (j *SnapshotJob) Run(log Log) error {
-	if k, can := log.(Keeper); can {
-		k.Keep(j.old)
-	}
+	keep(log, j.old)
 	if err := log.WriteSnapshot(j.Meta, j.Write); err != nil {
 		return err
 	}
 	return log.Adopt(j.Meta)
+}
+
+// keep tells a log that can keep more snapshots than it needs how many.
+func keep(log Log, old uint64) {
+	if k, can := log.(Keeper); can {
+		k.Keep(old)
+	}
 }
 
 func (m *Machine) snapshotIfDue() {

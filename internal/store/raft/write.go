@@ -17,11 +17,13 @@ type Write struct {
 
 	responses []*pb.Message
 	body      io.ReadCloser
+	old       uint64 // snapshots to keep beside Snapshot
 }
 
 // Persist does the write, with one fsync when it carries no snapshot. Afterwards [Machine.Wrote] is due.
 func (w *Write) Persist(log Log) error {
 	if w.Snapshot != nil {
+		keep(log, w.old)
 		if err := log.Adopt(w.Snapshot); err != nil {
 			return err
 		}
@@ -42,6 +44,9 @@ func (m *Machine) queue(msg *pb.Message) {
 		w = m.writes[n-1]
 	} else {
 		w = &Write{Snapshot: msg.Snapshot}
+		if msg.Snapshot != nil {
+			w.old = m.retention().OldSnapshots
+		}
 		m.writes = append(m.writes, w)
 	}
 	if msg.Term != nil || msg.Vote != nil || msg.Commit != nil {

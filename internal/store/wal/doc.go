@@ -6,11 +6,11 @@
 // key. Snapshots are files of their own, sealed in chunks, written to a temporary name, fsynced and renamed.
 //
 //	DIR/wal/*.wal                     the log
-//	DIR/snapshots/TERM-INDEX.snapshot the newest snapshot and the one before it
+//	DIR/snapshots/TERM-INDEX.snapshot the newest snapshot, the one before it, and as many older ones as was said
 //
 // It reads and writes no table.
 //
-// Invariants: what Save was given is on disk when it returns; the log reaches back to the older of the two snapshots,
+// Invariants: what Save was given is on disk when it returns; the log reaches back to the second newest snapshot,
 // so one damaged snapshot loses nothing; one process at a time has the log open.
 //
 // What a crash tore at the end of the log is cut off, for it was never acknowledged. Damage anywhere else is refused

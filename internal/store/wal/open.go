@@ -105,12 +105,17 @@ func (l *Log) identify(metadata []byte) error {
 }
 
 // choose finds the newest undamaged snapshot that the log records; nil means to start from the log's first entry. Files
-// without a record were never adopted and go.
+// without a record were never adopted and go. Those that no segment leads on from are kept for people.
 func (l *Log) choose(records []snapshotID) (*pb.Snapshot, error) {
 	if err := l.removeUnfinished(); err != nil {
 		return nil, err
 	}
-	if err := l.removeSnapshots(func(id snapshotID) bool { return !slices.Contains(records, id) }); err != nil {
+	segments, err := l.segments()
+	if err != nil {
+		return nil, err
+	}
+	old := func(id snapshotID) bool { return len(segments) > 0 && id.index < segments[0].first }
+	if err := l.removeSnapshots(func(id snapshotID) bool { return !slices.Contains(records, id) && !old(id) }); err != nil {
 		return nil, err
 	}
 	files, err := l.snapshotFiles()
@@ -119,6 +124,9 @@ func (l *Log) choose(records []snapshotID) (*pb.Snapshot, error) {
 	}
 	var damage error
 	for i, id := range files {
+		if old(id) {
+			break
+		}
 		meta, err := l.verifySnapshot(id)
 		if err == nil {
 			l.adopted = files[i:]
@@ -177,7 +185,9 @@ func (l *Log) read(meta *pb.Snapshot) error {
 
 // prune removes the snapshots and segments that are needed no more.
 func (l *Log) prune() error {
-	l.adopted = l.adopted[:min(len(l.adopted), max(keepSnapshots, l.keep))]
+	if l.keep > 0 {
+		l.adopted = l.adopted[:min(len(l.adopted), max(keepSnapshots, l.keep))]
+	}
 	if len(l.adopted) < keepSnapshots {
 		return nil
 	}

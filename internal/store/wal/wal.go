@@ -48,7 +48,7 @@ type Log struct {
 	wal     *etcdwal.WAL
 	save    uint64       // number of the newest save
 	adopted []snapshotID // the snapshots kept, newest first
-	keep    int          // snapshots to keep; below keepSnapshots that many are
+	keep    int          // snapshots to keep; below keepSnapshots that many are; 0: not told since the log was opened, all are
 }
 
 // Exists tells whether dir holds a log.
@@ -78,7 +78,7 @@ func (l *Log) create(id raft.Identity) error {
 	if err != nil {
 		return err
 	}
-	l.loaded.Identity = id
+	l.loaded.Identity, l.keep = id, keepSnapshots
 	l.wal, err = etcdwal.Create(nil, filepath.Join(l.dir, "wal"), metadata)
 	return err
 }

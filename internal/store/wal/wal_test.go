@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -286,5 +287,62 @@ func TestOpenedAgainWhileProgramsStart(t *testing.T) {
 		if _, err := opened(t, opt); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Old snapshots stay as many as was said, beyond a restart and the segments that recorded them; nothing starts from one that
+// the log does not lead on from.
+func TestKeep(t *testing.T) {
+	opt, l := fresh(t)
+	big := strings.Repeat("y", 1<<20)
+	write := func(l *wal.Log, from, to uint64) {
+		for i := from; i <= to; i++ {
+			var entries []*pb.Entry
+			for k := 10*i - 9; k <= 10*i; k++ {
+				entries = append(entries, entry(k, 1, big))
+			}
+			ok(t, l.Save(hard(1, 10*i-10), entries, false))
+			ok(t, l.WriteSnapshot(snapshot(10*i, 1), text(fmt.Sprint("state ", i))))
+			ok(t, l.Adopt(snapshot(10*i, 1)))
+		}
+	}
+	left := func() (names []string) {
+		for _, path := range must[[]string](t)(filepath.Glob(filepath.Join(opt.Dir, "snapshots", "*"))) {
+			index := must[uint64](t)(strconv.ParseUint(filepath.Base(path)[17:33], 16, 64))
+			names = append(names, strconv.FormatUint(index, 10))
+		}
+		return names
+	}
+	check := func(when string, want ...string) {
+		t.Helper()
+		if got := left(); !slices.Equal(got, want) {
+			t.Errorf("%s: the snapshots %v are left, not %v", when, got, want)
+		}
+	}
+	l.Keep(3)
+	write(l, 1, 7)
+	check("three old ones are to be kept", "40", "50", "60", "70")
+	ok(t, l.Close())
+	segments := must[[]string](t)(filepath.Glob(filepath.Join(opt.Dir, "wal", "*.wal")))
+	if len(segments) > 4 {
+		t.Errorf("%d segments are left: old snapshots need no log", len(segments))
+	}
+	l = must[*wal.Log](t)(wal.Open(opt))
+	check("after a restart", "40", "50", "60", "70")
+	l.Keep(2)
+	write(l, 8, 8)
+	check("two are to be kept", "60", "70", "80")
+	l.Keep(0)
+	write(l, 9, 9)
+	check("none is to be kept, but the one to fall back on", "80", "90")
+	l.Keep(5)
+	write(l, 10, 12)
+	ok(t, l.Close())
+	snaps := must[[]string](t)(filepath.Glob(filepath.Join(opt.Dir, "snapshots", "*")))
+	for _, path := range snaps[len(snaps)-2:] {
+		flip(t, path, 60)
+	}
+	if got, err := opened(t, opt); err == nil || !strings.Contains(err.Error(), "no snapshot in") {
+		t.Errorf("with the newest snapshots damaged: %.80s, %v", got, err)
 	}
 }
