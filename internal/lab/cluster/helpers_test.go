@@ -41,7 +41,7 @@ func TestCluster(t *testing.T) {
 	for _, kind := range []struct {
 		name string
 		test func(*fixture)
-	}{{"members", members}, {"authority", rotations}, {"failures", failures}, {"chaos", chaos}} {
+	}{{"members", members}, {"failures", failures}, {"chaos", chaos}} {
 		t.Run(kind.name, func(t *testing.T) { kind.test(&fixture{hoststest.Up(t, cfg), t}) })
 	}
 }
