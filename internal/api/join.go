@@ -62,7 +62,7 @@ func checkJoin(req *swarm.JoinRequest) error {
 	switch req.Availability {
 	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
 	default:
-		return httperr.BadRequest("invalid Availability: %q", string(req.Availability))
+		return httperr.New(http.StatusInternalServerError, "invalid Availability: %q", string(req.Availability))
 	}
 	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
 		return httperr.New(http.StatusInternalServerError, "invalid join token")

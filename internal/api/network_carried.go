@@ -58,14 +58,14 @@ func (s *Server) carriers(r *request, label string) ([]network.Inspect, error) {
 }
 
 // carriedNetworks are those a worker knows of: what carries them on its engine, shown as the cluster's.
-func (s *Server) carriedNetworks(r *request) ([]listed, error) {
+func (s *Server) carriedNetworks(r *request) ([]network.Inspect, error) {
 	found, err := s.carriers(r, networkLabel)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]listed, len(found))
+	out := make([]network.Inspect, len(found))
 	for i, n := range found {
-		out[i] = listed{asCluster(n), true}
+		out[i] = asCluster(n)
 	}
 	return out, nil
 }

@@ -40,10 +40,11 @@ func (s *Server) networkList(r *request) error {
 	}
 	out := []json.RawMessage{}
 	for _, n := range networks {
-		if !matchNetwork(args, n.Inspect) || wantDangling && dangling == n.used {
+		// A list does not tell who is on a network: as in swarm, all pass for dangling.
+		if !matchNetwork(args, n) || wantDangling && !dangling {
 			continue
 		}
-		text, err := encode(n.Inspect)
+		text, err := encode(n)
 		if err != nil {
 			return err
 		}
@@ -61,21 +62,15 @@ func (s *Server) networkList(r *request) error {
 	return r.kind(versions.Network, out)
 }
 
-// listed is a cluster network with whether something is on it.
-type listed struct {
-	network.Inspect
-	used bool
-}
-
 // clusterNetworks are all, for a manager to list.
-func (s *Server) clusterNetworks(r *request) ([]listed, error) {
+func (s *Server) clusterNetworks(r *request) ([]network.Inspect, error) {
 	v, _, err := r.view()
 	if err != nil {
 		return nil, err
 	}
-	var out []listed
+	var out []network.Inspect
 	for row := range store.Networks.All(v) {
-		out = append(out, listed{render.Network(v, row), networkInUse(v, row.ID)})
+		out = append(out, render.Network(v, row))
 	}
 	return out, nil
 }

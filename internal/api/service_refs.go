@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -37,7 +36,8 @@ func (r *request) serviceSpec() (*askedSpec, error) {
 			a.spec.TaskTemplate.Networks = older.Networks
 		}
 	}
-	a.raw = without(a.raw, "Networks")
+	// Swarm forgets a mount's consistency, which is for Docker's desktops.
+	a.raw = versions.Without(a.raw, "Networks", "TaskTemplate.ContainerSpec.Mounts.Consistency")
 	if err := validate.Fill(&a.spec); err != nil {
 		return nil, err
 	}
@@ -45,24 +45,6 @@ func (r *request) serviceSpec() (*askedSpec, error) {
 	a.resolveImage = r.pinned && r.version.Less(versions.Version{Major: 1, Minor: 30}) &&
 		a.spec.TaskTemplate.ContainerSpec != nil
 	return a, nil
-}
-
-// without removes a member of an object.
-func without(raw []byte, name string) []byte {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return raw
-	}
-	for key := range members {
-		if strings.EqualFold(key, name) {
-			delete(members, key)
-		}
-	}
-	out, err := json.Marshal(members)
-	if err != nil {
-		return raw
-	}
-	return out
 }
 
 // networks writes the ids of the cluster's networks over whatever they were called. Of the engine's own networks those

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"cmp"
+	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -33,8 +36,8 @@ func (s *Server) swarmInspect(r *request) error {
 
 func (s *Server) swarmInit(r *request) error {
 	var req swarm.InitRequest
-	if _, err := r.decode(&req); err != nil {
-		return err
+	if raw, err := r.decode(&req); err != nil {
+		return cmp.Or(badPool(raw), err)
 	}
 	if req.ForceNewCluster {
 		return s.forceNewCluster(r, req)
@@ -53,6 +56,20 @@ func (s *Server) swarmInit(r *request) error {
 		return err
 	}
 	return r.json(http.StatusOK, id)
+}
+
+// badPool says, in Docker's words, which of the pools in a request that cannot be read is the reason; nil is none.
+func badPool(raw []byte) error {
+	var asked struct{ DefaultAddrPool []string }
+	if json.Unmarshal(raw, &asked) != nil {
+		return nil
+	}
+	for _, pool := range asked.DefaultAddrPool {
+		if _, err := netip.ParsePrefix(pool); err != nil {
+			return httperr.New(http.StatusInternalServerError, "invalid base pool %s: invalid CIDR address: %s", pool, pool)
+		}
+	}
+	return nil
 }
 
 func (s *Server) checkInit(req *swarm.InitRequest) error {

@@ -9,15 +9,15 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Service finds a service. Names of services, secrets and configs are found in whatever case, as in swarm.
+// Service finds a service, by its exact name.
 func Service(v store.View, ref string) (*model.Service, error) {
-	if s := store.ServiceNamed(v, ref); s != nil && store.Services.ByID(v, parse(ref)) == nil {
+	if s := store.ServiceNamed(v, ref); s != nil && s.Name == ref && store.Services.ByID(v, parse(ref)) == nil {
 		return s, nil
 	}
 	return one("service", ref, store.Services, v, func(s *model.Service) model.ID { return s.ID })
 }
 
-// Secret finds a secret.
+// Secret finds a secret. Names of secrets and configs are found in whatever case, as in swarm.
 func Secret(v store.View, ref string) (*model.Secret, error) {
 	if s := store.SecretNamed(v, ref); s != nil && store.Secrets.ByID(v, parse(ref)) == nil {
 		return s, nil

@@ -44,8 +44,8 @@ func TestServiceByIDNamePrefix(t *testing.T) {
 		{"abc2", "abc1", ""},
 		{"abc", "", "service abc is ambiguous (2 matches found)"},
 		{"x", "", "service x not found"},
-		{"we", "", "service we not found"}, // names have no prefixes
-		{"ABC1", "abc1", ""},               // and are the same in whatever case
+		{"we", "", "service we not found"},     // names have no prefixes
+		{"ABC1", "", "service ABC1 not found"}, // who looks has to be exact, who creates need not
 		{strings.Repeat("z", 25), "", "service zzzzzzzzzzzzzzzzzzzzzzzzz not found"},
 		{strings.Repeat("a", 26), "", "service aaaaaaaaaaaaaaaaaaaaaaaaaa not found"},
 	} {

@@ -105,6 +105,20 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 	if kind != ServiceSpec && !mentions(text, names) {
 		return text
 	}
+	return removeAll(text, newer)
+}
+
+// Without removes from the JSON text the members that the paths name.
+func Without(text []byte, paths ...string) []byte {
+	split := make([][]string, len(paths))
+	for i, path := range paths {
+		split[i] = strings.Split(path, ".")
+	}
+	return removeAll(text, split)
+}
+
+// removeAll returns the same bytes when there is nothing to remove.
+func removeAll(text []byte, paths [][]string) []byte {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var decoded any
@@ -112,7 +126,7 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 		return text
 	}
 	changed := false
-	for _, path := range newer {
+	for _, path := range paths {
 		changed = remove(decoded, path) || changed
 	}
 	if !changed {
