@@ -118,8 +118,13 @@ build() {
 }
 if ! build; then
   grep -q 'moby/swarmkit.*403\|moby/swarmkit.*404' log || cannot "$(tail -1 log)"
-  echo "the module proxy does not hand out swarmkit: its defaults are stood in for" >&2
-  stand_in
-  build || cannot "$(tail -1 log)"
+  # An older swarmkit has the same defaults; where there is none either they are stood in for.
+  go mod edit -replace github.com/moby/swarmkit/v2=github.com/moby/swarmkit/v2@v2.1.2
+  if ! build; then
+    echo "the module proxy does not hand out swarmkit: its defaults are stood in for" >&2
+    go mod edit -dropreplace github.com/moby/swarmkit/v2
+    stand_in
+    build || cannot "$(tail -1 log)"
+  fi
 fi
 echo "$binary"
