@@ -22,12 +22,16 @@ func (s *Server) serviceUpdate(r *request) error {
 	if err != nil {
 		return err
 	}
-	rollback := r.URL.Query().Get("rollback")
-	if rollback != "" && rollback != "previous" {
-		return httperr.New(http.StatusInternalServerError, "unrecognized rollback option %s", rollback)
+	rollback := false
+	switch option := r.URL.Query().Get("rollback"); option {
+	case "", "none": // newer clients say the latter
+	case "previous":
+		rollback = true
+	default:
+		return httperr.New(http.StatusInternalServerError, "unrecognized rollback option %s", option)
 	}
 	for try := 1; ; try++ {
-		err := s.tryUpdate(r, asked, version, rollback != "")
+		err := s.tryUpdate(r, asked, version, rollback)
 		if !errors.Is(err, errRaced) || try == raceTries {
 			return err
 		}
