@@ -79,7 +79,7 @@ func (m *Machine) assign(now time.Time, a *wire.Assignments) error {
 		m.touchAll()
 	}
 	m.dropObjects(a)
-	m.noteNetworks(a.Full, len(a.Dropped))
+	m.noteNetworks(a)
 	return nil
 }
 

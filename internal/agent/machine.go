@@ -83,7 +83,7 @@ type Output struct {
 	OpenLogs  []*wire.OpenLogs // output that a manager wants sent to it
 	CloseLogs []model.ID       // streams of output that nobody reads any more
 	Questions []*wire.Question // what a manager wants to know of the node
-	Networks  *[]model.ID      // the networks of assigned tasks, after some were dropped; nil: nothing new
+	Networks  *[]model.ID      // the networks of assigned tasks, when they may be others; nil: nothing new
 	Fabric    []*wire.Fabric   // what the managers say of the networks, in order; each is whole
 }
 

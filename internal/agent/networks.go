@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/wire"
 )
 
-// noteNetworks has the networks that assigned tasks need handed out when some may not be needed any more: whoever looks
-// after the engine removes what is made for the others. A set that only grows needs no word, tasks make their networks.
-func (m *Machine) noteNetworks(full bool, dropped int) {
-	m.networksDue = m.networksDue || full || dropped > 0
+// noteNetworks has the networks that assigned tasks need handed out when they may be others than before: whoever looks after
+// the engine removes what is made for none of them, and may be about to.
+func (m *Machine) noteNetworks(a *wire.Assignments) {
+	m.networksDue = m.networksDue || a.Full || len(a.Networks)+len(a.Dropped) > 0
 }
 
 // networks are the networks of assigned tasks, once a manager has told all of them.

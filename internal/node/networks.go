@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/env"
@@ -12,11 +13,14 @@ import (
 // pruneRetry is how long a network that still has containers on it waits to be removed.
 const pruneRetry = 2 * time.Second
 
-// needNetworks takes the networks that this node's tasks need. It is called when some may not be needed any more.
+// needNetworks takes the networks that this node's tasks need, before any of them is made. There is something to look for on
+// the engine at first and when one is needed no more.
 func (m *member) needNetworks(keep []model.ID) {
 	m.update(func() {
+		if m.words == 0 || slices.ContainsFunc(m.networks, func(id model.ID) bool { return !slices.Contains(keep, id) }) {
+			m.words++
+		}
 		m.networks = keep
-		m.words++
 	})
 }
 
@@ -28,12 +32,12 @@ func (m *member) keepNetworks(ctx context.Context) error {
 // needs are the networks that a node needs, as of one moment.
 type needs struct {
 	keep          map[model.ID]bool // nil: the managers have not told this node's tasks yet
-	told          int               // how often the agent has said that some may not be needed any more
+	told          int               // how often the agent has told of one that is needed no more
 	changed, news <-chan struct{}   // closed when it may have changed
 }
 
-// keepNetworks prunes whenever the agent has a word, whatever the word: of a network that came meanwhile it has told
-// nothing, so one that came and went leaves its needs as they were. It prunes too when a network is in the store no longer.
+// keepNetworks prunes whenever the agent has told that a network is needed no more, whatever the needs are now: one that came
+// and went between two looks leaves them as they were. It prunes too when a network is in the store no longer.
 func keepNetworks(ctx context.Context, e env.Env, needed func() needs, prune func(context.Context, func() []model.ID) error) error {
 	var last needs // as of the last look; nothing: look at the engine in any case
 	for {

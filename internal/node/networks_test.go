@@ -84,3 +84,30 @@ func TestNetworksThatCameAndWent(t *testing.T) {
 		}
 	})
 }
+
+// TestNeedsThatGrow: what comes is kept from then on, and is nothing to look at the engine for; what goes is.
+func TestNeedsThatGrow(t *testing.T) {
+	m := &member{changed: make(chan struct{})}
+	front, back := model.NumID(1), model.NumID(2)
+	for i, step := range []struct {
+		networks []model.ID
+		told     int
+	}{
+		{[]model.ID{front}, 1},
+		{[]model.ID{front, back}, 1},
+		{[]model.ID{front, back}, 1},
+		{[]model.ID{back}, 2},
+		{nil, 3},
+	} {
+		m.needNetworks(step.networks)
+		n := m.neededNetworks()
+		if n.told != step.told || len(n.keep) != len(step.networks) {
+			t.Errorf("step %d: told %d times, kept %v", i, n.told, n.keep)
+		}
+		for _, id := range step.networks {
+			if !n.keep[id] {
+				t.Errorf("step %d: %v is not kept", i, id)
+			}
+		}
+	}
+}
