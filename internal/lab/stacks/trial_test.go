@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,13 +114,32 @@ func (tr *trial) run(line string, env ...string) string {
 
 func (tr *trial) deploy(env []string) {
 	tr.t.Helper()
-	out := tr.run("docker stack deploy -c stack.yml "+tr.name, env...)
+	out := tr.run("docker stack deploy -c stack.yml "+tr.name, append(env, memlock(tr.t)...)...)
 	for line := range strings.SplitSeq(out, "\n") {
 		if strings.Contains(line, "rror") {
 			tr.t.Errorf("docker stack deploy says: %s", line)
 		}
 	}
 	tr.settled()
+}
+
+// memlock says how much memory a container may lock at most, where the machine does not let root lift the limit.
+func memlock(t *testing.T) []string {
+	t.Helper()
+	var own, lifted syscall.Rlimit
+	const resource, unlimited = 8, math.MaxUint64 // RLIMIT_MEMLOCK, which package syscall does not name
+	if err := syscall.Getrlimit(resource, &own); err != nil {
+		t.Fatal(err)
+	}
+	if own.Max == unlimited {
+		return nil
+	}
+	lifted = syscall.Rlimit{Cur: own.Cur, Max: unlimited}
+	if err := syscall.Setrlimit(resource, &lifted); err == nil {
+		return nil // nor does it harm that this process may lock more from now on
+	}
+	t.Logf("this machine lets nobody lock more than %d bytes of memory: MEMLOCK", own.Max)
+	return []string{fmt.Sprintf("MEMLOCK=%d", own.Max)}
 }
 
 // services are those of the stack.
