@@ -195,7 +195,7 @@ func TestJoin(t *testing.T) {
 	want(t, w.request(body("0.0.0.0:2377", ``, token, "")), "400 {\"message\":\"at least 1 RemoteAddr is required to join\"}")
 	want(t, w.request(body("0.0.0.0:2377", `""`, token, "")), `invalid remoteAddr \"\": invalid empty address`)
 	want(t, w.request(body("0.0.0.0:2377", `"x"`, "nonsense", "")), "500 {\"message\":\"invalid join token\"}")
-	want(t, w.request(body("0.0.0.0:2377", `"x"`, token, "asleep")), "400")
+	want(t, w.request(body("0.0.0.0:2377", `"x"`, token, "asleep")), `500 {"message":"invalid Availability: \"asleep\""}`)
 	if len(c.joined) != 0 {
 		t.Fatal("a request that was refused went on")
 	}
