@@ -176,6 +176,13 @@ func (m *Manager) terms(ctx context.Context) error {
 func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	for _, p := range m.replicated.Open() {
+		select {
+		case <-p.Done():
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	done := make(chan error, 1)
 	t := m.opt.NewTerm(m.store, m, lead.Leader)
 	m.current.Store(&t)

@@ -67,6 +67,18 @@ func (r *replicated) Commit(b *store.Batch) *store.Pending {
 	return p
 }
 
+// Open are the proposals whose outcomes are not known. Stages that start while there are any would decide over tables that
+// lack what their predecessors, of this same term, have written already: a term of the log does not end with a stage.
+func (r *replicated) Open() []*store.Pending {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var open []*store.Pending
+	for _, p := range r.waiting {
+		open = append(open, p.pending)
+	}
+	return open
+}
+
 // resolve tells a proposer the outcome, unless it was told already.
 func (r *replicated) resolve(number, index uint64, err error) {
 	r.mu.Lock()

@@ -195,10 +195,10 @@ func (c *checks) sick(n *node, task model.ID) bool {
 	list, _ := n.engine.List()
 	for _, ct := range list {
 		if ct.TaskID == task {
-			return ct.Health == executor.Unhealthy
+			return ct.Health == executor.Unhealthy || ct.Phase == executor.Exited
 		}
 	}
-	return true // not there any more: the stop does nothing
+	return true // not there any more: the stop does nothing, as that of one that has just ended
 }
 
 func (c *checks) meddled(task model.ID) {

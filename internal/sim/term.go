@@ -22,12 +22,16 @@ type term struct {
 	sessions map[dispatcher.SessionID]*session
 }
 
-// beginTerm starts the stages, if the member leads still.
+// beginTerm starts the stages, if the member leads still, when there is nothing left of what it proposed before.
 func (m *member) beginTerm() {
 	if !m.lead.Leading || m.term != nil {
 		return
 	}
 	w := m.w
+	if slices.ContainsFunc(m.rep.Open(), func(p *store.Pending) bool { _, known, _ := p.Result(); return !known }) {
+		w.after(w.soon(), m.proc.do(m.beginTerm))
+		return
+	}
 	w.trace("m%d: leads term %d, index %d", m.id, m.lead.Term, m.store.View().Index())
 	w.terms++
 	t := &term{m: m, sessions: map[dispatcher.SessionID]*session{}}
