@@ -180,11 +180,11 @@ func (l *Loop) plan(view store.View, now time.Time) error {
 	return nil
 }
 
-// about picks the conditions on the rows that a batch changes.
+// about picks the conditions on what a batch changes: the row itself, or what another table has of the same object.
 func about(conditions []store.Condition, changes []store.Change) []store.Condition {
 	var out []store.Condition
 	for _, cond := range conditions {
-		if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Table == cond.Table && c.Key == cond.Key }) {
+		if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Key == cond.Key }) {
 			out = append(out, cond)
 		}
 	}

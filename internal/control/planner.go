@@ -33,8 +33,8 @@ type Planner interface {
 // Result is what a planner decided.
 type Result struct {
 	Changes []store.Change // applied in this order
-	// Conditions are for rows that somebody beside the planner writes under the same name: each goes with the change of
-	// the row it is about, and that batch is refused when it does not hold.
+	// Conditions are on rows that somebody beside the planner writes, under the same name or about the same object: each
+	// goes with the change of the row of that key, and that batch is refused when it does not hold.
 	Conditions []store.Condition
 	Wake       map[Key]time.Time // when a key is to be planned again though nothing changed
 }

@@ -55,6 +55,18 @@ func (r *run) endedItself() bool {
 // over reports whether nothing of the task can run any more, now that it is not wanted.
 func (r *run) over() bool { return !r.wanted() && (r.ended() || !r.placed) }
 
+// guard has the plan refused that takes the task for one that no node has, if the scheduler has placed it meanwhile.
+func (p *plan) guard(r *run) {
+	if r.old == nil || r.placed || r.wanted() || r.ended() {
+		return
+	}
+	at := store.Placements.Absent(r.task.Key())
+	if row := store.Placements.ByID(p.v, r.task.ID); row != nil {
+		at = store.Placements.At(row)
+	}
+	p.res.Conditions = append(p.res.Conditions, at)
+}
+
 // blocks reports whether a successor must not start yet.
 func (r *run) blocks() bool { return !r.wanted() && !r.over() && (r.node == nil || !r.node.lost) }
 

@@ -143,9 +143,11 @@ func (p *plan) emit(s *slot) {
 		case r.old == nil:
 			p.res.Changes = append(p.res.Changes, store.Tasks.Put(&r.task))
 		case r.drop:
+			p.guard(r)
 			p.deleted[r.task.ID] = true
 			p.res.Changes = append(p.res.Changes, store.Tasks.Delete(r.task.Key()))
 		case r.task != *r.old:
+			p.guard(r)
 			p.res.Changes = append(p.res.Changes, store.Tasks.Put(&r.task))
 		}
 		if r.node != nil && !r.wanted() && !r.over() {
