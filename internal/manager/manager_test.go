@@ -15,6 +15,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/raft/rafttest"
 	"github.com/skep-org/skep/internal/wire"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -35,9 +36,9 @@ func idle(*store.Store, store.Committer, uint64) Term {
 	return termFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 }
 
-func found(t *testing.T) *raft.MemoryLog {
+func found(t *testing.T) *rafttest.Log {
 	t.Helper()
-	log := raft.NewMemoryLog(raft.Identity{ID: 1, Node: model.NumID(7).String(), Cluster: model.NumID(8).String()})
+	log := rafttest.NewLog(raft.Identity{ID: 1, Node: model.NumID(7).String(), Cluster: model.NumID(8).String()}, 0)
 	_, err := Found(env.Real(), log, Founding{
 		Cluster: model.NumID(8), Node: model.NumID(7), Advertise: netip.MustParseAddrPort("192.0.2.1:2377"),
 		Request: swarm.InitRequest{SubnetSize: 24},

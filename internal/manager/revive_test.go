@@ -14,11 +14,12 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
+	"github.com/skep-org/skep/internal/store/raft/rafttest"
 	"github.com/stretchr/testify/require"
 )
 
 // lost is the log of one of three managers whose others are gone: its last write is not known to be committed.
-func lost(t *testing.T) *raft.MemoryLog {
+func lost(t *testing.T) *rafttest.Log {
 	t.Helper()
 	log := found(t)
 	during(t, log, idle, func(ctx context.Context, m *Manager) {
