@@ -17,16 +17,16 @@
 //	a member passes over an entry                          1
 //	entries are stamped by the member that applies them    1
 //	a write is answered before it is committed             1
-//	a write of unknown outcome is tried again              2
+//	a write of unknown outcome is tried again              1
 //	reads do not ask the quorum                            1
 //	a slot gets two tasks                                  1
 //	an old report is written again                         1
 //	a node's tasks are given to another node, too          2
-//	a change of assignments is not sent                    2
+//	a change of assignments is not sent                    3
 //	a node says that it balances no more before that is so 1
 //	an endpoint's change is not sent                       1
-//	a member forgets whom it voted for                     11
-//	the agent takes a deposed leader's assignments         16
+//	a member forgets whom it voted for                     4
+//	the agent takes a deposed leader's assignments         9
 //	a job's slot gets a task when the next one begins      1
 //
 // What is not simulated as it is in production: a request's way through a manager (manager.Front and the calls
