@@ -59,10 +59,8 @@ func checkJoin(req *swarm.JoinRequest) error {
 			return httperr.BadRequest(`invalid remoteAddr "": invalid empty address`)
 		}
 	}
-	switch req.Availability {
-	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
-	default:
-		return httperr.New(http.StatusInternalServerError, "invalid Availability: %q", string(req.Availability))
+	if err := checkAvailability(req.Availability); err != nil {
+		return err
 	}
 	if _, _, err := identity.ParseToken(req.JoinToken); err != nil {
 		return httperr.New(http.StatusInternalServerError, "invalid join token")

@@ -72,11 +72,18 @@ func badPool(raw []byte) error {
 	return nil
 }
 
-func (s *Server) checkInit(req *swarm.InitRequest) error {
-	switch req.Availability {
+// checkAvailability is for nodes that found a cluster or join one.
+func checkAvailability(a swarm.NodeAvailability) error {
+	switch a {
 	case "", swarm.NodeAvailabilityActive, swarm.NodeAvailabilityPause, swarm.NodeAvailabilityDrain:
-	default:
-		return httperr.New(http.StatusInternalServerError, "invalid Availability: %q", string(req.Availability))
+		return nil
+	}
+	return httperr.New(http.StatusInternalServerError, "invalid Availability: %q", string(a))
+}
+
+func (s *Server) checkInit(req *swarm.InitRequest) error {
+	if err := checkAvailability(req.Availability); err != nil {
+		return err
 	}
 	switch {
 	case req.DataPathPort != 0 && (req.DataPathPort < 1024 || req.DataPathPort > 49151):

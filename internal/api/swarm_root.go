@@ -13,11 +13,6 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Certifier is a Cluster that can call external certificate authorities. Where it is not implemented, none is reached.
-type Certifier interface {
-	rotation.Outside
-}
-
 // newRoot is what an update writes beside the cluster's row when its certificate authority is concerned.
 type newRoot struct {
 	spec       *model.RootSpec // nil: it stays as it is
@@ -32,15 +27,12 @@ func (s *Server) askRoot(r *request, v store.View, next *model.Cluster, merged, 
 	if root == nil {
 		return newRoot{}, nil
 	}
-	outside, _ := s.Cluster.(Certifier)
 	merged.SigningCACert, merged.SigningCAKey = sent.SigningCACert, sent.SigningCAKey
 	ask := rotation.Ask{
 		Root: root, Spec: spec, Force: next.RootForce, Config: merged, Now: s.Env.Now(), Rand: s.Env.Rand,
 		Secret: func() string { return identity.Secret(s.Env.NewID()) },
 	}
-	if outside != nil {
-		ask.Outside = outside
-	}
+	ask.Outside, _ = s.Cluster.(rotation.Outside) // without it no external authority is reached
 	ctx, cancel := context.WithTimeout(r.Context(), commitLimit)
 	defer cancel()
 	wanted, err := ask.Decide(ctx)

@@ -2,15 +2,13 @@ package api
 
 import (
 	"cmp"
-	"encoding/json"
-	"maps"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/decode"
 	"github.com/skep-org/skep/internal/api/httperr"
+	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -56,7 +54,8 @@ func (s *Server) swarmUpdate(r *request) error {
 	if err != nil {
 		return err
 	}
-	if next.Spec, err = documentOver(withoutCA(raw), merged); err != nil {
+	// The authority's part may hold a key: a document keeps of it what its type knows.
+	if next.Spec, err = documentOver(versions.Without(raw, "CAConfig"), merged); err != nil {
 		return err
 	}
 	if err := s.rotate(asked, old, &next); err != nil {
@@ -127,21 +126,6 @@ func mergeSpec(old, update swarm.Spec) swarm.Spec {
 	}
 	out.CAConfig.SigningCACert, out.CAConfig.SigningCAKey = old.CAConfig.SigningCACert, old.CAConfig.SigningCAKey
 	out.CAConfig.ForceRotate = cmp.Or(update.CAConfig.ForceRotate, old.CAConfig.ForceRotate)
-	return out
-}
-
-// withoutCA is what was sent but for the certificate authority's part, which may hold a key: a document keeps of it what
-// its type knows.
-func withoutCA(raw []byte) []byte {
-	var sent map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &sent); err != nil {
-		return []byte("{}")
-	}
-	maps.DeleteFunc(sent, func(name string, _ json.RawMessage) bool { return strings.EqualFold(name, "CAConfig") })
-	out, err := json.Marshal(sent)
-	if err != nil {
-		return []byte("{}")
-	}
 	return out
 }
 

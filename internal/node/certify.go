@@ -4,19 +4,19 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/identity"
+	"github.com/skep-org/skep/internal/manager/rotation"
 	"github.com/skep-org/skep/internal/node/cfssl"
 )
 
-var _ api.Certifier = (*cluster)(nil)
+var _ rotation.Outside = (*cluster)(nil)
 
 // authorities calls external certificate authorities as this node.
 func (m *member) authorities() cfssl.Client {
 	return cfssl.Client{Keys: m.keys.Keys, Now: m.env.Now}
 }
 
-// Reach implements [api.Certifier].
+// Reach implements [rotation.Outside].
 func (c *cluster) Reach(ctx context.Context, url string, roots []byte) error {
 	m := c.current()
 	if m == nil {
@@ -29,7 +29,7 @@ func (c *cluster) Reach(ctx context.Context, url string, roots []byte) error {
 	return err
 }
 
-// Sign implements [api.Certifier].
+// Sign implements [rotation.Outside].
 func (c *cluster) Sign(ctx context.Context, urls []string, cert identity.External) ([]byte, error) {
 	m := c.current()
 	if m == nil {
