@@ -37,15 +37,7 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 	if onOverlay(t) {
 		defer e.starting.begin(t.ID)()
 	}
-	_, err = e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{})
-	if err != nil && strings.Contains(err.Error(), "matches found on name") { // a network is there twice
-		e.networks.forget()
-		if mended := e.networks.ensure(ctx, t.Networks); mended != nil {
-			return executor.Container{}, verdict(what, mended)
-		}
-		_, err = e.api.ContainerStart(ctx, c.ID, client.ContainerStartOptions{})
-	}
-	if err != nil {
+	if err := e.startContainer(ctx, t, c.ID); err != nil {
 		e.known.forget(t.ID, c.ID) // how far it came is the engine's to tell
 		e.networks.forget()        // one of them may have been removed by hand: the engine notices at the start only
 		if cerrdefs.IsNotFound(err) {
@@ -53,7 +45,7 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 				err = fmt.Errorf("%w: %w", executor.ErrNoContainer, err)
 			}
 		}
-		return executor.Container{}, verdict(what, called(err))
+		return executor.Container{}, verdict(what, err)
 	}
 	if onOverlay(t) {
 		if err := e.awaitNetworks(ctx, t); err != nil {
@@ -61,6 +53,21 @@ func (e *Executor) Start(ctx context.Context, t *executor.Task) (executor.Contai
 		}
 	}
 	return e.started(ctx, t.ID, c.ID)
+}
+
+// startContainer starts a container. One that the engine cannot connect because a network is there twice is started when one of
+// the two is gone.
+func (e *Executor) startContainer(ctx context.Context, t *executor.Task, id string) error {
+	_, err := e.api.ContainerStart(ctx, id, client.ContainerStartOptions{})
+	if err == nil || !strings.Contains(err.Error(), "matches found on name") {
+		return called(err)
+	}
+	e.networks.forget()
+	if err := e.networks.ensure(ctx, t.Networks); err != nil {
+		return err
+	}
+	_, err = e.api.ContainerStart(ctx, id, client.ContainerStartOptions{})
+	return called(err)
 }
 
 // Stop implements [executor.Executor]. Signal and grace period are in the container's configuration.

@@ -115,12 +115,17 @@ func (n *networks) keepOne(ctx context.Context, same []string) error {
 
 // clear takes away a network whose name is needed.
 func (n *networks) clear(ctx context.Context, id string) error {
+	return n.remove(ctx, id, "the earlier network of this name to go", "removing the earlier network of this name")
+}
+
+// remove takes a network away; one that is gone is as good. One that has containers stays, and what is waited for is said.
+func (n *networks) remove(ctx context.Context, id, awaited, what string) error {
 	_, err := n.api.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
 	switch {
-	case cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err): // it has containers, of tasks that end
-		return fmt.Errorf("%w for the earlier network of this name to go: %w", executor.ErrBusy, err)
+	case cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err):
+		return fmt.Errorf("%w for %s: %w", executor.ErrBusy, awaited, err)
 	case err != nil && !cerrdefs.IsNotFound(err):
-		return failed("removing the earlier network of this name", called(err))
+		return failed(what, called(err))
 	}
 	return nil
 }
@@ -144,13 +149,8 @@ func (n *networks) prune(ctx context.Context, keep func() []model.ID) error {
 		if wanted[label] || n.awaited(ctx, net.Name) {
 			continue
 		}
-		_, err := n.api.NetworkRemove(ctx, net.ID, client.NetworkRemoveOptions{})
-		switch {
-		case cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err):
-			errs = append(errs, fmt.Errorf("%w for containers to leave network %s: %w", executor.ErrBusy, net.Name, err))
-			continue
-		case err != nil && !cerrdefs.IsNotFound(err):
-			errs = append(errs, failed("removing network "+net.Name, called(err)))
+		if err := n.remove(ctx, net.ID, "containers to leave network "+net.Name, "removing network "+net.Name); err != nil {
+			errs = append(errs, err)
 			continue
 		}
 		if id, err := model.ParseID(label); err == nil {
