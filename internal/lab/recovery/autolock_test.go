@@ -13,15 +13,22 @@ import (
 	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
+// everywhere is a cluster of three managers and some workers, with a task on each.
+func everywhere(t *testing.T, workers int, subnet string) *scene {
+	t.Helper()
+	hoststest.NeedRoot(t)
+	s := &scene{T: t, skep: hoststest.Build(t, "skep"), dir: t.TempDir()}
+	s.lab = hoststest.Up(t, hosts.Config{Managers: 3, Workers: workers, Subnet: netip.MustParsePrefix(subnet), Program: s.skep})
+	s.docker("m1", "service", "create", "--detach", "--name", "web", "--mode", "global", hosts.WhoamiImage)
+	s.eventually(60*time.Second, func() string { return s.runs("web", 3+workers) })
+	return s
+}
+
 // TestAutolock locks the managers of a running cluster, restarts them, rotates the key while one is off, and unlocks each.
 // No task is started anew by any of it, but that of the manager which is restarted again and again until it is locked: a
 // daemon that ends before it is back in its session has said nothing of coming back.
 func TestAutolock(t *testing.T) {
-	hoststest.NeedRoot(t)
-	s := &scene{T: t, skep: hoststest.Build(t, "skep"), dir: t.TempDir()}
-	s.lab = hoststest.Up(t, hosts.Config{Managers: 3, Workers: 1, Subnet: netip.MustParsePrefix("10.104.0.0/24"), Program: s.skep})
-	s.docker("m1", "service", "create", "--detach", "--name", "web", "--mode", "global", hosts.WhoamiImage)
-	s.eventually(60*time.Second, func() string { return s.runs("web", 4) })
+	s := everywhere(t, 1, "10.104.0.0/24")
 	before := s.tasks()
 
 	s.docker("m1", "swarm", "update", "--autolock=true")

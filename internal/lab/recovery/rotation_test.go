@@ -3,7 +3,6 @@ package recovery
 import (
 	"crypto/rand"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,17 +13,12 @@ import (
 
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/lab/hosts"
-	"github.com/skep-org/skep/internal/lab/hosts/hoststest"
 )
 
 // TestCARotation replaces the certificate authority of a cluster whose tasks run on: with all nodes there, with one that
 // is off, and with a leader that dies in the midst.
 func TestCARotation(t *testing.T) {
-	hoststest.NeedRoot(t)
-	s := &scene{T: t, skep: hoststest.Build(t, "skep"), dir: t.TempDir()}
-	s.lab = hoststest.Up(t, hosts.Config{Managers: 3, Workers: 2, Subnet: netip.MustParsePrefix("10.105.0.0/24"), Program: s.skep})
-	s.docker("m1", "service", "create", "--detach", "--name", "web", "--mode", "global", hosts.WhoamiImage)
-	s.eventually(60*time.Second, func() string { return s.runs("web", 5) })
+	s := everywhere(t, 2, "10.105.0.0/24")
 	before, tokens := s.tasks(), []string{s.workerToken()}
 	same := func() {
 		if after := s.tasks(); !slices.Equal(before, after) {

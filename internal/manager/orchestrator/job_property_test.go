@@ -2,7 +2,6 @@ package orchestrator_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/stagetest"
@@ -37,43 +36,18 @@ var jobs = []string{"job", "each"}
 func (c *cluster) jobAct() {
 	node := func() string { return c.pick("node", []string{"n1", "n2", "n3"}) }
 	name := c.pick("job", jobs)
-	switch c.pick("act", []string{
+	switch act := c.pick("act", []string{
 		"ask", "rollback", "remove", "drain", "active", "active", "down", "ready", "ready", "place", "place",
 		"agent", "agent", "agent", "end", "end", "fail", "advance", "history", "leader",
-	}) {
+	}); act {
 	case "ask":
 		c.askJob(name, c.pick("image", []string{"app", "done", "crash", "slow", "missing"}))
-	case "rollback":
-		if c.exists(name) {
-			c.Rollback(name)
-		}
-	case "remove":
-		if c.exists(name) {
-			c.World.Remove(name)
-		}
-	case "drain":
-		c.available(node(), swarm.NodeAvailabilityDrain)
-	case "active":
-		c.available(node(), swarm.NodeAvailabilityActive)
-	case "down":
-		c.Reach(node(), model.ReachDown)
-	case "ready":
-		c.Reach(node(), model.ReachReady)
-	case "place":
-		c.PlaceAll()
-	case "agent":
-		c.Agents()
 	case "end":
 		c.endOne(model.StateComplete)
 	case "fail":
 		c.endOne(model.StateFailed)
-	case "advance":
-		c.Advance(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 10 * time.Second, 25 * time.Hour}).Draw(c.t, "by"))
-	case "history":
-		c.History(rapid.Int64Range(-1, 3).Draw(c.t, "limit"))
-	case "leader":
-		c.Depose()
-		c.start()
+	default:
+		c.happens(act, name, node)
 	}
 }
 

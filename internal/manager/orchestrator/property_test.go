@@ -58,51 +58,61 @@ func (c *cluster) pick(what string, from []string) string {
 
 func (c *cluster) act() {
 	node := func() string { return c.pick("node", []string{"n1", "n2", "n3"}) }
-	switch c.pick("act", []string{
+	switch act := c.pick("act", []string{
 		"ask", "ask", "rollback", "remove", "drain", "pause", "active", "down", "ready", "label",
 		"place", "agent", "agent", "agent", "exit", "advance", "history", "settle", "work", "leader",
-	}) {
+	}); act {
 	case "ask":
 		c.ask()
+	case "pause":
+		c.available(node(), swarm.NodeAvailabilityPause)
+	case "label":
+		zone := c.pick("zone", []string{"a", "b"})
+		c.EditNode(node(), func(s *swarm.NodeSpec) { s.Labels = map[string]string{"zone": zone} })
+	case "exit":
+		c.exit()
+	case "work":
+		c.Work()
+	case "rollback", "remove":
+		c.happens(act, c.service(), node)
+	default:
+		c.happens(act, "", node)
+	}
+	if rapid.Bool().Draw(c.t, "settle") {
+		c.Settle()
+	}
+}
+
+// happens is what may happen to services and jobs alike; name is of the one that a user's act is about.
+func (c *cluster) happens(act, name string, node func() string) {
+	switch act {
 	case "rollback":
-		if name := c.service(); c.exists(name) {
+		if c.exists(name) {
 			c.Rollback(name)
 		}
 	case "remove":
-		if name := c.service(); c.exists(name) {
+		if c.exists(name) {
 			c.World.Remove(name)
 		}
 	case "drain":
 		c.available(node(), swarm.NodeAvailabilityDrain)
-	case "pause":
-		c.available(node(), swarm.NodeAvailabilityPause)
 	case "active":
 		c.available(node(), swarm.NodeAvailabilityActive)
 	case "down":
 		c.Reach(node(), model.ReachDown)
 	case "ready":
 		c.Reach(node(), model.ReachReady)
-	case "label":
-		zone := c.pick("zone", []string{"a", "b"})
-		c.EditNode(node(), func(s *swarm.NodeSpec) { s.Labels = map[string]string{"zone": zone} })
 	case "place":
 		c.PlaceAll()
 	case "agent":
 		c.Agents()
-	case "exit":
-		c.exit()
 	case "advance":
 		c.Advance(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 10 * time.Second, 25 * time.Hour}).Draw(c.t, "by"))
 	case "history":
 		c.History(rapid.Int64Range(-1, 3).Draw(c.t, "limit"))
-	case "work":
-		c.Work()
 	case "leader":
 		c.Depose()
 		c.start()
-	}
-	if rapid.Bool().Draw(c.t, "settle") {
-		c.Settle()
 	}
 }
 
