@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,7 @@ type fakeCluster struct {
 	state   State
 	manager *fakeManager
 	env     env.Env
+	held    []string // networks brought for requests that are not answered
 }
 
 type fakeManager struct {
@@ -85,12 +87,20 @@ func (c *fakeCluster) AskNetwork(_ context.Context, name string) (executor.Netwo
 }
 
 // BringNetwork implements [Bringer]: the made-up engine has it from then on.
-func (c *fakeCluster) BringNetwork(_ context.Context, n executor.Network) error {
+func (c *fakeCluster) BringNetwork(_ context.Context, n executor.Network) (func(), error) {
 	if n.Subnet == "" {
-		return errors.New("it has no subnet")
+		return nil, errors.New("it has no subnet")
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = append(c.held, n.Name)
 	c.world.engine["GET /networks"] = `200 [{"Id":"carrier-` + n.Name + `","Name":"` + n.Name + `","Labels":{"skep.network.id":"` + n.ID.String() + `"}}]`
-	return nil
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		i := slices.Index(c.held, n.Name)
+		c.held = slices.Delete(c.held, i, i+1)
+	}, nil
 }
 
 func (c *fakeCluster) State() State {
@@ -177,7 +187,13 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, _ := io.ReadAll(r.Body)
-	w.passed = append(w.passed, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+string(body)))
+	line := strings.TrimSpace(r.Method + " " + r.RequestURI + " " + string(body))
+	w.cluster.mu.Lock()
+	if len(w.cluster.held) > 0 && r.Method == http.MethodPost {
+		line += fmt.Sprint("   holding ", w.cluster.held)
+	}
+	w.cluster.mu.Unlock()
+	w.passed = append(w.passed, line)
 	_, bare := versions.Split(r.URL.Path)
 	answer, ok := w.engine[r.Method+" "+bare]
 	if !ok {

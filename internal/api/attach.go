@@ -99,13 +99,10 @@ func (s *Server) joinable(r *request, ref string) (executor.Network, string, err
 	case err != nil:
 		return none, "", httperr.New(httperr.Status(err), "Could not attach to network %s: %s", asked, err)
 	}
-	carrier := s.carrier(r, net.ID)
-	if carrier == "" {
-		if err := s.bring(r.Context(), net); err != nil {
-			return none, "", err
-		}
-		carrier = s.carrier(r, net.ID)
+	if err := s.bring(r, net); err != nil {
+		return none, "", err
 	}
+	carrier := s.carrier(r, net.ID)
 	if carrier == "" {
 		return none, "", httperr.New(http.StatusInternalServerError, "Could not attach to network %s: the engine has removed it again", net.Name)
 	}

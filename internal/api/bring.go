@@ -68,14 +68,17 @@ func allocated(ctx context.Context, m Manager, row *model.Network) (executor.Net
 	}
 }
 
-// bring makes a cluster network on this node's engine for a plain container.
-func (s *Server) bring(ctx context.Context, net executor.Network) error {
+// bring makes a cluster network on this node's engine for a plain container, where it is missing. It stays until the request
+// is answered: the managers' word that no task needs it may come between this and the engine's answer.
+func (s *Server) bring(r *request, net executor.Network) error {
 	bringer, can := s.Cluster.(Bringer)
 	if !can {
 		return httperr.NotImplemented("network %s is not on this node yet: run a service on it first", net.Name)
 	}
-	if err := bringer.BringNetwork(ctx, net); err != nil {
+	release, err := bringer.BringNetwork(r.Context(), net)
+	if err != nil {
 		return httperr.New(http.StatusInternalServerError, "Could not attach to network %s: %s", net.Name, err)
 	}
+	r.after = append(r.after, release)
 	return nil
 }

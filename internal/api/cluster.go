@@ -43,9 +43,10 @@ type Finder interface {
 	Find(ctx context.Context, req swarm.JoinRequest) (bool, error)
 }
 
-// Bringer is a Cluster that can make one of its networks on this node's engine, where no task has needed it yet.
+// Bringer is a Cluster that can make one of its networks on this node's engine, where no task needs it. It stays until
+// release is called, by which time the engine knows of a container that is on it, or is to be.
 type Bringer interface {
-	BringNetwork(ctx context.Context, net executor.Network) error
+	BringNetwork(ctx context.Context, net executor.Network) (release func(), err error)
 }
 
 // Directory is a Cluster that asks a manager for one of its networks, from a node that is none. The errors are those of

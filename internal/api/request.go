@@ -27,8 +27,9 @@ type request struct {
 	w       http.ResponseWriter
 	server  *Server
 	version versions.Version
-	pinned  bool   // the path named a version
-	id      string // the path's variable
+	pinned  bool     // the path named a version
+	id      string   // the path's variable
+	after   []func() // run when it is answered
 }
 
 // json answers with v, less the fields newer than the version asked for.

@@ -119,7 +119,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.headers(w, r, true)
 	req := &request{Request: r, w: w, server: s, version: version, id: variable, pinned: text != ""}
-	if err := handle(s, req); err != nil {
+	err = handle(s, req)
+	for _, release := range req.after {
+		release()
+	}
+	if err != nil {
 		if httperr.Status(err) == http.StatusInternalServerError {
 			s.Logger.Debug("a request was refused", "route", route.Key(), "error", err)
 		}

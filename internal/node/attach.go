@@ -10,12 +10,12 @@ import (
 var _ api.Bringer = (*cluster)(nil)
 
 // BringNetwork implements [api.Bringer].
-func (c *cluster) BringNetwork(ctx context.Context, net executor.Network) error {
+func (c *cluster) BringNetwork(ctx context.Context, net executor.Network) (release func(), err error) {
 	c.mu.Lock()
 	m := c.member
 	c.mu.Unlock()
 	if m == nil {
-		return errNoMember
+		return nil, errNoMember
 	}
 	return m.executor.BringNetwork(ctx, net)
 }

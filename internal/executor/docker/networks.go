@@ -24,6 +24,7 @@ type networks struct {
 
 	mu   sync.Mutex // one network is made or removed at a time
 	made map[model.ID]bool
+	held map[model.ID]int // how many calls are about to put a plain container on it
 }
 
 // ensure makes what a task needs. Networks of the engine's own are the engine's matter.
@@ -48,6 +49,23 @@ func (n *networks) ensure(ctx context.Context, all []executor.Network) error {
 		n.made[net.ID] = true
 	}
 	return nil
+}
+
+// hold keeps a network from being removed until it is released: the engine does not know yet who is about to join it.
+func (n *networks) hold(id model.ID) (release func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held == nil {
+		n.held = map[model.ID]int{}
+	}
+	n.held[id]++
+	return sync.OnceFunc(func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.held[id]--; n.held[id] == 0 {
+			delete(n.held, id)
+		}
+	})
 }
 
 // forget makes the next ensure ask the engine again.
@@ -130,8 +148,8 @@ func (n *networks) remove(ctx context.Context, id, awaited, what string) error {
 	return nil
 }
 
-// prune removes the networks that stand for none of what keep returns. Those that still have containers stay, and the error is
-// executor.ErrBusy unless there is a worse one: the caller comes again.
+// prune removes the networks that stand for none of what keep returns. Those that still have containers stay, or are about
+// to have one, and the error is executor.ErrBusy unless there is a worse one: the caller comes again.
 func (n *networks) prune(ctx context.Context, keep func() []model.ID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -146,16 +164,22 @@ func (n *networks) prune(ctx context.Context, keep func() []model.ID) error {
 	var errs []error
 	for _, net := range list.Items {
 		label := net.Labels[LabelNetworkID]
-		if wanted[label] || n.awaited(ctx, net.Name) {
+		if wanted[label] {
+			continue
+		}
+		id, _ := model.ParseID(label) // no id of a network is zero, so none is held or made under it
+		if n.held[id] > 0 {
+			errs = append(errs, fmt.Errorf("%w for a container to join network %s", executor.ErrBusy, net.Name))
+			continue
+		}
+		if n.awaited(ctx, net.Name) {
 			continue
 		}
 		if err := n.remove(ctx, net.ID, "containers to leave network "+net.Name, "removing network "+net.Name); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if id, err := model.ParseID(label); err == nil {
-			delete(n.made, id)
-		}
+		delete(n.made, id)
 	}
 	return errors.Join(errs...)
 }
@@ -180,8 +204,14 @@ func (e *Executor) PruneNetworks(ctx context.Context, keep func() []model.ID) er
 	return e.networks.prune(ctx, keep)
 }
 
-// BringNetwork makes a cluster network on the engine before any task needs it, for plain containers.
-func (e *Executor) BringNetwork(ctx context.Context, net executor.Network) error {
-	e.networks.forget() // who asks has just not found it
-	return e.networks.ensure(ctx, []executor.Network{net})
+// BringNetwork makes a cluster network on the engine before any task needs it, for plain containers. The network stays until
+// release is called, and as long as a container is on it or is to be when it is started. After an error there is nothing to release.
+func (e *Executor) BringNetwork(ctx context.Context, net executor.Network) (release func(), err error) {
+	release = e.networks.hold(net.ID)
+	e.networks.forget() // what the engine has may have been removed by its users
+	if err := e.networks.ensure(ctx, []executor.Network{net}); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
