@@ -104,7 +104,7 @@ func (f *fixture) refused(host, text string, args ...string) {
 const promisedAnswer = 5 * time.Second
 
 // answerSlack is for the docker command itself to start on a busy machine.
-const answerSlack = time.Second
+const answerSlack = 3 * time.Second
 
 func (f *fixture) try(host string, args ...string) (out, errs string, err error) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)

@@ -16,11 +16,11 @@ import (
 var (
 	faultCount = flag.Int("faults", faultKinds, "random faults")
 	faultSeed  = flag.Uint64("seed", 0, "seed of the faults; 0 chooses one")
-	// repairLimit is how long after a fault has ended everything may still be other than desired. Ten seconds are promised; a
-	// host that comes back from a power loss starts its engine and its containers in them, which machines that run other tests
-	// as well take longer for.
-	repairLimit = flag.Duration("repair", 30*time.Second, "how long after a fault everything may be other than desired; 10s is what is promised")
 )
+
+// promisedRepair is how long after a fault has ended everything may still be other than desired. A host that comes back from
+// a power loss starts its engine and its containers in it.
+const promisedRepair = 10 * time.Second
 
 // faults breaks programs, hosts and kernel state while a global service comes and goes. Each time all is as desired ten
 // seconds later, no name leads to a task that has ended, and no address is given twice; in the end none is lost.
@@ -45,7 +45,7 @@ func faults(f *fixture) {
 		time.Sleep(time.Duration(b.rand.IntN(1500)) * time.Millisecond)
 		f.must(mend())
 		f.t.Logf("fault %d: %s", n+1, what)
-		took := f.checked(fmt.Sprintf("fault %d, %s", n+1, what), *repairLimit)
+		took := f.checked(fmt.Sprintf("fault %d, %s", n+1, what), within(promisedRepair))
 		f.t.Logf("clean %.1f s later", took.Seconds())
 		w.look()
 	}
@@ -135,7 +135,7 @@ func (b *breaker) signal(ctx context.Context, h *hosts.Host, program string, sig
 // `skep net check` says against that.
 func (b *breaker) enginesRules(ctx context.Context, h *hosts.Host) func() error {
 	return func() error {
-		b.f.eventually(*repairLimit, func() string {
+		b.f.eventually(within(promisedRepair), func() string {
 			out, err := h.Exec(ctx, b.f.skep, "net", "check")
 			if err != nil && strings.Contains(out, "the engine's firewall") && strings.Contains(out, "1 finding") {
 				return ""

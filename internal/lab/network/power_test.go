@@ -36,13 +36,14 @@ func power(f *fixture) {
 	time.Sleep(time.Second)
 	off := time.Now()
 	f.must(f.Host(lost).Kill(f.t.Context()))
-	time.Sleep(promisedReset + 3*time.Second)
+	reset := within(promisedReset)
+	time.Sleep(reset + 3*time.Second)
 	for _, c := range clients {
 		r := c.report()
 		last := time.Duration(0)
 		for _, failure := range r.Failed {
 			last = max(last, failure.At.Sub(off))
-			if failure.At.Sub(off) > promisedReset || failure.At.Add(failure.Took).Before(off) {
+			if failure.At.Sub(off) > reset || failure.At.Add(failure.Took).Before(off) {
 				f.t.Errorf("from %v, %v from the loss of power: %v", c.from, failure.At.Sub(off), failure)
 			}
 		}

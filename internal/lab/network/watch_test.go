@@ -76,7 +76,7 @@ func (w *watcher) dead(seen map[string]life, before string, a answer) {
 				ended = l.ended
 			}
 		}
-		if !lives && !ended.IsZero() && a.Until.After(ended.Add(promisedForget)) {
+		if !lives && !ended.IsZero() && a.Until.After(ended.Add(within(promisedForget))) {
 			w.f.t.Errorf("tasks.flap led to %s %v after its task's end was known", addr, a.Until.Sub(ended))
 		}
 	}
