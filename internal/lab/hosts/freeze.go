@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/skep-org/skep/internal/lab/hosts/guest"
 )
@@ -53,13 +54,43 @@ func (h *Host) freezer() (answer, ask string, words [2]string, frozen string) {
 	return state, state, [2]string{"THAWED", "FROZEN"}, "FROZEN"
 }
 
+const (
+	// freezeTry is how long the processes are given to stand still before they are let go and asked anew: one of several
+	// threads that executes a program waits for the others to end, and if those are frozen already, neither side goes on.
+	freezeTry = 500 * time.Millisecond
+	// freezeTries bounds it: each try meets the processes somewhere else.
+	freezeTries = 20
+)
+
 // freeze asks and waits until it is so. A host that is off has nothing to freeze.
 func (h *Host) freeze(ctx context.Context, on bool) error {
-	_, file, words, _ := h.freezer()
-	word := words[0]
-	if on {
-		word = words[1]
+	if !on {
+		return h.thaw(ctx)
 	}
+	for try := 1; ; try++ {
+		err := h.freezeOnce(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if thawErr := h.thaw(ctx); thawErr != nil || try == freezeTries || !errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(err, thawErr)
+		}
+	}
+}
+
+func (h *Host) freezeOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, freezeTry)
+	defer cancel()
+	_, file, words, _ := h.freezer()
+	return h.writeFreezer(ctx, file, words[1], true)
+}
+
+func (h *Host) thaw(ctx context.Context) error {
+	_, file, words, _ := h.freezer()
+	return h.writeFreezer(ctx, file, words[0], false)
+}
+
+func (h *Host) writeFreezer(ctx context.Context, file, word string, on bool) error {
 	err := os.WriteFile(file, []byte(word), 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
