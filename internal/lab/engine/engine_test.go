@@ -56,7 +56,7 @@ func TestHostNetwork(t *testing.T) {
 		"alone": nil,
 		"beside another engine": {
 			"iptables -t nat -N DOCKER", "iptables -N DOCKER", "iptables -A FORWARD -j DOCKER", "iptables -P FORWARD DROP",
-			"ip link add docker0 type bridge", "ip addr add 172.17.0.1/16 dev docker0",
+			"ip link add docker0 type bridge", "ip addr add 172.17.0.1/16 dev docker0", "sysctl -qw net.ipv4.ip_forward=1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
