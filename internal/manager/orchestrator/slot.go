@@ -150,7 +150,8 @@ func (p *plan) emit(s *slot) {
 			p.guard(r)
 			p.res.Changes = append(p.res.Changes, store.Tasks.Put(&r.task))
 		}
-		if r.node != nil && !r.wanted() && !r.over() {
+		// What has not ended does once its node is given up: of a job also a task that is wanted and waits for its node.
+		if r.node != nil && !r.drop && !r.ended() {
 			if at := r.node.orphaned(p.now); !at.IsZero() {
 				p.res.Wakes(s.key(), at)
 			}
