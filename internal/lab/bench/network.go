@@ -62,10 +62,10 @@ func Networks(ctx context.Context, cfg NetworkConfig) (_ []Path, err error) {
 		one, other route
 		kinds      []kind
 	}{
-		{ByVIP, own.fromTask(own.vip), own.fromTask(own.task), kinds()},
-		{ThroughMesh, own.fromOutside(own.entry), own.fromOutside(own.far), kinds()},
-		{AgainstPeer, own.fromTask(own.task), peer.fromTask(peer.task), kinds()},
-		{ByNamePeer, own.fromTask(serviceName), peer.fromTask(serviceName), kinds()[:1]},
+		{ByVIP, own.balanced(own.vip), own.direct(), kinds()},
+		{ThroughMesh, own.outside(own.entry), own.outside(own.far), kinds()},
+		{AgainstPeer, own.direct(), peer.direct(), kinds()},
+		{ByNamePeer, own.balanced(serviceName), peer.balanced(serviceName), kinds()[:1]},
 	} {
 		for _, k := range c.kinds {
 			p, err := compare(ctx, k, cfg.Pairs, c.one, c.other)

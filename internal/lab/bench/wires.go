@@ -11,6 +11,7 @@ import (
 
 	"github.com/skep-org/skep/examples/whoami/load"
 	"github.com/skep-org/skep/internal/lab/hosts"
+	"github.com/skep-org/skep/internal/lab/hosts/guest"
 )
 
 // kind is what is measured of a way: connections or requests a second, or megabytes.
@@ -39,11 +40,15 @@ const serviceName = "web"
 
 const benchPort = "8080"
 
-// wires is a lab with a server on one host and an asker in a task on another.
+// wires is a lab with a server on one host and askers in tasks on another.
+//
+// Each way has an asker with an address of its own. A server that saw one address come both ways, with the same ports and with
+// timestamps that TCP draws for each destination, would take half of the new connections for late packets of old ones, and
+// have them wait a second.
 type wires struct {
 	lab    *hosts.Lab
 	whoami string
-	asker  string // the asker's container, on m1
+	askers []string // their containers, on m1
 	vip    string
 	task   string // the server's address on the overlay
 	entry  string // a host without the server
@@ -69,13 +74,30 @@ func newWires(ctx context.Context, cfg NetworkConfig, dir, side string) (*wires,
 	for _, line := range [][]string{
 		{"network", "create", "--driver", "overlay", "wire"},
 		append(append([]string{"service", "create", "--detach", "--no-resolve-image", "--name", serviceName, "--network", "wire", "--constraint", "node.hostname==w1"}, mode...), hosts.WhoamiImage),
-		{"service", "create", "--detach", "--no-resolve-image", "--name", "asker", "--network", "wire", "--constraint", "node.hostname==m1", "--endpoint-mode", "dnsrr", hosts.WhoamiImage},
+		{"service", "create", "--detach", "--no-resolve-image", "--name", "asker", "--replicas", "2", "--network", "wire", "--constraint", "node.hostname==m1", "--endpoint-mode", "dnsrr", hosts.WhoamiImage},
 	} {
 		if _, err := lab.Host("m1").Exec(ctx, append([]string{"docker"}, line...)...); err != nil {
 			return w, err
 		}
 	}
+	if err := w.secondClient(ctx); err != nil {
+		return w, err
+	}
 	return w, w.find(ctx, side)
+}
+
+// secondClient has the client ask the host without the server from another address.
+func (w *wires) secondClient(ctx context.Context) error {
+	const addr = "10.77.0.250"
+	for _, line := range [][]string{
+		{"ip", "addr", "add", addr + "/24", "dev", guest.Link},
+		{"ip", "route", "add", w.entry, "dev", guest.Link, "src", addr},
+	} {
+		if _, err := w.lab.Client().Exec(ctx, line...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find waits for both tasks and learns their addresses.
@@ -83,14 +105,14 @@ func (w *wires) find(ctx context.Context, side string) error {
 	const where = `{{with index .NetworkSettings.Networks "wire"}}{{.IPAddress}}{{end}}`
 	err := until(ctx, func() string {
 		var err error
-		if w.asker, err = w.container(ctx, "m1", "asker"); err != nil {
+		if w.askers, err = w.containers(ctx, "m1", "asker", 2); err != nil {
 			return err.Error()
 		}
-		server, err := w.container(ctx, "w1", serviceName)
+		servers, err := w.containers(ctx, "w1", serviceName, 1)
 		if err != nil {
 			return err.Error()
 		}
-		if w.task, err = w.engine(ctx, "w1", "inspect", "--format", where, server); err != nil || w.task == "" {
+		if w.task, err = w.engine(ctx, "w1", "inspect", "--format", where, servers[0]); err != nil || w.task == "" {
 			return fmt.Sprintf("the server has no address: %v", err)
 		}
 		return ""
@@ -116,12 +138,13 @@ func (w *wires) find(ctx context.Context, side string) error {
 	return errors.New("the service has no virtual address: " + w.vip)
 }
 
-func (w *wires) container(ctx context.Context, host, service string) (string, error) {
-	id, err := w.engine(ctx, host, "ps", "-q", "--no-trunc", "--filter", "label=com.docker.swarm.service.name="+service)
-	if err == nil && (id == "" || strings.Contains(id, "\n")) {
+func (w *wires) containers(ctx context.Context, host, service string, n int) ([]string, error) {
+	said, err := w.engine(ctx, host, "ps", "-q", "--no-trunc", "--filter", "label=com.docker.swarm.service.name="+service)
+	ids := strings.Fields(said)
+	if err == nil && len(ids) != n {
 		err = fmt.Errorf("%s does not run on %s yet", service, host)
 	}
-	return id, err
+	return ids, err
 }
 
 func (w *wires) engine(ctx context.Context, host string, args ...string) (string, error) {
@@ -130,13 +153,15 @@ func (w *wires) engine(ctx context.Context, host string, args ...string) (string
 
 // route is one way to the server: who asks, and what.
 type route struct {
-	w       *wires
-	outside bool
-	to      string
+	w     *wires
+	asker string // a container; empty: the client outside
+	to    string
 }
 
-func (w *wires) fromTask(to string) route    { return route{w, false, to} }
-func (w *wires) fromOutside(to string) route { return route{w, true, to} }
+// direct is by the task's own address, balanced by the service's virtual address or its name, outside by a published port.
+func (w *wires) direct() route            { return route{w, w.askers[0], w.task} }
+func (w *wires) balanced(to string) route { return route{w, w.askers[1], to} }
+func (w *wires) outside(to string) route  { return route{w, "", to} }
 
 // measure asks for a second.
 func (r route) measure(ctx context.Context, k kind) (float64, error) {
@@ -146,9 +171,9 @@ func (r route) measure(ctx context.Context, k kind) (float64, error) {
 	args = append(args, "http://"+r.to+":"+benchPort+k.page)
 	from := r.w.lab.Client()
 	argv := append([]string{r.w.whoami}, args...)
-	if !r.outside {
+	if r.asker != "" {
 		from = r.w.lab.Host("m1")
-		argv = append([]string{"docker", "-H", "unix:///run/docker.sock", "exec", r.w.asker, "/whoami"}, args...)
+		argv = append([]string{"docker", "-H", "unix:///run/docker.sock", "exec", r.asker, "/whoami"}, args...)
 	}
 	said, err := from.Exec(ctx, argv...)
 	if err != nil {
