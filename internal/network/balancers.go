@@ -6,8 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-
-	"github.com/skep-org/skep/internal/model"
 )
 
 // MaxBackends is how many one balancer spreads over; further ones wait in line, by address.
@@ -26,56 +24,32 @@ func NewBackends(list []netip.AddrPort) *Backends {
 }
 
 // balancers are the virtual addresses of a network. What did not change since old is taken from there.
-func balancers(old *Segment, n *Network) *Balancers {
+func balancers(old *Segment, n *Network, since changes) *Balancers {
 	next := &Balancers{ByVIP: map[netip.Addr]*Backends{}}
-	was := &Network{}
-	if old != nil && old.Balancers != nil {
-		was, next.ByVIP = old.network, maps.Clone(old.Balancers.ByVIP)
-	}
-	touched := touchedServices(was, n)
-	if len(touched) == 0 && old != nil && old.Balancers != nil {
-		return old.Balancers
-	}
-	for id := range touched {
-		if s := was.Services[id]; s != nil {
-			delete(next.ByVIP, s.VIP)
+	if old != nil {
+		if len(since.services) == 0 {
+			return old.Balancers
+		}
+		next.ByVIP = maps.Clone(old.Balancers.ByVIP)
+		for id := range since.services {
+			if s := old.network.Services[id]; s != nil {
+				delete(next.ByVIP, s.VIP)
+			}
 		}
 	}
-	for id, serving := range touched {
+	for id, serving := range since.services {
 		if s := n.Services[id]; s != nil && s.VIP.IsValid() {
-			next.ByVIP[s.VIP] = NewBackends(serving)
+			next.ByVIP[s.VIP] = backendsAt(serving, 0)
 		}
 	}
 	return next
 }
 
-// touchedServices are the services of which anything changed, with what is behind them now.
-func touchedServices(was, n *Network) map[model.ID][]netip.AddrPort {
-	touched := map[model.ID][]netip.AddrPort{}
-	for id, s := range was.Services {
-		if n.Services[id] != s {
-			touched[id] = nil
-		}
+// backendsAt are the backends that endpoints are at a port; 0: at the one that was asked for.
+func backendsAt(serving []*Endpoint, port uint16) *Backends {
+	list := make([]netip.AddrPort, 0, len(serving))
+	for _, e := range serving {
+		list = append(list, netip.AddrPortFrom(e.Addr, port))
 	}
-	for id, s := range n.Services {
-		if was.Services[id] != s {
-			touched[id] = nil
-		}
-	}
-	for id, e := range was.Endpoints {
-		if n.Endpoints[id] != e {
-			touched[e.Service] = nil
-		}
-	}
-	for id, e := range n.Endpoints {
-		if was.Endpoints[id] != e {
-			touched[e.Service] = nil
-		}
-	}
-	for _, e := range n.Endpoints {
-		if _, ok := touched[e.Service]; ok && e.Serving {
-			touched[e.Service] = append(touched[e.Service], netip.AddrPortFrom(e.Addr, 0))
-		}
-	}
-	return touched
+	return NewBackends(list)
 }

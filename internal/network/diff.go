@@ -147,6 +147,9 @@ func (l LinkAddr) compare(other LinkAddr) int { return slices.Compare(l[:], othe
 
 // compareMaps are the keys that want has and have lacks or has otherwise, and those that have alone has.
 func compareMaps[K, V comparable](want, have map[K]V, compare func(a, b K) int) (put, drop []K) {
+	if same(want, have) {
+		return nil, nil
+	}
 	found := 0
 	for k, v := range want {
 		is, ok := have[k]

@@ -96,24 +96,28 @@ func (d *differ) balancers(box string, network model.ID, want, have *Balancers) 
 	}
 }
 
-func compareBalancers(network model.ID, want, have *Balancers) (ops []Op) {
-	var put, drop []netip.Addr
-	for vip, b := range want.ByVIP {
-		if is := have.ByVIP[vip]; is == nil || is != b && is.Sum != b.Sum {
-			put = append(put, vip)
+// compareBackends is [compareMaps] by what backends come to.
+func compareBackends[K comparable](want, have map[K]*Backends, compare func(a, b K) int) (put, drop []K) {
+	if same(want, have) {
+		return nil, nil
+	}
+	for k, b := range want {
+		if is := have[k]; is == nil || is != b && is.Sum != b.Sum {
+			put = append(put, k)
 		}
 	}
-	for vip := range have.ByVIP {
-		if want.ByVIP[vip] == nil {
-			drop = append(drop, vip)
+	for k := range have {
+		if want[k] == nil {
+			drop = append(drop, k)
 		}
 	}
-	return balancerOps(network, want, have, put, drop)
+	slices.SortFunc(put, compare)
+	slices.SortFunc(drop, compare)
+	return put, drop
 }
 
-func balancerOps(network model.ID, want, have *Balancers, put, drop []netip.Addr) (ops []Op) {
-	slices.SortFunc(put, netip.Addr.Compare)
-	slices.SortFunc(drop, netip.Addr.Compare)
+func compareBalancers(network model.ID, want, have *Balancers) (ops []Op) {
+	put, drop := compareBackends(want.ByVIP, have.ByVIP, netip.Addr.Compare)
 	for _, vip := range put {
 		act := added(have.ByVIP[vip] == nil)
 		ops = append(ops, Op{Act: act, Kind: KindBalancer, Network: network, Addr: vip, Backends: want.ByVIP[vip]})

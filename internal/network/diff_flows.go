@@ -37,19 +37,19 @@ func (d *differ) goneFrom(s *Segment) *Flows {
 	if have.network == nil {
 		return &Flows{Subnet: s.network.Subnet, Alive: d.want.alive(s.network)}
 	}
-	if have.network == s.network && d.want.from.fabric != nil && sameDown(d.want.from.fabric, d.have.from.fabric) {
-		return nil
-	}
 	gone := map[netip.Addr]struct{}{}
-	for id, e := range have.network.Endpoints {
-		if now := s.network.Endpoints[id]; now == e || now != nil && now.Addr == e.Addr {
-			continue
+	if have.network != s.network {
+		for id, e := range have.network.Endpoints {
+			if now := s.network.Endpoints[id]; now == nil || now.Addr != e.Addr {
+				gone[e.Addr] = struct{}{}
+			}
 		}
-		gone[e.Addr] = struct{}{}
 	}
-	for _, e := range s.network.Endpoints {
-		if d.want.from.fabric.Nodes[e.Node].Down && !d.have.from.fabric.Nodes[e.Node].Down {
-			gone[e.Addr] = struct{}{}
+	if lost := newlyDown(d.want.from.fabric, d.have.from.fabric); len(lost) > 0 {
+		for _, e := range s.network.Endpoints {
+			if _, down := lost[e.Node]; down {
+				gone[e.Addr] = struct{}{}
+			}
 		}
 	}
 	if len(gone) == 0 {
@@ -58,15 +58,13 @@ func (d *differ) goneFrom(s *Segment) *Flows {
 	return &Flows{Subnet: s.network.Subnet, Gone: gone}
 }
 
-// sameDown says whether two fabrics have the same nodes for dead.
-func sameDown(a, b *Fabric) bool {
-	if b == nil {
-		return false
-	}
-	for id, n := range a.Nodes {
-		if n.Down && !b.Nodes[id].Down {
-			return false
+// newlyDown are the nodes that are taken for dead now and were not before.
+func newlyDown(now, before *Fabric) map[model.ID]struct{} {
+	lost := map[model.ID]struct{}{}
+	for id, n := range now.Nodes {
+		if n.Down && !before.Nodes[id].Down {
+			lost[id] = struct{}{}
 		}
 	}
-	return true
+	return lost
 }

@@ -95,18 +95,12 @@ func (d *differ) sets(want, have *Host, in, was *Ingress) {
 	for _, mac := range gone {
 		d.last = append(d.last, Op{Act: Remove, Kind: KindMark, MAC: mac, Mark: was.Marks[mac]})
 	}
-	if len(in.Published) == 0 && len(was.Published) == 0 {
-		return
+	ports, closed := compareBackends(in.Published, was.Published, comparePorts)
+	for _, port := range ports {
+		d.onto = append(d.onto, Op{Act: added(was.Published[port] == nil), Kind: KindPublished, Port: port, Backends: in.Published[port]})
 	}
-	for port, b := range byKey(in.Published, comparePorts) {
-		if is := was.Published[port]; is == nil || is != b && is.Sum != b.Sum {
-			d.onto = append(d.onto, Op{Act: added(is == nil), Kind: KindPublished, Port: port, Backends: b})
-		}
-	}
-	for port := range byKey(was.Published, comparePorts) {
-		if in.Published[port] == nil {
-			d.onto = append(d.onto, Op{Act: Remove, Kind: KindPublished, Port: port})
-		}
+	for _, port := range closed {
+		d.onto = append(d.onto, Op{Act: Remove, Kind: KindPublished, Port: port})
 	}
 }
 

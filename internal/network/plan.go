@@ -30,14 +30,20 @@ func Replan(before *Desired, f *Fabric, self model.ID, boxes []Sandbox, o Settin
 	}
 	d := &Desired{Segments: map[model.ID]*Segment{}, from: source{f, self, boxes, o}}
 	ports := localPorts(f, self, boxes)
+	meshed := map[model.ID]changes{}
 	for id, n := range f.Networks {
 		if n.Ingress && !f.Nodes[self].Ingress.IsValid() {
 			continue
 		}
-		d.Segments[id] = d.segment(before.segmentOf(id), n, ports[id])
+		old := before.segmentOf(id)
+		since := changesOf(old.of(), n)
+		d.Segments[id] = d.segment(old, n, since, ports[id])
+		if n.Ingress {
+			meshed[id] = since
+		}
 	}
 	d.Boxes = d.boxes(before, boxes)
-	d.Host = d.host(before, boxes)
+	d.Host = d.host(before, meshed, boxes)
 	return d
 }
 
@@ -46,6 +52,14 @@ func (d *Desired) segmentOf(id model.ID) *Segment {
 		return nil
 	}
 	return d.Segments[id]
+}
+
+// of is the network a segment was planned for; nil for none.
+func (s *Segment) of() *Network {
+	if s == nil {
+		return nil
+	}
+	return s.network
 }
 
 // localPorts are the containers' connections by network.
@@ -70,8 +84,9 @@ func localPorts(f *Fabric, self model.ID, boxes []Sandbox) map[model.ID]map[stri
 	return all
 }
 
-// segment is a network's part on this node. old is what it was by the same nodes and settings, or nil.
-func (d *Desired) segment(old *Segment, n *Network, ports map[string]LocalPort) *Segment {
+// segment is a network's part on this node. old is what it was by the same nodes and settings, or nil; since are the network's
+// changes from then on.
+func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[string]LocalPort) *Segment {
 	if old != nil && old.network == n && maps.Equal(old.Ports, ports) {
 		return old
 	}
@@ -80,16 +95,20 @@ func (d *Desired) segment(old *Segment, n *Network, ports map[string]LocalPort) 
 	s.VXLAN = VXLAN{VNI: n.VNI, Port: f.Port, Local: o.Underlay, MTU: MTU(n, o.MTU)}
 	if n.Ingress {
 		s.VXLAN.Addr = netip.PrefixFrom(f.Nodes[d.from.self].Ingress.Addr(), 32)
-		s.FDB, s.Neighbours = d.nodeAddresses()
+		if old != nil {
+			s.FDB, s.Neighbours = old.FDB, old.Neighbours
+		} else {
+			s.FDB, s.Neighbours = d.nodeAddresses()
+		}
 		return s
 	}
 	s.Bridge = Bridge{Addr: netip.PrefixFrom(n.Gateway, n.Subnet.Bits()), MTU: s.VXLAN.MTU}
-	if old != nil && old.network == n {
-		s.FDB, s.Neighbours, s.Balancers = old.FDB, old.Neighbours, old.Balancers
-		return s
+	if old != nil && !since.moved {
+		s.FDB, s.Neighbours = old.FDB, old.Neighbours
+	} else {
+		s.FDB, s.Neighbours = d.remotes(old, n)
 	}
-	s.FDB, s.Neighbours = d.remotes(old, n)
-	s.Balancers = balancers(old, n)
+	s.Balancers = balancers(old, n, since)
 	return s
 }
 

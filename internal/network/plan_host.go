@@ -9,7 +9,7 @@ import (
 )
 
 // host is what the host's own namespace is to hold.
-func (d *Desired) host(before *Desired, boxes []Sandbox) *Host {
+func (d *Desired) host(before *Desired, meshed map[model.ID]changes, boxes []Sandbox) *Host {
 	f := d.from.fabric
 	h := &Host{Port: f.Port, Members: map[netip.Addr]struct{}{}, Sysctls: map[string]string{}}
 	if before != nil {
@@ -23,7 +23,7 @@ func (d *Desired) host(before *Desired, boxes []Sandbox) *Host {
 	}
 	for id, s := range d.Segments {
 		if s.Ingress {
-			h.Ingress = d.ingress(before, f.Networks[id], s, hostPorts(boxes, id))
+			h.Ingress = d.ingress(before, f.Networks[id], s, meshed[id], hostPorts(boxes, id))
 			h.Sysctls["net/ipv4/ip_forward"] = "1"
 			h.Sysctls["net/ipv4/conf/all/send_redirects"] = "0"
 		}
@@ -48,26 +48,32 @@ func hostPorts(boxes []Sandbox, ingress model.ID) map[PortKey][]netip.AddrPort {
 	return ports
 }
 
-// ingress is the routing mesh.
-func (d *Desired) ingress(before *Desired, n *Network, s *Segment, own map[PortKey][]netip.AddrPort) *Ingress {
+// ingress is the routing mesh. since are its network's changes.
+func (d *Desired) ingress(before *Desired, n *Network, s *Segment, since changes, own map[PortKey][]netip.AddrPort) *Ingress {
 	in := &Ingress{Subnet: n.Subnet.Masked(), Own: s.VXLAN.Addr.Addr(), Accepted: true}
 	_, ok := Mark(in.Subnet, in.Own)
 	in.Unmarked = !ok
 	in.own = own
-	var old *Ingress
-	if before != nil {
-		old = before.Host.Ingress
-	}
-	if old != nil && before.from.fabric.Networks[n.ID] == n && before.from.fabric.Port == d.from.fabric.Port && maps.EqualFunc(old.own, own, slices.Equal) {
-		in.Published = old.Published
-	} else {
-		in.Published = published(n, own)
-		delete(in.Published, PortKey{"udp", d.from.fabric.Port}) // the overlays' own: nobody would reach anybody any more
-	}
-	if old != nil && before.segmentOf(n.ID) == s {
-		in.Clients, in.Marks, in.Returns, in.Rules, in.Routes = old.Clients, old.Marks, old.Returns, old.Rules, old.Routes
+	was := before.segmentOf(n.ID)
+	if was == nil || before.Host.Ingress.Subnet != in.Subnet {
+		in.Published = d.published(nil, nil, n, changesOf(nil, n), own)
+		d.nodesOfMesh(in)
+		in.Routes = d.routes(n, s, in)
 		return in
 	}
+	old := before.Host.Ingress
+	in.Published = d.published(old, was.network, n, since, own)
+	in.Clients, in.Marks, in.Returns, in.Rules = old.Clients, old.Marks, old.Returns, old.Rules
+	if since.moved || !maps.Equal(was.Ports, s.Ports) {
+		in.Routes = d.routes(n, s, in)
+	} else {
+		in.Routes = old.Routes
+	}
+	return in
+}
+
+// nodesOfMesh is what the mesh does with the nodes: as clients, and as those through which others' connections entered.
+func (d *Desired) nodesOfMesh(in *Ingress) {
 	in.Clients, in.Marks, in.Returns = map[netip.Addr]struct{}{}, map[LinkAddr]uint32{}, map[uint32]netip.Addr{}
 	for id, node := range d.from.fabric.Nodes {
 		if node.Underlay.IsValid() {
@@ -82,8 +88,6 @@ func (d *Desired) ingress(before *Desired, n *Network, s *Segment, own map[PortK
 		}
 	}
 	in.Rules = rulesFor(in.Subnet, in.Returns)
-	in.Routes = d.routes(n, s, in)
-	return in
 }
 
 // routes lead to the nodes, to their containers through them, and to this node's own. No other address of the subnet may
@@ -106,21 +110,38 @@ func (d *Desired) routes(n *Network, s *Segment, in *Ingress) map[netip.Prefix]R
 }
 
 // published are the ports of this host and what is behind each. A port of the whole cluster goes before one of a container.
-func published(n *Network, own map[PortKey][]netip.AddrPort) map[PortKey]*Backends {
-	ports := map[PortKey]*Backends{}
-	for key, list := range own {
-		ports[key] = NewBackends(list)
+// old and was are the mesh and its network as they were, since the network's changes from then on.
+func (d *Desired) published(old *Ingress, was, n *Network, since changes, own map[PortKey][]netip.AddrPort) map[PortKey]*Backends {
+	unchanged := old != nil && maps.EqualFunc(old.own, own, slices.Equal)
+	if unchanged && len(since.services) == 0 {
+		return old.Published
 	}
-	serving := n.Backends()
-	for _, s := range n.Services {
-		for _, p := range s.Ports {
-			list := make([]netip.AddrPort, 0, len(serving[s.ID]))
-			for _, e := range serving[s.ID] {
-				list = append(list, netip.AddrPortFrom(e.Addr, p.Target))
+	var ports map[PortKey]*Backends
+	if unchanged {
+		ports = maps.Clone(old.Published)
+		for id := range since.services {
+			if s := was.Services[id]; s != nil {
+				for _, p := range s.Ports {
+					delete(ports, PortKey{p.Protocol, p.Published})
+				}
 			}
-			ports[PortKey{p.Protocol, p.Published}] = NewBackends(list)
+		}
+	} else {
+		ports, since = map[PortKey]*Backends{}, changesOf(nil, n)
+	}
+	for key, list := range own {
+		if ports[key] == nil {
+			ports[key] = NewBackends(slices.Clone(list))
 		}
 	}
+	for id, serving := range since.services {
+		if s := n.Services[id]; s != nil {
+			for _, p := range s.Ports {
+				ports[PortKey{p.Protocol, p.Published}] = backendsAt(serving, p.Target)
+			}
+		}
+	}
+	delete(ports, PortKey{"udp", d.from.fabric.Port}) // the overlays' own: nobody would reach anybody any more
 	return ports
 }
 

@@ -150,9 +150,33 @@ func (m *managers) boxes() []Sandbox {
 		}
 	}
 	if m.pick("port of its own", 2) == 0 {
-		b.HostPorts = []Port{{"tcp", 9000, 90}}
+		b.HostPorts = []Port{{"tcp", []uint16{9000, 80, 81}[m.pick("which", 3)], 90}} // 80 and 81 may be the cluster's, too
 	}
 	return []Sandbox{b}
+}
+
+// TestPortOfContainerComesBack: a container's own port that the cluster publishes too is the container's again when the
+// service that published it is gone, whether the plan is made anew or from the one before.
+func TestPortOfContainerComesBack(t *testing.T) {
+	subnet := netip.MustParsePrefix("10.0.0.0/16")
+	self, mesh, web := number('n', 0), number('w', 0), number('s', 0)
+	with := &Network{
+		ID: mesh, Subnet: subnet, Ingress: true, Endpoints: map[model.ID]*Endpoint{},
+		Services: map[model.ID]*Service{web: {ID: web, Ports: []Port{{"tcp", 80, 8080}}}},
+	}
+	without := *with
+	without.Services = map[model.ID]*Service{}
+	fabric := func(n *Network) *Fabric {
+		f := NewFabric()
+		f.Nodes = map[model.ID]Node{self: {ID: self, Underlay: netip.MustParseAddr("192.0.2.1"), Ingress: netip.MustParsePrefix("10.0.9.1/16")}}
+		f.Networks = map[model.ID]*Network{mesh: n}
+		return f
+	}
+	boxes := []Sandbox{{Key: "box", HostPorts: []Port{{"tcp", 80, 90}}, Links: []Link{{Network: mesh, Addr: netip.MustParsePrefix("10.0.2.1/16")}}}}
+	before := Plan(fabric(with), self, boxes, Settings{})
+	require.Empty(t, before.Host.Ingress.Published[PortKey{"tcp", 80}].List, "the cluster's port has nothing behind it")
+	after := Replan(before, fabric(&without), self, boxes, Settings{})
+	require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.2.1:90")}, after.Host.Ingress.Published[PortKey{"tcp", 80}].List)
 }
 
 func TestMark(t *testing.T) {
