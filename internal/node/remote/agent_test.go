@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"errors"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager/dispatcher"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -264,4 +267,47 @@ func TestRelayReaderLeaves(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, err, ErrForbidden)
+}
+
+// deaf is a connection to a host that lost its power: what is sent goes nowhere, and nothing says so.
+type deaf struct {
+	net.Conn
+	off *atomic.Bool
+}
+
+func (c deaf) Write(p []byte) (int, error) {
+	if c.off.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// A manager that was without power is given output at once when it is back: not over the connection from before, whose end
+// shows only when nothing has come back for a while.
+func TestAttachAfterPowerLoss(t *testing.T) {
+	a := newCA(t)
+	got := make(chan struct{}, 1)
+	f := &fakes{relay: func(_ context.Context, frames Frames) error {
+		_, err := frames.Next()
+		got <- struct{}{}
+		return err
+	}}
+	h := serve(t, a, f.handlers())
+	keys := a.keys(ours, w1, model.RoleWorker)
+	var off [2]atomic.Bool
+	var dialled atomic.Int64
+	d := NewDialer(DialerConfig{Keys: func() identity.Keys { return keys }, Env: env.Real(), Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+		c, err := dialTCP(ctx, addr)
+		return deaf{c, &off[dialled.Add(1)-1]}, err
+	}})
+	t.Cleanup(d.Close)
+	require.NoError(t, d.Reach(t.Context(), h.manager()))
+	off[0].Store(true)
+	out, err := d.Attach(t.Context(), h.manager(), model.NumID(9))
+	require.NoError(t, err)
+	require.NoError(t, out.Send(&wire.RelayFrame{End: true}))
+	within(t, got, "the manager hears nothing")
+	require.NoError(t, out.Close())
+	require.EqualValues(t, 2, dialled.Load())
+	require.Empty(t, d.single, "the connection is kept though its stream is over")
 }

@@ -25,13 +25,13 @@ type Output struct {
 
 // Attach opens a stream of output under the id that the manager gave it. It ends with ctx, and has to be closed.
 func (d *Dialer) Attach(ctx context.Context, to Manager, id model.ID) (*Output, error) {
-	l, err := d.ready(ctx, to)
+	l, err := d.alone(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := l.bound(ctx)
 	o := &Output{to: to, dialer: d, ctx: ctx, credit: make(chan uint32), over: make(chan error, 1)}
-	o.end = func() { cancel(); l.release() }
+	o.end = func() { cancel(); l.release(); d.end(l) }
 	if o.stream, err = wire.NewRelayClient(l.cc).Attach(ctx); err == nil {
 		if err = o.stream.Send(&wire.RelayFrame{StreamId: wire.Bytes(id)}); errors.Is(err, io.EOF) {
 			_, err = o.stream.Recv() // says why

@@ -38,14 +38,19 @@ type DialerConfig struct {
 	Dial func(ctx context.Context, addr string) (net.Conn, error) // nil: TCP
 }
 
-// Dialer calls managers. It keeps one connection to each. Its methods may be called from anywhere.
+// Dialer calls managers. It keeps one connection to each, beside those that carry a single stream. Its methods may be called
+// from anywhere.
 type Dialer struct {
 	cfg    DialerConfig
 	mu     sync.Mutex
 	keys   identity.Keys // that links were made with
 	links  map[Manager]*link
+	single map[*link]struct{}
 	closed bool
 }
+
+// errEnds is for calls after Close.
+var errEnds = fmt.Errorf("%w: this node's part in the cluster ends", ErrUnreachable)
 
 const (
 	connectWait = 3 * time.Second // for a connection and its handshake
@@ -57,7 +62,7 @@ func NewDialer(cfg DialerConfig) *Dialer {
 	if cfg.Dial == nil {
 		cfg.Dial = dialTCP
 	}
-	return &Dialer{cfg: cfg, links: map[Manager]*link{}}
+	return &Dialer{cfg: cfg, links: map[Manager]*link{}, single: map[*link]struct{}{}}
 }
 
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
@@ -83,6 +88,9 @@ func (d *Dialer) refresh() {
 		delete(d.links, to)
 		l.retire()
 	}
+	for l := range d.single {
+		l.retire()
+	}
 }
 
 // Close ends all connections and what goes on on them.
@@ -95,6 +103,11 @@ func (d *Dialer) Close() {
 		l.retire()
 		_ = l.cc.Close()
 	}
+	for l := range d.single {
+		delete(d.single, l)
+		l.retire()
+		_ = l.cc.Close()
+	}
 }
 
 // link returns the connection to a manager, made or yet to be made.
@@ -103,7 +116,7 @@ func (d *Dialer) link(to Manager) (*link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, fmt.Errorf("%w: this node's part in the cluster ends", ErrUnreachable)
+		return nil, errEnds
 	}
 	d.refresh()
 	if l := d.links[to]; l != nil {
@@ -114,6 +127,15 @@ func (d *Dialer) link(to Manager) (*link, error) {
 		l.retire()
 	}
 	d.prune()
+	l, err := d.make(to)
+	if err == nil {
+		d.links[to] = l
+	}
+	return l, err
+}
+
+// make makes a link with the keys of now.
+func (d *Dialer) make(to Manager) (*link, error) {
 	n := &note{}
 	c, err := memberTLS(d.keys, to.Node, d.cfg.Env.Now)
 	if err != nil {
@@ -123,9 +145,7 @@ func (d *Dialer) link(to Manager) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{cc: cc, to: to, note: n, retired: make(chan struct{}), clock: d.cfg.Env}
-	d.links[to] = l
-	return l, nil
+	return &link{cc: cc, to: to, note: n, retired: make(chan struct{}), clock: d.cfg.Env}, nil
 }
 
 // prune closes connections to where nobody has been for a while.
@@ -175,6 +195,45 @@ func (d *Dialer) ready(ctx context.Context, to Manager) (*link, error) {
 		}
 		return l, nil
 	}
+}
+
+// alone returns a connection that stands and carries the caller's stream only: release is due, and end after it. The one
+// that is kept to a manager may still lead to where that manager was before it lost its power, which shows seconds later.
+func (d *Dialer) alone(ctx context.Context, to Manager) (*link, error) {
+	l, err := d.another(to.target())
+	if err != nil {
+		return nil, err
+	}
+	if err := l.stand(ctx); err != nil {
+		l.release()
+		d.end(l)
+		return nil, err
+	}
+	return l, nil
+}
+
+func (d *Dialer) another(to Manager) (*link, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errEnds
+	}
+	d.refresh()
+	l, err := d.make(to)
+	if err != nil {
+		return nil, err
+	}
+	l.acquire()
+	d.single[l] = struct{}{}
+	return l, nil
+}
+
+// end closes a connection of a single stream.
+func (d *Dialer) end(l *link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.single, l)
+	l.retire()
 }
 
 // meaning is what the error of a call on a standing connection says: the words of the node that answered, or that the
