@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 // fixture is a lab in a test, which fails with the first step that does.
 type fixture struct {
 	*hosts.Lab
-	t *testing.T
+	t    *testing.T
+	skep string // the program, which is at the same place on every host
 }
 
 // TestCluster has a lab for each kind of trouble. The programs are built once.
@@ -42,14 +43,14 @@ func TestCluster(t *testing.T) {
 		name string
 		test func(*fixture)
 	}{{"members", members}, {"failures", failures}, {"chaos", chaos}} {
-		t.Run(kind.name, func(t *testing.T) { kind.test(&fixture{hoststest.Up(t, cfg), t}) })
+		t.Run(kind.name, func(t *testing.T) { kind.test(&fixture{hoststest.Up(t, cfg), t, cfg.Program}) })
 	}
 }
 
 // sub runs a part of the test; what comes after a failed one would only repeat it.
 func (f *fixture) sub(name string, part func(*fixture)) {
 	f.t.Helper()
-	if !f.t.Run(name, func(t *testing.T) { part(&fixture{f.Lab, t}) }) {
+	if !f.t.Run(name, func(t *testing.T) { part(&fixture{f.Lab, t, f.skep}) }) {
 		f.tellLogs()
 		f.t.FailNow()
 	}
