@@ -260,7 +260,12 @@ func startRunner(t *testing.T, script, program string, start func(context.Contex
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &runner{side: s, vars: map[string]string{}, norm: newNormaliser(script, hostname, s.Host, "<socket>", s.Dir, "<dir>", version, "<engine version>")}
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	norm := newNormaliser(script, hostname, s.Host, "<socket>", s.Dir, "<dir>", version, "<engine version>", strings.TrimSpace(string(kernel)), "<kernel>")
+	return &runner{side: s, vars: map[string]string{}, norm: norm}
 }
 
 // versionsOf is the engine's and the CLI's version.
