@@ -15,7 +15,7 @@ import (
 // everything works again and the jobs are asked for once more, exactly as much has completed as was asked for.
 func TestJobs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := &cluster{World: stagetest.New(t), t: t}
+		c := &cluster{World: stagetest.New(t), t: t, beyond: map[model.ID]bool{}}
 		c.start()
 		for _, n := range []string{"n1", "n2", "n3"} {
 			c.Node(n)

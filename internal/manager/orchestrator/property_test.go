@@ -28,7 +28,7 @@ var images = []string{"app", "app2", "slow", "crash", "done", "missing"}
 // nobody asks for anything more, each service is as asked.
 func TestConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := &cluster{World: stagetest.New(t), t: t}
+		c := &cluster{World: stagetest.New(t), t: t, beyond: map[model.ID]bool{}}
 		c.start()
 		for _, n := range []string{"n1", "n2", "n3"} {
 			c.Node(n)
@@ -44,7 +44,8 @@ func TestConverges(t *testing.T) {
 
 type cluster struct {
 	*stagetest.World
-	t *rapid.T
+	t      *rapid.T
+	beyond map[model.ID]bool // tasks whose node was down: a successor did not wait for what it may still run
 }
 
 func (c *cluster) start() {
@@ -99,7 +100,11 @@ func (c *cluster) happens(act, name string, node func() string) {
 	case "active":
 		c.available(node(), swarm.NodeAvailabilityActive)
 	case "down":
-		c.Reach(node(), model.ReachDown)
+		name := node()
+		c.Reach(name, model.ReachDown)
+		for p := range store.PlacedOn(c.View(), c.World.ID(name)) {
+			c.beyond[p.TaskID] = true
+		}
 	case "ready":
 		c.Reach(node(), model.ReachReady)
 	case "place":
@@ -189,7 +194,8 @@ func (c *cluster) checkSlots() {
 		if t.Desired <= model.StateRunning {
 			wanted[s]++
 		}
-		if o.State == model.StateRunning && t.Reason != model.ReasonNodeGone && c.heard(o.NodeID) {
+		gone := t.Desired > model.StateRunning && c.beyond[t.ID]
+		if o.State == model.StateRunning && !gone && c.heard(o.NodeID) {
 			running[s]++
 		}
 	}

@@ -60,7 +60,7 @@ func (p *plan) succeed(s *service, sl *slot, begin bool) *run {
 
 // refill decides about a slot none of whose tasks is wanted.
 func (p *plan) refill(s *service, sl *slot, begin bool) *run {
-	last := sl.newest()
+	last := sl.last()
 	switch {
 	case sl.mode == hold:
 		return nil

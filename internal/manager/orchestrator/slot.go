@@ -70,6 +70,21 @@ func (s *slot) newestWanted() *run {
 	return nil
 }
 
+// last is the task that the slot went on with last: the youngest that is wanted, or else that was wanted longest. The newest
+// may be one that was made by an ask which has been replaced since, and given up before. nil when there is none.
+func (s *slot) last() *run {
+	last := s.newestWanted()
+	if last != nil {
+		return last
+	}
+	for _, r := range s.runs {
+		if !r.drop && (last == nil || r.task.StopAt >= last.task.StopAt) {
+			last = r
+		}
+	}
+	return last
+}
+
 // occupied reports whether the slot counts as a replica: it has a task, or had its last one and rests.
 func (s *slot) occupied() bool {
 	n := s.newest()
@@ -111,8 +126,8 @@ func (p *plan) bury(s *slot) {
 	}
 }
 
-// forget deletes the oldest of more ended tasks than the history holds. The newest task of a slot is always kept, and
-// so is one by which a rollout counts its delay.
+// forget deletes the oldest of more ended tasks than the history holds. The task that a slot went on with last is always kept,
+// and so is one by which a rollout counts its delay.
 func (p *plan) forget(s *service, sl *slot) {
 	p.bury(sl)
 	kept := 0
@@ -125,7 +140,7 @@ func (p *plan) forget(s *service, sl *slot) {
 		if p.history < 0 || kept <= max(p.history, 1) {
 			return
 		}
-		if r.drop || !r.over() || r == sl.newest() {
+		if r.drop || !r.over() || r == sl.last() {
 			continue
 		}
 		if busy, _ := p.takesPlace(s, r); busy && s.rollout.State.InProgress() {

@@ -35,8 +35,8 @@ func (p *plan) stale(s *service, sl *slot) bool {
 	if sl.mode != serve || n == nil || !sl.occupied() || p.keeper(s, sl) != nil {
 		return false
 	}
-	if w := sl.newestWanted(); w != nil && !n.wanted() && !n.endedItself() {
-		n = w // the newest was given up by an ask that has been replaced since
+	if !n.endedItself() {
+		n = sl.last()
 	}
 	return p.dirty(s, n) || p.revive(s, sl)
 }
