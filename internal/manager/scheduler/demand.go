@@ -6,6 +6,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -15,7 +16,7 @@ type demand struct {
 	revision    model.ID
 	users       int // tasks and groups that point to it
 	service     model.ID
-	resources   resources
+	resources   resources.Amounts
 	ports       []hostPort
 	plugins     []plugin
 	constraints []constraint.Constraint
@@ -33,10 +34,7 @@ func demandOf(v store.View, rev *model.ServiceRevision) *demand {
 	}
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
-	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task), volumes: localVolumes(task)}
-	if task.Resources != nil {
-		d.resources = resourcesOf(task.Resources.Reservations)
-	}
+	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task), volumes: localVolumes(task), resources: resources.Reserved(task)}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {

@@ -35,7 +35,7 @@ func (n *node) refuses(d *demand) filter {
 	switch {
 	case !n.ready:
 		return filterReady
-	case !n.hasRoom(&d.resources):
+	case !n.room.Fits(&d.resources):
 		return filterResources
 	case !n.hasPlugins(d.plugins):
 		return filterPlugins
@@ -49,19 +49,6 @@ func (n *node) refuses(d *demand) filter {
 		return filterReplicas
 	}
 	return fits
-}
-
-func (n *node) hasRoom(ask *resources) bool {
-	have := &n.capacity.resources
-	if ask.nanoCPUs > 0 && ask.nanoCPUs > have.nanoCPUs-n.used.nanoCPUs || ask.memory > 0 && ask.memory > have.memory-n.used.memory {
-		return false
-	}
-	for kind, amount := range ask.generic {
-		if amount > have.generic[kind]-n.used.generic[kind] || !n.hasNames(kind, amount) {
-			return false
-		}
-	}
-	return true
 }
 
 // hasPlugins trusts an agent that lists no plugins of a type: it has not said.

@@ -6,6 +6,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 )
 
@@ -17,9 +18,8 @@ type node struct {
 	attrs constraint.Node
 
 	tasks    int
-	used     resources
+	room     resources.Room
 	ports    map[hostPort]int
-	held     map[named]int // values of generic resources that tasks have
 	active   int
 	services []serviceCount // of the active tasks, by id
 }
@@ -33,16 +33,9 @@ type serviceCount struct {
 // capacity is what a node's rows say it offers.
 type capacity struct {
 	ready       bool
-	resources   resources
-	names       map[string][]string // the values of the kinds of generic resources that have them, in the engine's order
+	offer       resources.Offer
 	plugins     map[plugin]bool
 	pluginTypes map[string]bool // types the agent listed at all
-}
-
-// resources are amounts that tasks reserve.
-type resources struct {
-	nanoCPUs, memory int64
-	generic          map[string]int64
 }
 
 type plugin struct{ kind, name string }
@@ -60,11 +53,7 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 	availability := spec.Spec.Get().Availability
 	c.ready = state.State == model.ReachReady && (availability == swarm.NodeAvailabilityActive || availability == "")
 	d := state.Description.Get()
-	c.resources = resourcesOf(&d.Resources)
-	c.names = namesOf(&d.Resources)
-	for kind, values := range c.names {
-		c.resources.generic[kind] = int64(len(values)) // each value once, and no count beside them
-	}
+	c.offer = resources.OfferOf(&d.Resources)
 	c.plugins, c.pluginTypes = map[plugin]bool{}, map[string]bool{}
 	for _, p := range d.Engine.Plugins {
 		c.plugins[plugin{p.Type, untagged(p.Name)}] = true
@@ -73,45 +62,41 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 	return c
 }
 
-// resourcesOf adds up what is offered or asked for; a named resource counts as one of its kind.
-func resourcesOf(r *swarm.Resources) resources {
-	if r == nil {
-		return resources{}
-	}
-	out := resources{nanoCPUs: r.NanoCPUs, memory: r.MemoryBytes}
-	for _, g := range r.GenericResources {
-		if out.generic == nil {
-			out.generic = map[string]int64{}
-		}
-		if g.NamedResourceSpec != nil {
-			out.generic[g.NamedResourceSpec.Kind]++
-		}
-		if g.DiscreteResourceSpec != nil {
-			out.generic[g.DiscreteResourceSpec.Kind] += g.DiscreteResourceSpec.Value
-		}
-	}
-	return out
+// set takes in what the node's rows say; what tasks have taken of it stays taken.
+func (n *node) set(present bool, c capacity, attrs constraint.Node) {
+	n.present, n.capacity, n.attrs, n.room.Offer = present, c, attrs, c.offer
 }
 
-// take counts one task in or out, with the generic resources that were assigned to it.
-func (n *node) take(c counted, assigned []swarm.GenericResource, by int) {
+// take counts one task in, with the generic resources that were assigned to it.
+func (n *node) take(c counted, assigned []swarm.GenericResource) {
+	n.room.Take(&c.demand.resources, assigned)
+	n.add(c, +1)
+}
+
+// release counts a task out that was taken in.
+func (n *node) release(c counted, assigned []swarm.GenericResource) {
+	n.room.Return(&c.demand.resources, assigned)
+	n.add(c, -1)
+}
+
+func (n *node) add(c counted, by int) {
 	n.tasks += by
-	n.used.nanoCPUs += int64(by) * c.demand.resources.nanoCPUs
-	n.used.memory += int64(by) * c.demand.resources.memory
-	for kind, amount := range c.demand.resources.generic {
-		addTo(&n.used.generic, kind, int64(by)*amount)
-	}
 	for _, p := range c.demand.ports {
-		addTo(&n.ports, p, by)
-	}
-	for _, g := range assigned {
-		if g.NamedResourceSpec != nil {
-			addTo(&n.held, named(*g.NamedResourceSpec), by)
-		}
+		n.addPort(p, by)
 	}
 	if c.active {
 		n.active += by
 		n.addService(c.demand.service, by)
+	}
+}
+
+// addPort leaves no zero behind.
+func (n *node) addPort(p hostPort, by int) {
+	if n.ports == nil {
+		n.ports = map[hostPort]int{}
+	}
+	if n.ports[p] += by; n.ports[p] == 0 {
+		delete(n.ports, p)
 	}
 }
 
@@ -135,14 +120,4 @@ func (n *node) addService(id model.ID, by int) {
 
 func (n *node) findService(id model.ID) (int, bool) {
 	return slices.BinarySearchFunc(n.services, id, func(s serviceCount, id model.ID) int { return s.id.Compare(id) })
-}
-
-// addTo leaves no zero behind.
-func addTo[K comparable, N int | int64](m *map[K]N, k K, by N) {
-	if *m == nil {
-		*m = map[K]N{}
-	}
-	if (*m)[k] += by; (*m)[k] == 0 {
-		delete(*m, k)
-	}
 }

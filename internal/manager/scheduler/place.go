@@ -34,7 +34,7 @@ func (r *round) place(g *group) {
 // take puts one task on a node.
 func (r *round) take(g *group, task model.ID, n *node) {
 	d := g.demand // the group goes with its last task
-	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.assign(&d.resources)}
+	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.room.Assign(&d.resources)}
 	r.usage.count(task, pl, g.key.revision, true, func() *demand { return d })
 	r.res.Changes = append(r.res.Changes, store.Placements.Put(pl))
 }

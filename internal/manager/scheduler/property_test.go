@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"pgregory.net/rapid"
@@ -165,7 +166,7 @@ func checkGeneric(t *rapid.T, w *world, before map[model.ID]model.ID) {
 	v := w.s.View()
 	type held struct {
 		node model.ID
-		named
+		resources.Named
 	}
 	holder := map[held]model.ID{}
 	for p := range store.Placements.All(v) {
@@ -173,7 +174,7 @@ func checkGeneric(t *rapid.T, w *world, before map[model.ID]model.ID) {
 		if p.NodeID.IsZero() || s != nil && s.State.Terminal() {
 			continue
 		}
-		has := resourcesOf(&swarm.Resources{GenericResources: p.Generic}).generic
+		has := resources.Of(&swarm.Resources{GenericResources: p.Generic}).Generic
 		want := map[string]map[string]int64{"gpu": {"gpu": 1}, "gpus": {"gpu": 2, "ssd": 1}}[w.names[store.Tasks.ByID(v, p.TaskID).ServiceID]]
 		if !maps.Equal(has, want) {
 			t.Fatalf("%s has %v", w.names[p.TaskID], has)
@@ -184,13 +185,13 @@ func checkGeneric(t *rapid.T, w *world, before map[model.ID]model.ID) {
 			if g.NamedResourceSpec == nil {
 				continue
 			}
-			at := held{p.NodeID, named(*g.NamedResourceSpec)}
+			at := held{p.NodeID, resources.Named(*g.NamedResourceSpec)}
 			if other, taken := holder[at]; taken {
-				t.Fatalf("%s and %s both have %v of %s", w.names[p.TaskID], w.names[other], at.named, w.names[at.node])
+				t.Fatalf("%s and %s both have %v of %s", w.names[p.TaskID], w.names[other], at.Named, w.names[at.node])
 			}
 			holder[at] = p.TaskID
-			if !old && !slices.Contains(namesOf(&offered.Description.Get().Resources)[at.Kind], at.Value) {
-				t.Fatalf("%s was given %v, which %s does not have", w.names[p.TaskID], at.named, w.names[at.node])
+			if !old && !slices.Contains(resources.OfferOf(&offered.Description.Get().Resources).Names[at.Kind], at.Value) {
+				t.Fatalf("%s was given %v, which %s does not have", w.names[p.TaskID], at.Named, w.names[at.node])
 			}
 		}
 	}
@@ -219,9 +220,9 @@ func checkFresh(t *rapid.T, w *world, p *Planner) {
 		t.Fatal("other tasks wait")
 	}
 	if !maps.EqualFunc(a.nodes, b.nodes, func(x, y *node) bool {
-		return x.present == y.present && x.ready == y.ready && x.used.nanoCPUs == y.used.nanoCPUs && x.active == y.active &&
+		return x.present == y.present && x.ready == y.ready && x.room.Used.NanoCPUs == y.room.Used.NanoCPUs && x.active == y.active &&
 			x.tasks == y.tasks && maps.Equal(x.ports, y.ports) &&
-			maps.Equal(x.used.generic, y.used.generic) && maps.Equal(x.held, y.held) && slices.Equal(x.services, y.services)
+			maps.Equal(x.room.Used.Generic, y.room.Used.Generic) && maps.Equal(x.room.Held, y.room.Held) && slices.Equal(x.services, y.services)
 	}) {
 		t.Fatal("nodes are counted otherwise")
 	}

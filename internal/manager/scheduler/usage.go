@@ -69,13 +69,12 @@ func (u *usage) at(id model.ID) *node {
 }
 
 func (u *usage) setNode(id model.ID, c capacity, attrs constraint.Node) {
-	n := u.at(id)
-	n.present, n.capacity, n.attrs = true, c, attrs
+	u.at(id).set(true, c, attrs)
 }
 
 func (u *usage) removeNode(id model.ID) {
 	if n := u.nodes[id]; n != nil {
-		n.present, n.capacity, n.attrs = false, capacity{}, constraint.Node{}
+		n.set(false, capacity{}, constraint.Node{})
 		u.tidy(n)
 	}
 }
@@ -121,7 +120,7 @@ func (u *usage) count(task model.ID, at *model.Placement, revision model.ID, act
 	if len(at.Generic) > 0 {
 		u.assigned[task] = at.Generic
 	}
-	c.node.take(c, at.Generic, +1)
+	c.node.take(c, at.Generic)
 	return retired
 }
 
@@ -132,7 +131,7 @@ func (u *usage) uncount(task model.ID) bool {
 		return false
 	}
 	delete(u.tasks, task)
-	c.node.take(c, u.assigned[task], -1)
+	c.node.release(c, u.assigned[task])
 	delete(u.assigned, task)
 	u.tidy(c.node)
 	u.drop(c.demand)
