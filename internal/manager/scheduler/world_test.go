@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/manager/stagetest"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -120,7 +121,7 @@ func (w *world) node(id model.ID, args map[string]string) {
 	desc := swarm.NodeDescription{Hostname: w.names[id], Platform: swarm.Platform{OS: "linux", Architecture: args["arch"]}}
 	fmt.Sscan(args["cpu"], &desc.Resources.NanoCPUs)
 	fmt.Sscan(args["mem"], &desc.Resources.MemoryBytes)
-	desc.Resources.GenericResources = generic(args["generic"])
+	desc.Resources.GenericResources = w.generic(args["generic"])
 	for _, p := range list(args["plugin"]) {
 		kind, name, _ := strings.Cut(p, "/")
 		desc.Engine.Plugins = append(desc.Engine.Plugins, swarm.PluginDescription{Type: kind, Name: name})
@@ -153,7 +154,7 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 	var spec swarm.ServiceSpec
 	task := &spec.TaskTemplate
 	task.ContainerSpec = &swarm.ContainerSpec{}
-	task.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{GenericResources: generic(args["generic"])}}
+	task.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{GenericResources: w.generic(args["generic"])}}
 	fmt.Sscan(args["cpu"], &task.Resources.Reservations.NanoCPUs)
 	fmt.Sscan(args["mem"], &task.Resources.Reservations.MemoryBytes)
 	task.Placement = &swarm.Placement{Constraints: list(args["constraint"])}
@@ -227,18 +228,11 @@ func (w *world) remove(id model.ID) {
 
 func list(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
 
-// generic reads "gpu:2,ssd=sda" forms: a count, or a name after a slash.
-func generic(s string) []swarm.GenericResource {
-	var out []swarm.GenericResource
-	for _, g := range list(s) {
-		if kind, name, ok := strings.Cut(g, "/"); ok {
-			out = append(out, swarm.GenericResource{NamedResourceSpec: &swarm.NamedGenericResource{Kind: kind, Value: name}})
-			continue
-		}
-		kind, count, _ := strings.Cut(g, ":")
-		d := &swarm.DiscreteGenericResource{Kind: kind}
-		fmt.Sscan(count, &d.Value)
-		out = append(out, swarm.GenericResource{DiscreteResourceSpec: d})
+// generic reads "gpu:2,ssd/sda" forms: a count, or a name after a slash.
+func (w *world) generic(text string) []swarm.GenericResource {
+	list, err := stagetest.Generic(text)
+	if err != nil {
+		w.t.Fatalf("%v", err)
 	}
-	return out
+	return list
 }

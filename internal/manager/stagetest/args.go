@@ -68,10 +68,49 @@ func setOne(spec *swarm.ServiceSpec, key, value string) (err error) {
 		spec.Labels = map[string]string{"label": value}
 	case "constraint":
 		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{strings.Replace(value, ":", "==", 1)}}
+	case "cpus", "memory", "generic":
+		var reserved swarm.Resources
+		if r := spec.TaskTemplate.Resources; r != nil {
+			reserved = *r.Reservations
+		}
+		err = setAmount(&reserved, key, value)
+		spec.TaskTemplate.Resources = &swarm.ResourceRequirements{Reservations: &reserved}
+		return err
 	default:
 		return fmt.Errorf("unknown argument")
 	}
 	return nil
+}
+
+// setAmount sets one of what a node offers or a task reserves.
+func setAmount(r *swarm.Resources, key, value string) (err error) {
+	switch key {
+	case "cpus":
+		r.NanoCPUs, err = strconv.ParseInt(value, 10, 64)
+		r.NanoCPUs *= 1e9
+	case "memory":
+		r.MemoryBytes, err = strconv.ParseInt(value, 10, 64)
+	case "generic":
+		r.GenericResources, err = Generic(value)
+	}
+	return err
+}
+
+// Generic reads generic resources: "ssd:2,gpu/a,gpu/b" are two of a kind that is counted and two values of another.
+func Generic(text string) (list []swarm.GenericResource, err error) {
+	for _, item := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		if kind, value, ok := strings.Cut(item, "/"); ok {
+			list = append(list, swarm.GenericResource{NamedResourceSpec: &swarm.NamedGenericResource{Kind: kind, Value: value}})
+			continue
+		}
+		kind, count, _ := strings.Cut(item, ":")
+		n, err := strconv.ParseInt(count, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, swarm.GenericResource{DiscreteResourceSpec: &swarm.DiscreteGenericResource{Kind: kind, Value: n}})
+	}
+	return list, nil
 }
 
 func setUpdate(old *swarm.UpdateConfig, key, value string) (*swarm.UpdateConfig, error) {

@@ -5,14 +5,37 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Place puts a task on a node, as allocator and scheduler would.
+// Place puts a task on a node, as allocator and scheduler would; that the node can take it is the caller's business.
 func (w *World) Place(t *model.Task, node model.ID) {
 	w.Write(store.WriterAllocator, store.Allocations.Put(&model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true}))
-	w.Write(store.WriterScheduler, store.Placements.Put(&model.Placement{TaskID: t.ID, NodeID: node}))
+	p := &model.Placement{TaskID: t.ID, NodeID: node}
+	if room, ask := w.room(node), w.reserved(t); room.Fits(&ask) {
+		p.Generic = room.Assign(&ask)
+	}
+	w.Write(store.WriterScheduler, store.Placements.Put(p))
+}
+
+func (w *World) reserved(t *model.Task) resources.Amounts {
+	return resources.Reserved(&store.Revisions.ByID(w.View(), t.Revision).Spec.Get().TaskTemplate)
+}
+
+// room is what a node offers and what the tasks on it that have not ended take of it.
+func (w *World) room(node model.ID) *resources.Room {
+	v := w.View()
+	room := &resources.Room{Offer: resources.OfferOf(&store.NodeStates.ByID(v, node).Description.Get().Resources)}
+	for p := range store.PlacedOn(v, node) {
+		s := store.Statuses.ByID(v, p.TaskID)
+		if t := store.Tasks.ByID(v, p.TaskID); t != nil && (s == nil || !s.State.Terminal()) {
+			reserved := w.reserved(t)
+			room.Take(&reserved, p.Generic)
+		}
+	}
+	return room
 }
 
 // PlaceAll puts every task that waits on the fitting node with the fewest tasks.
@@ -32,11 +55,12 @@ func (w *World) leastLoaded(t *model.Task) (best model.ID) {
 	if p := store.Revisions.ByID(v, t.Revision).Spec.Get().TaskTemplate.Placement; p != nil {
 		cs, _ = constraint.Parse(p.Constraints)
 	}
-	least := 0
+	least, ask := 0, w.reserved(t)
 	for spec := range store.NodeSpecs.All(v) {
 		state := store.NodeStates.ByID(v, spec.ID)
 		if !t.NodeID.IsZero() && t.NodeID != spec.ID || state == nil || state.State != model.ReachReady ||
-			spec.Spec.Get().Availability != swarm.NodeAvailabilityActive || !constraint.Match(cs, constraint.NodeOf(spec, state, model.RoleWorker)) {
+			spec.Spec.Get().Availability != swarm.NodeAvailabilityActive || !constraint.Match(cs, constraint.NodeOf(spec, state, model.RoleWorker)) ||
+			!w.room(spec.ID).Fits(&ask) {
 			continue
 		}
 		load := w.load(spec.ID)

@@ -6,11 +6,11 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Node adds a ready node.
+// Node adds a ready node that offers more than any test reserves.
 func (w *World) Node(name string) {
 	id := w.NewID()
 	w.call(id, name)
-	d := swarm.NodeDescription{Hostname: name}
+	d := swarm.NodeDescription{Hostname: name, Resources: swarm.Resources{NanoCPUs: 1000e9, MemoryBytes: 1 << 40}}
 	w.Write(store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id, Spec: model.DocOf(swarm.NodeSpec{Availability: swarm.NodeAvailabilityActive})}))
 	w.Write(store.WriterDispatcher, store.NodeStates.Put(&model.NodeState{ID: id, State: model.ReachReady, Since: w.Now().UnixNano(), Description: model.DocOf(d)}))
 }
@@ -22,6 +22,15 @@ func (w *World) EditNode(name string, edit func(*swarm.NodeSpec)) {
 	edit(&spec)
 	n.Spec = model.DocOf(spec)
 	w.Write(store.WriterAPI, store.NodeSpecs.Put(&n))
+}
+
+// Offer changes what a node's engine says it has.
+func (w *World) Offer(name string, edit func(*swarm.Resources)) {
+	n := *store.NodeStates.ByID(w.View(), w.ID(name))
+	d := *n.Description.Get()
+	edit(&d.Resources)
+	n.Description = model.DocOf(d)
+	w.Write(store.WriterDispatcher, store.NodeStates.Put(&n))
 }
 
 // Reach changes whether a node's agent is heard. Of one that comes back after its limit the tasks are written off, as

@@ -14,9 +14,9 @@ import (
 // Run interprets one script against a new world that add put planners into. Commands, each followed by what it
 // prints; one that prints nothing says ok:
 //
-//	node NAME [ready|down|disconnected|active|pause|drain] [label=K:V]   add or change a node
+//	node NAME [ready|down|disconnected|active|pause|drain] [label=K:V] [cpus=N] [memory=N] [generic=…]   add or change a node
 //	node-rm NAME
-//	service NAME [replicas=N|global|concurrent=N completions=N|global-job] [image=I] [force] [label=X] [constraint=K:V] [update-…] [rollback-…] [restart-…]
+//	service NAME [replicas=N|global|concurrent=N completions=N|global-job] [image=I] [force] [label=X] [constraint=K:V] [cpus=N] [memory=N] [generic=…] [update-…] [rollback-…] [restart-…]
 //	rollback NAME, rm NAME, history LIMIT
 //	plan                            only the planners
 //	work                            planners, scheduler and agents, until nothing happens
@@ -128,6 +128,12 @@ func (w *World) nodeCommand(name string, args []datadriven.CmdArg) {
 			w.Reach(name, model.ReachDown)
 		case "disconnected":
 			w.Reach(name, model.ReachDisconnected)
+		case "cpus", "memory", "generic":
+			w.Offer(name, func(r *swarm.Resources) {
+				if err := setAmount(r, a.Key, a.Vals[0]); err != nil {
+					w.t.Fatalf("%s: %v", a, err)
+				}
+			})
 		case "label":
 			k, v, _ := strings.Cut(a.Vals[0], ":")
 			w.EditNode(name, func(s *swarm.NodeSpec) { s.Labels = map[string]string{k: v} })
