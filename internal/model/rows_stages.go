@@ -85,6 +85,7 @@ type Task struct {
 	StopAt    int64 // Unix nanoseconds when Desired left Running; 0 before
 	Desired   State // Ready, Running, Complete (jobs), Shutdown or Remove
 	Reason    Reason
+	Displaced bool // its node offered less than is reserved there: it has to leave, though it may serve until another runs
 
 	Iteration uint64 // of a job's task: the Service.Iteration it is a run of
 }

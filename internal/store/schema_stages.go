@@ -30,6 +30,7 @@ var (
 		number(8, func(r *model.Task) *model.State { return &r.Desired }),
 		number(9, func(r *model.Task) *model.Reason { return &r.Reason }),
 		number(10, func(r *model.Task) *uint64 { return &r.Iteration }),
+		boolean(11, func(r *model.Task) *bool { return &r.Displaced }),
 	).with(tasksBySlot)
 	Allocations = define(15, "allocation", WriterAllocator, func(k model.Key) *model.Allocation { return &model.Allocation{Owner: k.A} },
 		id(1, func(r *model.Allocation) *model.ID { return &r.Owner }),

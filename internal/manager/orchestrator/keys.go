@@ -15,11 +15,13 @@ const (
 	kindTask                 // A: task
 	kindNode                 // A: node
 	kindAll                  // every service
+	kindPlaced               // A: task that was given a node just now
 )
 
 func serviceKey(id model.ID) control.Key { return control.Key{Kind: kindService, Key: model.KeyOf(id)} }
 func taskKey(id model.ID) control.Key    { return control.Key{Kind: kindTask, Key: model.KeyOf(id)} }
 func nodeKey(id model.ID) control.Key    { return control.Key{Kind: kindNode, Key: model.KeyOf(id)} }
+func placedKey(id model.ID) control.Key  { return control.Key{Kind: kindPlaced, Key: model.KeyOf(id)} }
 
 // slotID names a slot: the zero node is a replicated service's.
 type slotID struct {
@@ -57,6 +59,9 @@ func (*Planner) Inputs() []control.Input {
 		control.On(store.Placements, func(old, cur *model.Placement) []control.Key {
 			if old != nil && cur != nil && old.NodeID == cur.NodeID {
 				return nil
+			}
+			if cur != nil && !cur.NodeID.IsZero() {
+				return []control.Key{placedKey(cur.TaskID)}
 			}
 			return []control.Key{taskKey(either(old, cur).TaskID)}
 		}),

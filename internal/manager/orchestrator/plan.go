@@ -5,6 +5,7 @@ import (
 
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/manager/restart"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -24,13 +25,14 @@ type plan struct {
 	deleted   map[model.ID]bool  // tasks this plan deletes
 	forgotten map[model.Key]bool // slots whose rows this plan deletes
 	finished  map[model.ID]bool  // services whose rollouts this plan deletes
+	displaced map[model.ID]bool  // tasks that this plan finds no room for where they are
 }
 
 func newPlan(v store.View, now time.Time, newID func() model.ID) *plan {
 	return &plan{
 		v: v, now: now, newID: newID, history: historyLimit(store.TheCluster(v)),
 		revisions: map[model.ID]*revision{}, nodes: map[model.ID]*node{}, deleted: map[model.ID]bool{}, forgotten: map[model.Key]bool{},
-		finished: map[model.ID]bool{},
+		finished: map[model.ID]bool{}, displaced: map[model.ID]bool{},
 	}
 }
 
@@ -42,6 +44,7 @@ type revision struct {
 	restart     restart.Policy
 	constraints []constraint.Constraint
 	placement   *swarm.Placement
+	reserved    resources.Amounts
 }
 
 // revision returns a revision; one that does not exist is empty and equal to no other.
@@ -54,6 +57,7 @@ func (p *plan) revision(id model.ID) *revision {
 		r.fingerprint, r.spec = row.Fingerprint, row.Spec.Get()
 	}
 	r.restart = restart.Of(r.spec.TaskTemplate.RestartPolicy)
+	r.reserved = resources.Reserved(&r.spec.TaskTemplate)
 	if r.placement = r.spec.TaskTemplate.Placement; r.placement == nil {
 		r.placement = &swarm.Placement{}
 	}

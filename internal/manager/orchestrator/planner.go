@@ -20,7 +20,8 @@ func (*Planner) Name() string { return "orchestrator" }
 // Writer implements [control.Planner].
 func (*Planner) Writer() store.Writer { return store.WriterOrchestrator }
 
-// All implements [control.Planner]: the services there are, and those that left rows behind.
+// All implements [control.Planner]: the services there are, and those that left rows behind; and the nodes, which may have
+// come to offer less while nobody led.
 func (*Planner) All(v store.View) []control.Key {
 	var keys []control.Key
 	seen := map[model.ID]bool{}
@@ -38,6 +39,9 @@ func (*Planner) All(v store.View) []control.Key {
 	}
 	for t := range store.Tasks.All(v) {
 		add(t.ServiceID)
+	}
+	for n := range store.NodeSpecs.All(v) {
+		keys = append(keys, nodeKey(n.ID))
 	}
 	return keys
 }

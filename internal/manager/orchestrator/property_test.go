@@ -60,7 +60,7 @@ func (c *cluster) pick(what string, from []string) string {
 func (c *cluster) act() {
 	node := func() string { return c.pick("node", []string{"n1", "n2", "n3"}) }
 	switch act := c.pick("act", []string{
-		"ask", "ask", "rollback", "remove", "drain", "pause", "active", "down", "ready", "label",
+		"ask", "ask", "rollback", "remove", "drain", "pause", "active", "down", "ready", "label", "memory",
 		"place", "agent", "agent", "agent", "exit", "advance", "history", "settle", "work", "leader",
 	}); act {
 	case "ask":
@@ -70,6 +70,9 @@ func (c *cluster) act() {
 	case "label":
 		zone := c.pick("zone", []string{"a", "b"})
 		c.EditNode(node(), func(s *swarm.NodeSpec) { s.Labels = map[string]string{"zone": zone} })
+	case "memory":
+		n := rapid.Int64Range(1, 8).Draw(c.t, "memory")
+		c.Offer(node(), func(r *swarm.Resources) { r.MemoryBytes = n })
 	case "exit":
 		c.exit()
 	case "work":
@@ -81,6 +84,7 @@ func (c *cluster) act() {
 	}
 	if rapid.Bool().Draw(c.t, "settle") {
 		c.Settle()
+		c.checkRoom()
 	}
 }
 
@@ -138,6 +142,8 @@ func (c *cluster) ask() {
 	if rapid.Bool().Draw(c.t, "constrained") {
 		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.labels.zone!=" + c.pick("zone", []string{"a", "b"})}}
 	}
+	reserved := swarm.Resources{MemoryBytes: rapid.Int64Range(0, 3).Draw(c.t, "reserved")}
+	spec.TaskTemplate.Resources = &swarm.ResourceRequirements{Reservations: &reserved}
 	u := swarm.UpdateConfig{Parallelism: rapid.Uint64Range(0, 2).Draw(c.t, "parallelism"), Order: swarm.UpdateOrderStopFirst}
 	u.FailureAction = rapid.SampledFrom([]swarm.FailureAction{"pause", "continue", "rollback"}).Draw(c.t, "action")
 	u.Delay = time.Duration(rapid.IntRange(0, 2).Draw(c.t, "delay")) * time.Second
@@ -210,6 +216,37 @@ func (c *cluster) checkSlots() {
 	}
 }
 
+// checkRoom adds up what is reserved on each node by tasks that no other is to follow: no more than there is, once the
+// orchestrator has seen how much that is.
+func (c *cluster) checkRoom() {
+	v := c.View()
+	for n := range store.NodeStates.All(v) {
+		if !c.heard(n.ID) || store.NodeSpecs.ByID(v, n.ID).Spec.Get().Availability != swarm.NodeAvailabilityActive {
+			continue
+		}
+		var sum int64
+		for p := range store.PlacedOn(v, n.ID) {
+			t := store.Tasks.ByID(v, p.TaskID)
+			if t != nil && t.Desired <= model.StateRunning && !c.Observe(t).State.Terminal() && !c.followed(t) {
+				sum += store.Revisions.ByID(v, t.Revision).Spec.Get().TaskTemplate.Resources.Reservations.MemoryBytes
+			}
+		}
+		if has := n.Description.Get().Resources.MemoryBytes; sum > has {
+			c.t.Fatalf("%d are reserved on %s, which has %d:\n%s", sum, c.World.Name(n.ID), has, c.PrintTasks(""))
+		}
+	}
+}
+
+// followed reports whether a task of its slot is to replace the task.
+func (c *cluster) followed(t *model.Task) bool {
+	for o := range store.TasksOfSlot(c.View(), t.ServiceID, t.Slot, t.NodeID) {
+		if o.Created > t.Created && o.Desired <= model.StateRunning {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *cluster) heard(node model.ID) bool {
 	n := store.NodeStates.ByID(c.View(), node)
 	return n != nil && n.State == model.ReachReady
@@ -220,6 +257,7 @@ func (c *cluster) repair() {
 	for _, n := range []string{"n1", "n2", "n3"} {
 		c.Reach(n, model.ReachReady)
 		c.available(n, swarm.NodeAvailabilityActive)
+		c.Offer(n, func(r *swarm.Resources) { r.MemoryBytes = 1000 })
 	}
 	c.Work()
 	for _, s := range services {

@@ -150,12 +150,15 @@ func (p *plan) serving(s *service, sl *slot, keep *run) *run {
 		return nil
 	}
 	for _, r := range slices.Backward(sl.runs) {
-		if r != keep && r.wanted() && r.running() && !r.node.lost {
+		if r != keep && r.wanted() && r.running() && !r.node.lost && !sl.takesRoom(r) {
 			return r
 		}
 	}
 	return nil
 }
+
+// takesRoom reports whether a task has what the one that follows it waits for: that has no other node to go to.
+func (s *slot) takesRoom(r *run) bool { return r.task.Displaced && !s.node.IsZero() }
 
 // startFirst follows the rollout's order while there is one, and the update's otherwise.
 func (s *service) startFirst() bool {

@@ -15,11 +15,12 @@ type work struct {
 	slots      []slotID
 	hasService map[model.ID]bool
 	hasSlot    map[slotID]bool
+	weighed    map[model.ID]bool // nodes on which the reservations were added up
 }
 
 // resolve finds the services and slots that keys concern. A slot whose service is looked at anyway is left out.
 func (p *plan) resolve(keys []control.Key) work {
-	w := work{hasService: map[model.ID]bool{}, hasSlot: map[slotID]bool{}}
+	w := work{hasService: map[model.ID]bool{}, hasSlot: map[slotID]bool{}, weighed: map[model.ID]bool{}}
 	for _, k := range keys {
 		switch k.Kind {
 		case kindService:
@@ -28,10 +29,13 @@ func (p *plan) resolve(keys []control.Key) work {
 			if t := store.Tasks.ByID(p.v, k.A); t != nil {
 				p.addSlot(&w, slotOf(t))
 			}
+		case kindPlaced:
+			p.addPlaced(&w, k.A)
 		case kindSlot:
 			p.addSlot(&w, slotIDOf(k))
 		case kindNode:
 			p.addNode(&w, k.A)
+			p.displace(&w, k.A)
 		case kindAll:
 			for s := range store.Services.All(p.v) {
 				w.addService(s.ID)
@@ -85,6 +89,18 @@ func (p *plan) addSlot(w *work, s slotID) {
 	}
 	w.hasSlot[s] = true
 	w.slots = append(w.slots, s)
+}
+
+// addPlaced adds the slot of a task that was given a node, and what cannot stay there beside it.
+func (p *plan) addPlaced(w *work, task model.ID) {
+	t, pl := store.Tasks.ByID(p.v, task), store.Placements.ByID(p.v, task)
+	if t == nil {
+		return
+	}
+	p.addSlot(w, slotOf(t))
+	if pl != nil && p.placedBlindly(pl) {
+		p.displace(w, pl.NodeID)
+	}
 }
 
 // addNode adds the slots of the tasks on a node, and every global service, which may want one there.

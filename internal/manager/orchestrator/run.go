@@ -22,6 +22,7 @@ type run struct {
 
 func (p *plan) run(t *model.Task) *run {
 	r := &run{old: t, task: *t}
+	r.task.Displaced = t.Displaced || p.displaced[t.ID]
 	placement := store.Placements.ByID(p.v, t.ID)
 	r.placed = placement != nil && !placement.NodeID.IsZero()
 	at := t.NodeID
@@ -80,7 +81,13 @@ func (p *plan) leave(r *run) model.Reason {
 	if r.seen.State == model.StateOrphaned {
 		return model.ReasonNodeGone
 	}
-	return r.node.leave(p.revision(r.task.Revision))
+	if why := r.node.leave(p.revision(r.task.Revision)); why != model.ReasonNone {
+		return why
+	}
+	if r.task.Displaced {
+		return model.ReasonResources
+	}
+	return model.ReasonNone
 }
 
 // end is how the task ended; only for one that did.
