@@ -114,7 +114,7 @@ func (tr *trial) run(line string, env ...string) string {
 
 func (tr *trial) deploy(env []string) {
 	tr.t.Helper()
-	out := tr.run("docker stack deploy -c stack.yml "+tr.name, append(env, memlock(tr.t)...)...)
+	out := tr.run("docker stack deploy -c stack.yml "+tr.name, append(env, limits(tr.t)...)...)
 	for line := range strings.SplitSeq(out, "\n") {
 		if strings.Contains(line, "rror") {
 			tr.t.Errorf("docker stack deploy says: %s", line)
@@ -123,23 +123,35 @@ func (tr *trial) deploy(env []string) {
 	tr.settled()
 }
 
-// memlock says how much memory a container may lock at most, where the machine does not let root lift the limit.
-func memlock(t *testing.T) []string {
+// limited are the limits that the stacks lift, with the variables by which they take a lower one.
+var limited = []struct {
+	variable string
+	resource int
+	most     uint64
+}{
+	{"MEMLOCK", 8, math.MaxUint64}, // RLIMIT_MEMLOCK, which package syscall does not name
+	{"NOFILE", syscall.RLIMIT_NOFILE, 65536},
+}
+
+// limits says how far a container's limits go, where the machine does not let root lift them.
+func limits(t *testing.T) (env []string) {
 	t.Helper()
-	var own, lifted syscall.Rlimit
-	const resource, unlimited = 8, math.MaxUint64 // RLIMIT_MEMLOCK, which package syscall does not name
-	if err := syscall.Getrlimit(resource, &own); err != nil {
-		t.Fatal(err)
+	for _, l := range limited {
+		var own syscall.Rlimit
+		if err := syscall.Getrlimit(l.resource, &own); err != nil {
+			t.Fatal(err)
+		}
+		if own.Max >= l.most {
+			continue
+		}
+		lifted := syscall.Rlimit{Cur: own.Cur, Max: l.most}
+		if err := syscall.Setrlimit(l.resource, &lifted); err == nil {
+			continue // nor does it harm that this process may have more from now on
+		}
+		t.Logf("this machine lets nobody have more than %d of %s", own.Max, l.variable)
+		env = append(env, fmt.Sprintf("%s=%d", l.variable, own.Max))
 	}
-	if own.Max == unlimited {
-		return nil
-	}
-	lifted = syscall.Rlimit{Cur: own.Cur, Max: unlimited}
-	if err := syscall.Setrlimit(resource, &lifted); err == nil {
-		return nil // nor does it harm that this process may lock more from now on
-	}
-	t.Logf("this machine lets nobody lock more than %d bytes of memory: MEMLOCK", own.Max)
-	return []string{fmt.Sprintf("MEMLOCK=%d", own.Max)}
+	return env
 }
 
 // services are those of the stack.
