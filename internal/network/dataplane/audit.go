@@ -30,9 +30,20 @@ func (p *Plane) audit(ctx context.Context) {
 	p.auditing = true
 	p.serving.Go(func() error {
 		drifts, err := p.cfg.Kernel.Audit(ctx, want)
-		_ = p.do(ctx, func(ctx context.Context) { p.audited(ctx, began, drifts, err) })
+		_ = p.do(ctx, func(ctx context.Context) { p.audited(ctx, began, drifts, p.still(want, err)) })
 		return nil
 	})
+}
+
+// still makes of an audit's outcome that the networks were changed meanwhile, if they were given another plan between the
+// moment its plan was taken and the reading: what differs is then what changed. It belongs to the loop.
+func (p *Plane) still(want *network.Desired, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil && p.last != want {
+		return kernel.ErrChanging
+	}
+	return err
 }
 
 // audited has what differs repaired and counts it.

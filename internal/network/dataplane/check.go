@@ -51,7 +51,11 @@ func (p *Plane) drifts(ctx context.Context) (list []network.Drift, err error) {
 		if want == nil {
 			return nil, nil
 		}
-		if list, err = p.cfg.Kernel.Audit(ctx, want); !errors.Is(err, kernel.ErrChanging) {
+		list, err = p.cfg.Kernel.Audit(ctx, want)
+		if done := p.do(ctx, func(context.Context) { err = p.still(want, err) }); done != nil {
+			return nil, done
+		}
+		if !errors.Is(err, kernel.ErrChanging) {
 			break
 		}
 	}

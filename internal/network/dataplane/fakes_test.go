@@ -100,13 +100,11 @@ func (k *fakeKernel) Programmed(box string) bool {
 
 func (k *fakeKernel) Audit(context.Context, *network.Desired) ([]network.Drift, error) {
 	k.mu.Lock()
-	takes := k.auditTakes
+	takes, drifts := k.auditTakes, k.drifts
 	k.audits++
 	k.mu.Unlock()
 	time.Sleep(takes)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.drifts, nil
+	return drifts, nil
 }
 
 func (k *fakeKernel) Findings() ([]network.Finding, error) { return nil, nil }
