@@ -34,7 +34,7 @@ func (s *Server) events(r *request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	own := ownEvents{ring: s.Events, args: args, since: since, until: until, next: s.Events.End()}
-	if !since.IsZero() {
+	if !since.IsZero() || !until.IsZero() { // either of them asks for what is past, as with Docker
 		own.next = 0
 	}
 	lines, done, err := s.engineEvents(ctx, r)

@@ -115,6 +115,36 @@ func TestEventsMerge(t *testing.T) {
 	}
 }
 
+// TestPastEvents: who says until when wants what was, from the beginning unless it says since when, too.
+func TestPastEvents(t *testing.T) {
+	w := newWorld(t)
+	w.request("POST /swarm/init\n" + `{"ListenAddr":"0.0.0.0:2377"}`)
+	w.engine["GET /events"] = "200 "
+	ctx, stop := context.WithCancel(t.Context())
+	followed := make(chan error, 1)
+	go func() { followed <- w.server.Events.Follow(ctx, w.cluster.Manager().(*fakeManager).Store) }()
+	defer func() {
+		stop()
+		<-followed
+	}()
+	_, _, more := w.server.Events.From(0)
+	w.request("POST /configs/create\n" + `{"Name":"c","Data":"eA=="}`)
+	<-more
+	at := w.clock.Now().Unix()
+	for query, want := range map[string]bool{
+		fmt.Sprintf("since=0&until=%d", at+9):         true,
+		fmt.Sprintf("until=%d", at+9):                 true,
+		fmt.Sprintf("since=%d&until=%d", at-9, at+9):  true,
+		fmt.Sprintf("since=%d&until=%d", at+9, at+99): false,
+		fmt.Sprintf("until=%d", at-9):                 false,
+	} {
+		said := w.request("GET /v1.41/events?" + query)
+		if got := strings.Contains(said, `"config"`); got != want {
+			t.Errorf("%s: %s", query, said)
+		}
+	}
+}
+
 type recorder struct {
 	bytes.Buffer
 	header http.Header

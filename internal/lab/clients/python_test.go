@@ -23,7 +23,8 @@ func TestPython(t *testing.T) {
 		cmd.WaitDelay = time.Second
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Errorf("walking the calls of %s: %v", s.Name, err)
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			t.Errorf("walking the calls of %s: %v: %s", s.Name, err, strings.Join(lines[max(0, len(lines)-12):], "\n"))
 		}
 		for l := range strings.SplitSeq(string(out), "\n") {
 			if strings.Contains(l, "DID NOT COME TRUE") {
