@@ -58,6 +58,8 @@ func pureGroups() []group {
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
 		{path: "internal/manager/rotation"},
+		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
+		{path: "internal/stack/plan"}, {path: "internal/stack/converge"},
 	}
 }
 

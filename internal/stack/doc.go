@@ -1,0 +1,11 @@
+// Package stack turns a Compose project into what a cluster is asked for: networks, secrets, configs and services, as
+// docker stack deploy would ask for them, and says what it could not turn.
+//
+// It is pure: a project in, specs and findings out; it reads and writes no table. Invariants: for a file that docker stack
+// deploy understands the specs are those it posts, field for field, so that a stack changes hands without a task being
+// replaced; nothing a file asks for is left out without a finding. A secret's or config's name carries a digest of its
+// content, unless the file names it.
+//
+// Callers may not assume that ids are filled in: references to secrets, configs and networks are names (package plan knows
+// the cluster). Nor may they deploy a stack with a finding that is refused: its specs are incomplete.
+package stack

@@ -1,0 +1,85 @@
+package keys
+
+// workload are the keys that say how a service is built, watched and reached.
+func workload() []Entry {
+	const s = "services.*."
+	all := leaves(s, "healthcheck", "healthcheck.disable", "healthcheck.interval", "healthcheck.retries", "healthcheck.test",
+		"healthcheck.timeout", "healthcheck.start_period", "healthcheck.start_interval", "ports", "ports.[].name", "ports.[].mode",
+		"ports.[].target", "ports.[].protocol", "stdin_open", "tty")
+	return append(all,
+		Entry{Path: s + "build", Verdict: ByValue, Below: true, Says: "a cluster cannot build yet, for want of a registry of its own: with image it is warned about and that image runs, without it is refused"},
+		Entry{Path: s + "depends_on", Verdict: Warned, Says: "the services of a stack start at once, and each has to wait for what it needs"},
+		Entry{Path: s + "expose", Says: "nothing is to be done: on a common network every port can be reached"},
+		Entry{Path: s + "ports.[].published", Verdict: ByValue, Says: "a port, or a range for as many targets; a range to choose from is refused"},
+		Entry{Path: s + "ports.[].host_ip", Verdict: ByValue, Says: "of a port with mode host it becomes the label skep.publish.PORT.host-ip, which a policy has to allow (docs/privileges.md); of a port of the routing mesh it is refused, as that is open on every node"},
+		Entry{Path: s + "ports.[].app_protocol", Verdict: Warned, Says: "nothing in a cluster asks for it"},
+	)
+}
+
+// deploy are the keys of the deploy section: the specification took it from swarm, and all of it is honoured.
+func deploy() []Entry {
+	const d = "services.*.deploy."
+	all := leaves(d, "mode", "endpoint_mode", "replicas", "resources", "resources.limits", "resources.limits.cpus", "resources.limits.memory",
+		"resources.limits.pids", "resources.reservations", "resources.reservations.cpus", "resources.reservations.memory",
+		"resources.reservations.generic_resources", "resources.reservations.generic_resources.[].discrete_resource_spec",
+		"resources.reservations.generic_resources.[].discrete_resource_spec.kind",
+		"resources.reservations.generic_resources.[].discrete_resource_spec.value", "restart_policy", "restart_policy.condition",
+		"restart_policy.delay", "restart_policy.max_attempts", "restart_policy.window", "placement", "placement.constraints",
+		"placement.preferences", "placement.preferences.[].spread", "placement.max_replicas_per_node")
+	for _, config := range []string{"update_config", "rollback_config"} {
+		all = append(all, Entry{Path: d + config})
+		all = append(all, leaves(d+config+".", "parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order")...)
+	}
+	all = append(all, maps(d, "labels")...)
+	return append(all,
+		Entry{Path: "services.*.deploy"},
+		Entry{Path: d + "resources.reservations.devices", Verdict: ByValue, Below: true, Says: "as gpus: what asks for the capability gpu becomes the label skep.gpus, the rest is refused"},
+	)
+}
+
+// service are the keys a service has beyond its containers.
+func service() []Entry {
+	const s = "services.*."
+	const hooks = "a cluster runs nothing beside a task's own command: let the image's start or a service of its own do it"
+	return []Entry{
+		{Path: s + "attach", Verdict: Warned, Says: "a stack runs detached: docker service logs shows its output"},
+		{Path: s + "container_name", Verdict: Warned, Says: "a task's container bears the task's name, as there may be many of a service"},
+		{Path: s + "develop", Verdict: Warned, Below: true, Says: "it is for docker compose watch on one machine"},
+		{Path: s + "extends"},
+		{Path: s + "extends.service"},
+		{Path: s + "extends.file"},
+		{Path: s + "external_links", Verdict: Warned, Says: "containers are reached by the names they have on a common network"},
+		{Path: s + "links", Verdict: Warned, Says: "services of a common network reach each other by name; another name is an alias of that network"},
+		{Path: s + "post_start", Verdict: Refused, Says: hooks},
+		{Path: s + "pre_start", Verdict: Refused, Says: hooks},
+		{Path: s + "pre_stop", Verdict: Refused, Says: hooks},
+		{Path: s + "profiles"},
+		{Path: s + "provider", Verdict: Refused, Says: "a cluster has no plugins of docker compose: make what it provides beforehand"},
+		{Path: s + "restart", Verdict: ByValue, Says: "read as deploy.restart_policy where there is none: always and unless-stopped as any, on-failure with its number; no is warned about, as swarm's services start anew without a policy"},
+		{Path: s + "scale", Says: "read as deploy.replicas"},
+	}
+}
+
+// networks are the keys of networks and volumes.
+func networks() []Entry {
+	const n, v = "networks.*.", "volumes.*."
+	all := leaves("", "networks", "networks.*", "volumes", "volumes.*")
+	all = append(all, leaves(n, "name", "driver", "ipam", "ipam.driver", "ipam.config", "ipam.config.[].subnet", "ipam.config.[].ip_range",
+		"ipam.config.[].gateway", "external", "external.name", "internal", "enable_ipv4", "attachable")...)
+	all = append(all, leaves(v, "name", "driver", "external", "external.name")...)
+	all = append(all, maps(n, "driver_opts", "ipam.options", "labels", "ipam.config.[].aux_addresses")...)
+	all = append(all, maps(v, "driver_opts", "labels")...)
+	return append(all, Entry{Path: n + "enable_ipv6", Says: "the cluster answers whether it can"})
+}
+
+// files are the keys of secrets and configs.
+func files() []Entry {
+	all := leaves("", "secrets", "secrets.*", "configs", "configs.*")
+	for _, kind := range []string{"secrets.*.", "configs.*."} {
+		all = append(all, leaves(kind, "name", "environment", "file", "external", "external.name", "template_driver")...)
+		all = append(all, maps(kind, "labels")...)
+	}
+	all = append(all, leaves("configs.*.", "content")...)
+	all = append(all, leaves("secrets.*.", "driver")...)
+	return append(all, maps("secrets.*.", "driver_opts")...)
+}

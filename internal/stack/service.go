@@ -1,0 +1,53 @@
+package stack
+
+import (
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// spec is the whole service.
+func (s *service) spec() swarm.ServiceSpec {
+	s.imageAndBuild()
+	ports := s.ports()
+	spec := swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: scoped(s.stack.Name, s.name), Labels: labelled(s.stack.Name, s.Deploy.Labels)},
+		TaskTemplate: swarm.TaskSpec{
+			ContainerSpec: s.container(),
+			LogDriver:     s.logDriver(),
+			Resources:     s.resources(),
+			RestartPolicy: s.restartPolicy(),
+			Placement:     s.placement(),
+			Networks:      s.attachments(),
+		},
+		EndpointSpec:   &swarm.EndpointSpec{Mode: s.endpointMode(), Ports: ports},
+		Mode:           s.mode(),
+		UpdateConfig:   updateConfig(s.Deploy.UpdateConfig),
+		RollbackConfig: updateConfig(s.Deploy.RollbackConfig),
+	}
+	spec.Labels[LabelImage] = s.Image
+	s.beyond(spec.Labels)
+	return spec
+}
+
+// imageAndBuild sees that there is an image, and says what becomes of a build.
+func (s *service) imageAndBuild() {
+	switch {
+	case s.Build != nil && s.Image == "":
+		s.refuse("build", "a cluster cannot build this, for want of a registry of its own: build and push it elsewhere, and name it with image")
+	case s.Build != nil:
+		s.warn("build", "a cluster cannot build this, for want of a registry of its own: the image %s runs as it is in its registry", s.Image)
+	case s.Image == "" && s.Provider == nil:
+		s.refuse("image", "the service has no image")
+	}
+	switch s.PullPolicy {
+	case "", "missing", "if_not_present":
+	default:
+		s.warn("pull_policy", "nodes pull an image they do not have, and no other: deploy --resolve-image says whether a tag is looked up anew")
+	}
+}
+
+func (s *service) logDriver() *swarm.Driver {
+	if s.Logging == nil {
+		return nil
+	}
+	return &swarm.Driver{Name: s.Logging.Driver, Options: s.Logging.Options}
+}
