@@ -43,7 +43,7 @@ func (s *service) beyond(labels map[string]string) {
 	s.gpus(set)
 	s.hostIPs(labels)
 	if _, err := privilege.Parse(labels); err != nil {
-		s.refuse("deploy", "%s", err)
+		s.refuse("deploy.labels", "%s", err)
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *service) noNewPrivileges() bool {
 func (s *service) gpus(set func(name, key, value string)) {
 	asked, key := s.Gpus, "gpus"
 	if r := s.Deploy.Resources.Reservations; r != nil && len(r.Devices) > 0 {
-		asked, key = append(slices.Clone(asked), r.Devices...), "deploy"
+		asked, key = append(slices.Clone(asked), r.Devices...), "deploy.resources.reservations.devices"
 	}
 	switch {
 	case len(asked) == 0:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -55,17 +56,19 @@ type service struct {
 	name string
 }
 
-// at is the path of a key of the service.
-func (s *service) at(key ...string) []string {
-	return slices.Concat([]string{"services", s.name}, key)
+// at is the path of a key of the service, which has dots where it goes deeper.
+func (s *service) at(key string, below ...string) []string {
+	return slices.Concat([]string{"services", s.name}, strings.Split(key, "."), below)
 }
 
 func (s *service) note(key, format string, args ...any) {
 	s.find(finding.Noted, s.at(key), format, args...)
 }
+
 func (s *service) warn(key, format string, args ...any) {
 	s.find(finding.Warned, s.at(key), format, args...)
 }
+
 func (s *service) refuse(key, format string, args ...any) {
 	s.find(finding.Refused, s.at(key), format, args...)
 }

@@ -53,11 +53,13 @@ func TestConvert(t *testing.T) {
 func convert(t *testing.T, o compose.Options, only string) string {
 	loaded, err := compose.Load(t.Context(), o)
 	if err != nil {
-		return "error: " + err.Error() + "\n"
+		here, _ := os.Getwd()
+		return "error: " + strings.ReplaceAll(err.Error(), here, "HERE") + "\n"
 	}
 	s, found := stack.Convert(stack.Input{Project: loaded.Project, Hosts: loaded.Hosts})
 	var b strings.Builder
-	for _, f := range loaded.Located(found) {
+	found = loaded.Located(found)
+	for _, f := range found {
 		fmt.Fprintln(&b, f)
 	}
 	if finding.Count(found, finding.Refused) > 0 {
@@ -88,7 +90,13 @@ func show(t *testing.T, s *stack.Stack, only string) string {
 				part, _ = members(t, part)[name]
 			}
 		}
-		fmt.Fprintf(&b, "service %s %s\n", spec.Name, compact(t, part))
+		text := compact(t, part)
+		if only != "" {
+			raw, err := json.Marshal(part)
+			require.NoError(t, err)
+			text = string(raw)
+		}
+		fmt.Fprintf(&b, "service %s %s\n", spec.Name, text)
 	}
 	return b.String()
 }

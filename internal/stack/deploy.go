@@ -20,7 +20,7 @@ func (s *service) mode() swarm.ServiceMode {
 		return swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: replicas, TotalCompletions: replicas}}
 	}
 	if replicas != nil {
-		s.refuse("deploy", "replicas and mode %s exclude each other", s.Deploy.Mode)
+		s.refuse("deploy.replicas", "it and mode %s exclude each other", s.Deploy.Mode)
 	}
 	switch s.Deploy.Mode {
 	case "global":
@@ -28,7 +28,7 @@ func (s *service) mode() swarm.ServiceMode {
 	case "global-job":
 		return swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}
 	}
-	s.refuse("deploy", "mode %q is not one of replicated, global, replicated-job and global-job", s.Deploy.Mode)
+	s.refuse("deploy.mode", "%q is not one of replicated, global, replicated-job and global-job", s.Deploy.Mode)
 	return swarm.ServiceMode{}
 }
 
@@ -49,7 +49,7 @@ func (s *service) endpointMode() swarm.ResolutionMode {
 	switch mode {
 	case "", swarm.ResolutionModeVIP, swarm.ResolutionModeDNSRR:
 	default:
-		s.refuse("deploy", "endpoint_mode %q is not one of vip and dnsrr", s.Deploy.EndpointMode)
+		s.refuse("deploy.endpoint_mode", "%q is not one of vip and dnsrr", s.Deploy.EndpointMode)
 	}
 	return mode
 }

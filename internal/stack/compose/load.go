@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func Load(ctx context.Context, o Options) (*Loaded, error) {
 	defer said.stop()
 	model, err := loader.LoadModelWithContext(ctx, *details, options.with(func(lo *loader.Options) { lo.SkipNormalization = true })...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(err, out.Files)
 	}
 	out.Name, err = o.stackName(model)
 	if err != nil {
@@ -61,7 +62,7 @@ func Load(ctx context.Context, o Options) (*Loaded, error) {
 	out.Hosts = hostOrder(model)
 	found := keys.Check(model, func(path []string) bool { return out.Files.Locate(path).Exact })
 	if out.Project, err = project(model, details, options, out.Name); err != nil {
-		return nil, explain(err)
+		return nil, explain(err, out.Files)
 	}
 	out.Findings = append(active(found, out.Project), said.findings(out.Files)...)
 	return out, nil
@@ -87,7 +88,7 @@ func (o Options) details(ctx context.Context) (*types.ConfigDetails, loadOptions
 	po, err := cli.NewProjectOptions(o.Files, cli.WithWorkingDirectory(o.Directory), cli.WithEnv(o.Environ),
 		cli.WithEnvFiles(o.EnvFiles...), cli.WithDotEnv, cli.WithConfigFileEnv, cli.WithDefaultConfigPath)
 	if err != nil {
-		return nil, nil, explain(err)
+		return nil, nil, explain(err, nil)
 	}
 	if len(po.ConfigPaths) == 0 {
 		return nil, nil, errors.New("there is no Compose file here: name one with --compose-file, or - to read it from the standard input")
@@ -98,7 +99,7 @@ func (o Options) details(ctx context.Context) (*types.ConfigDetails, loadOptions
 	}
 	details, err := loader.LoadConfigFiles(ctx, po.ConfigPaths, dir)
 	if err != nil {
-		return nil, nil, explain(err)
+		return nil, nil, explain(err, nil)
 	}
 	details.WorkingDir = dir
 	details.Environment = po.Environment
@@ -114,15 +115,12 @@ func (o Options) details(ctx context.Context) (*types.ConfigDetails, loadOptions
 		// What nobody wrote is left to the cluster, which has values of its own.
 		lo.SkipDefaultValues = true
 		// compose-go takes fewer characters for a project's name than swarm for a stack's; it is not used for objects' names.
-		lo.SetProjectName(projectName(o.Name), o.Name != "")
+		lo.SetProjectName(projectName(cmp.Or(o.Name, "stack")), o.Name != "")
 	}}, nil
 }
 
 // projectName is a name compose-go takes for any stack's.
 func projectName(stack string) string {
-	if stack == "" {
-		return ""
-	}
 	if name := loader.NormalizeProjectName(stack); name != "" {
 		return name
 	}
@@ -144,11 +142,6 @@ func active(found []finding.Finding, p *types.Project) []finding.Finding {
 		_, off := p.DisabledServices[f.Path[1]]
 		return off
 	})
-}
-
-// explain is compose-go's error as one sentence.
-func explain(err error) error {
-	return fmt.Errorf("the Compose file cannot be used: %w", err)
 }
 
 // Located are all findings, those of the conversion and the files' own, with their places, sorted.

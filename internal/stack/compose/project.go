@@ -21,16 +21,15 @@ func project(model map[string]any, details *types.ConfigDetails, options loadOpt
 			secret["environment"] = byDriver
 		}
 	}
+	for _, service := range members(model, "services") {
+		delete(service, "container_name") // or compose-go refuses one of many replicas; it is warned about, and means nothing here
+	}
 	model["name"] = projectName(stack)
 	model, err := loader.Normalize(model, details.Environment)
 	if err != nil {
 		return nil, err
 	}
-	lo := loader.ToOptions(details, options)
-	if name, _ := lo.GetProjectName(); name == "" {
-		lo.SetProjectName(projectName(stack), true)
-	}
-	p, err := loader.ModelToProject(model, lo, *details)
+	p, err := loader.ModelToProject(model, loader.ToOptions(details, options), *details)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +123,7 @@ func content(kind, key string, o types.FileObjectConfig, env types.Mapping) (str
 	case o.File != "":
 		b, err := os.ReadFile(o.File)
 		if err != nil {
-			return "", fmt.Errorf("%s %s cannot be read: %w", kind, key, err)
+			return "", fmt.Errorf("%s %s is to be the file %s, which cannot be read: %w", kind, key, shown(o.File), unreadable(err))
 		}
 		return string(b), nil
 	}

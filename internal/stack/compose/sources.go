@@ -27,7 +27,7 @@ func (o Options) read(files []types.ConfigFile) error {
 			files[i].Content, err = os.ReadFile(files[i].Filename)
 		}
 		if err != nil {
-			return fmt.Errorf("the Compose file cannot be read: %w", err)
+			return fmt.Errorf("the Compose file %s cannot be read: %w", shown(files[i].Filename), unreadable(err))
 		}
 	}
 	return nil

@@ -1,0 +1,173 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/skep-org/skep/internal/model/privilege"
+	"github.com/skep-org/skep/internal/stack"
+)
+
+func (m *maker) services() {
+	for _, spec := range m.stack.Services {
+		m.allowed(spec)
+		there := find(m.now.Services, spec.Name, serviceName)
+		switch {
+		case there == nil:
+			m.image(&spec, nil)
+			m.refer(&spec)
+			m.Create = append(m.Create, spec)
+		case !m.ours(there.Spec.Labels):
+			m.problem("service %s is there and not the stack's: remove it, or give the stack another name", spec.Name)
+		case Mode(spec.Mode) != Mode(there.Spec.Mode):
+			m.problem("service %s is %s in the cluster and %s in the file, and the mode of a service cannot change: remove it first, with docker service rm %s",
+				spec.Name, Mode(there.Spec.Mode), Mode(spec.Mode), spec.Name)
+		default:
+			m.image(&spec, &there.Spec)
+			m.refer(&spec)
+			spec.TaskTemplate.ForceUpdate = there.Spec.TaskTemplate.ForceUpdate // or what was forced once would be undone
+			m.update(*there, spec)
+		}
+	}
+	m.prune()
+}
+
+func (m *maker) update(there swarm.Service, spec swarm.ServiceSpec) {
+	if Same(spec, there.Spec, m.networkNames()) {
+		m.Same = append(m.Same, there)
+		return
+	}
+	there.Spec = spec
+	m.Update = append(m.Update, there)
+}
+
+// refer writes the ids of secrets and configs that are there into a spec, under the names they have.
+func (m *maker) refer(spec *swarm.ServiceSpec) {
+	c := *spec.TaskTemplate.ContainerSpec
+	c.Secrets, c.Configs = slices.Clone(c.Secrets), slices.Clone(c.Configs)
+	for i, ref := range c.Secrets {
+		r := *ref
+		r.SecretName = cmp.Or(m.renamed[r.SecretName], r.SecretName)
+		c.Secrets[i] = &r
+	}
+	for i, ref := range c.Configs {
+		r := *ref
+		r.ConfigName = cmp.Or(m.renamed[r.ConfigName], r.ConfigName)
+		c.Configs[i] = &r
+	}
+	spec.TaskTemplate.ContainerSpec = &c
+	*spec = m.Referring(*spec)
+}
+
+// Referring is a spec with the ids of all secrets and configs that are there by now.
+func (p *Plan) Referring(spec swarm.ServiceSpec) swarm.ServiceSpec {
+	c := *spec.TaskTemplate.ContainerSpec
+	c.Secrets, c.Configs = slices.Clone(c.Secrets), slices.Clone(c.Configs)
+	for i, ref := range c.Secrets {
+		r := *ref
+		r.SecretID = p.SecretIDs[r.SecretName]
+		c.Secrets[i] = &r
+	}
+	for i, ref := range c.Configs {
+		r := *ref
+		r.ConfigID = p.ConfigIDs[r.ConfigName]
+		c.Configs[i] = &r
+	}
+	spec.TaskTemplate.ContainerSpec = &c
+	return spec
+}
+
+// allowed asks the policy ahead of the cluster, which would refuse after others were made.
+func (m *maker) allowed(spec swarm.ServiceSpec) {
+	if m.now.Policy == nil {
+		return
+	}
+	settings, err := privilege.Parse(spec.Labels)
+	if err == nil {
+		err = m.now.Policy.Check(spec.Name, settings)
+	}
+	var refused *privilege.Refused
+	switch {
+	case errors.As(err, &refused):
+		m.problem("%s", refused)
+	case err != nil:
+		m.problem("service %s: %s", spec.Name, err)
+	}
+}
+
+func (m *maker) prune() {
+	for _, there := range m.now.Services {
+		if !m.ours(there.Spec.Labels) || slices.ContainsFunc(m.stack.Services, func(s swarm.ServiceSpec) bool { return s.Name == there.Spec.Name }) {
+			continue
+		}
+		if m.options.Prune {
+			m.Prune = append(m.Prune, there)
+		} else {
+			m.warn("service %s is the stack's and in the files no more: --prune removes it", there.Spec.Name)
+		}
+	}
+}
+
+func (m *maker) networkNames() map[string]string {
+	out := map[string]string{}
+	for _, n := range m.now.Networks {
+		out[n.ID] = n.Name
+	}
+	return out
+}
+
+func serviceName(s *swarm.Service) string { return s.Spec.Name }
+
+// Mode is a mode's name.
+func Mode(m swarm.ServiceMode) string {
+	switch {
+	case m.Global != nil:
+		return "global"
+	case m.ReplicatedJob != nil:
+		return "replicated-job"
+	case m.GlobalJob != nil:
+		return "global-job"
+	}
+	return "replicated"
+}
+
+// ports finds those of the routing mesh that two services ask for: each is one service's.
+func (m *maker) ports() {
+	type port struct {
+		protocol  string
+		published uint32
+	}
+	holders := map[port]string{}
+	take := func(name string, e *swarm.EndpointSpec, check bool) {
+		if e == nil {
+			return
+		}
+		for _, p := range e.Ports {
+			key := port{cmp.Or(string(p.Protocol), "tcp"), p.PublishedPort}
+			if p.PublishedPort == 0 || p.PublishMode == swarm.PortConfigPublishModeHost {
+				continue
+			}
+			if holder := holders[key]; check && holder != "" && holder != name {
+				m.problem("service %s cannot publish port %d/%s, which service %s publishes: choose another", name, key.published, key.protocol, holder)
+				continue
+			}
+			holders[key] = name
+		}
+	}
+	for _, there := range m.now.Services {
+		ours := m.ours(there.Spec.Labels) && slices.ContainsFunc(m.stack.Services, func(s swarm.ServiceSpec) bool { return s.Name == there.Spec.Name })
+		pruned := slices.ContainsFunc(m.Prune, func(s swarm.Service) bool { return s.ID == there.ID })
+		if !ours && !pruned {
+			take(there.Spec.Name, there.Spec.EndpointSpec, false)
+		}
+	}
+	for _, spec := range m.stack.Services {
+		take(spec.Name, spec.EndpointSpec, true)
+	}
+}
+
+// labelledImage is the image a service was deployed with, as its file has it.
+func labelledImage(spec *swarm.ServiceSpec) string { return spec.Labels[stack.LabelImage] }
