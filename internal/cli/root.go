@@ -9,6 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/cli/netcmd"
 	"github.com/skep-org/skep/internal/cli/policycmd"
+	"github.com/skep-org/skep/internal/cli/stackcmd"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -45,6 +46,6 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), stackcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }

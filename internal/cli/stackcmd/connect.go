@@ -1,0 +1,39 @@
+package stackcmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moby/moby/client"
+
+	"github.com/skep-org/skep/internal/stack"
+)
+
+// connect is a client of the cluster's API. At tcp:// addresses it uses the certificates the docker command would.
+func connect(host string) (*client.Client, error) {
+	scheme, rest, ok := strings.Cut(host, "://")
+	if !ok || rest == "" || scheme != "unix" && scheme != "tcp" {
+		return nil, fmt.Errorf("--host %q is not unix:///path or tcp://address:port", host)
+	}
+	var options []client.Opt
+	if scheme == "tcp" {
+		options = append(options, client.WithTLSClientConfigFromEnv())
+	}
+	c, err := client.New(append(options, client.WithHost(host))...)
+	if err != nil {
+		return nil, fmt.Errorf("there is no way to --host %s: %w", host, err)
+	}
+	return c, nil
+}
+
+// ofStack are the objects with a stack's label; of any stack, if it has no name.
+func ofStack(name string) client.Filters {
+	label := stack.LabelNamespace
+	if name != "" {
+		label += "=" + name
+	}
+	return make(client.Filters).Add("label", label)
+}
+
+// inUse tells a refusal that time will mend from one that it will not.
+func inUse(err error) bool { return err != nil && strings.Contains(err.Error(), "is in use by") }

@@ -1,0 +1,266 @@
+package stackcmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/stretchr/testify/require"
+
+	"github.com/skep-org/skep/internal/api"
+)
+
+// object is something a cluster has, as JSON.
+type object = map[string]any
+
+// fake is a cluster that keeps what it is given, and has tasks do what a test says.
+type fake struct {
+	host string
+
+	mu      sync.Mutex
+	kinds   map[string][]object // services, networks, secrets, configs
+	asked   []string            // the writes, as METHOD PATH NAME
+	bodies  []object
+	fail    map[string]string // what is refused: METHOD PATH NAME → why
+	refused map[string]int    // how often
+	tasks   []swarm.Task
+	work    func(*fake) // what the cluster does before it lists services
+	policy  []api.PolicyRule
+	digests map[string]string // of images
+	headers []string          // X-Registry-Auth of writes of services
+	index   int
+}
+
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "skep") //nolint:usetesting // a socket's path must be short
+	require.NoError(t, err)
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	require.NoError(t, err)
+	f := &fake{host: "unix://" + filepath.Join(dir, "s"), kinds: map[string][]object{}, fail: map[string]string{}, refused: map[string]int{}, digests: map[string]string{}}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: f}}
+	s.Start()
+	t.Cleanup(func() {
+		s.Close()
+		_ = os.RemoveAll(dir)
+	})
+	return f
+}
+
+var versioned = regexp.MustCompile(`^/v[0-9.]+`)
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path := versioned.ReplaceAllString(r.URL.Path, "")
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	w.Header().Set("Api-Version", "1.48")
+	w.Header().Set("Ostype", "linux")
+	switch {
+	case path == "/_ping":
+	case path == "/info":
+		answer(w, object{"Swarm": object{"LocalNodeState": "active", "ControlAvailable": true, "NodeID": "n1"}, "OSType": "linux"})
+	case path == "/skep/policy":
+		answer(w, f.policy)
+	case path == "/nodes":
+		answer(w, []object{{"ID": "n1", "Description": object{"Hostname": "m1"}}})
+	case path == "/tasks":
+		answer(w, f.listTasks(r))
+	case strings.HasPrefix(path, "/distribution/"):
+		f.distribution(w, strings.TrimSuffix(strings.TrimPrefix(path, "/distribution/"), "/json"))
+	case r.Method == http.MethodGet && len(parts) == 1:
+		if path == "/services" && f.work != nil {
+			f.work(f)
+		}
+		answer(w, f.list(parts[0], r))
+	case r.Method == http.MethodGet:
+		if o := f.find(parts[0], parts[1]); o != nil {
+			answer(w, o)
+			return
+		}
+		refuse(w, http.StatusNotFound, parts[0]+" "+parts[1]+" not found")
+	case r.Method == http.MethodDelete:
+		f.remove(w, parts[0], parts[1])
+	default:
+		f.write(w, r, parts)
+	}
+}
+
+func answer(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	answer(w, object{"message": why})
+}
+
+func (f *fake) distribution(w http.ResponseWriter, image string) {
+	if d := f.digests[image]; d != "" {
+		answer(w, object{"Descriptor": object{"digest": d}, "Platforms": []object{{"os": "linux", "architecture": "amd64"}}})
+		return
+	}
+	refuse(w, http.StatusForbidden, "no registry of "+image)
+}
+
+// note records a write; it says why it is refused, if it is.
+func (f *fake) note(w http.ResponseWriter, method, path, name string, body object) bool {
+	key := method + " " + path + " " + name
+	if why := f.fail[key]; why != "" {
+		f.refused[key]++
+		refuse(w, http.StatusInternalServerError, why)
+		return false
+	}
+	f.asked = append(f.asked, key)
+	f.bodies = append(f.bodies, body)
+	return true
+}
+
+func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
+	raw, _ := io.ReadAll(r.Body)
+	body := object{}
+	_ = json.Unmarshal(raw, &body)
+	name, _ := body["Name"].(string)
+	kind := parts[0]
+	if kind == "services" {
+		f.headers = append(f.headers, r.Header.Get("X-Registry-Auth"))
+	}
+	if parts[1] == "create" {
+		if !f.note(w, "create", kind, name, body) {
+			return
+		}
+		id := "id-" + digits.ReplaceAllString(name, "")
+		if f.find(kind, id) != nil {
+			id += fmt.Sprint(len(f.kinds[kind]))
+		}
+		f.index++
+		o := object{"ID": id, "Id": id, "Name": name, "Labels": body["Labels"], "Driver": body["Driver"], "Scope": "swarm",
+			"Spec": body, "Version": object{"Index": f.index}, "CreatedAt": time.Unix(1000, 0), "UpdatedAt": time.Unix(1000, 0)}
+		f.kinds[kind] = append(f.kinds[kind], o)
+		w.WriteHeader(http.StatusCreated)
+		answer(w, object{"ID": id, "Id": id})
+		return
+	}
+	o := f.find(kind, parts[1])
+	if o == nil {
+		refuse(w, http.StatusNotFound, parts[1]+" not found")
+		return
+	}
+	old := o["Spec"].(object)
+	if data, has := body["Data"]; has && kind != "services" && data != old["Data"] {
+		refuse(w, http.StatusBadRequest, "only updates to Labels are allowed")
+		return
+	}
+	if kind != "services" {
+		body["Data"] = old["Data"]
+	}
+	if !f.note(w, "update", kind, name, body) {
+		return
+	}
+	f.index++
+	delete(o, "UpdateStatus") // until the cluster has taken the update up
+	o["PreviousSpec"], o["Spec"], o["Version"] = old, body, object{"Index": f.index}
+	answer(w, object{})
+}
+
+var digits = regexp.MustCompile(`-[0-9a-f]{10}$`)
+
+func (f *fake) remove(w http.ResponseWriter, kind, id string) {
+	o := f.find(kind, id)
+	name := nameOf(o)
+	if !f.note(w, "remove", kind, name, nil) {
+		return
+	}
+	var kept []object
+	for _, one := range f.kinds[kind] {
+		if nameOf(one) != name {
+			kept = append(kept, one)
+		}
+	}
+	f.kinds[kind] = kept
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func nameOf(o object) string {
+	if spec, ok := o["Spec"].(object); ok {
+		if name, ok := spec["Name"].(string); ok {
+			return name
+		}
+	}
+	name, _ := o["Name"].(string)
+	return name
+}
+
+func (f *fake) find(kind, id string) object {
+	for _, o := range f.kinds[kind] {
+		if o["ID"] == id || nameOf(o) == id {
+			return o
+		}
+	}
+	return nil
+}
+
+func (f *fake) list(kind string, r *http.Request) []object {
+	filters := map[string]map[string]bool{}
+	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
+	out := []object{}
+	for _, o := range f.kinds[kind] {
+		labels, _ := o["Spec"].(object)["Labels"].(object)
+		keep := true
+		for label := range filters["label"] {
+			k, v, valued := strings.Cut(label, "=")
+			got, has := labels[k]
+			keep = keep && has && (!valued || got == v)
+		}
+		if names := filters["name"]; len(names) > 0 {
+			keep = keep && names[nameOf(o)]
+		}
+		if keep {
+			out = append(out, f.shown(kind, o))
+		}
+	}
+	return out
+}
+
+// shown hides what a secret is.
+func (f *fake) shown(kind string, o object) object {
+	if kind != "secrets" {
+		return o
+	}
+	copied, spec := object{}, object{}
+	for k, v := range o {
+		copied[k] = v
+	}
+	for k, v := range o["Spec"].(object) {
+		if k != "Data" {
+			spec[k] = v
+		}
+	}
+	copied["Spec"] = spec
+	return copied
+}
+
+func (f *fake) listTasks(*http.Request) []swarm.Task {
+	if f.tasks == nil {
+		return []swarm.Task{}
+	}
+	return f.tasks
+}
+
+// decoded reads an object as what it is.
+func decoded[T any](v any) T {
+	var out T
+	raw, _ := json.Marshal(v)
+	_ = json.Unmarshal(raw, &out)
+	return out
+}

@@ -1,0 +1,69 @@
+package stackcmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moby/moby/api/types/registry"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/skep-org/skep/internal/cli/dockerconfig"
+	"github.com/skep-org/skep/internal/stack/plan"
+)
+
+// auth is what the docker command would send for an image; nothing, if it is not asked for.
+func (d *deployment) auth(ctx context.Context, image string) (string, error) {
+	if !d.registryAuth {
+		return "", nil
+	}
+	dir, err := dockerconfig.Dir()
+	if err != nil {
+		return "", err
+	}
+	encoded, err := dockerconfig.RegistryAuth(ctx, dir, image)
+	if err != nil {
+		return "", fmt.Errorf("the credentials for %s cannot be read, as --with-registry-auth asks: %w", image, err)
+	}
+	return encoded, nil
+}
+
+// resolve asks the registries which images the tags are, through the daemon.
+func (d *deployment) resolve(ctx context.Context, images []string) (map[string]plan.Image, error) {
+	out := map[string]plan.Image{}
+	for _, image := range images {
+		auth, err := d.auth(ctx, image)
+		if err != nil {
+			return nil, err
+		}
+		got, err := d.client.DistributionInspect(ctx, image, client.DistributionInspectOptions{EncodedRegistryAuth: auth})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			out[image] = plan.Image{Err: err.Error()}
+			continue
+		}
+		out[image] = plan.Image{Reference: plan.Pinned(image, got.Descriptor.Digest), Platforms: platforms(got.DistributionInspect)}
+	}
+	return out, nil
+}
+
+// platforms are those a task of the image may run on, each once. Attestations are none, and what nodes call arm has many
+// names, so that it is not held against them.
+func platforms(image registry.DistributionInspect) []swarm.Platform {
+	var out []swarm.Platform
+	seen := map[swarm.Platform]bool{}
+	for _, p := range image.Platforms {
+		one := swarm.Platform{OS: p.OS, Architecture: p.Architecture}
+		if strings.EqualFold(one.Architecture, "arm") {
+			one.Architecture = ""
+		}
+		if p.OS != "unknown" && p.Architecture != "unknown" && !seen[one] {
+			seen[one] = true
+			out = append(out, one)
+		}
+	}
+	return out
+}
