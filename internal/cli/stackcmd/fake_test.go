@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/api/validate"
 )
 
 // object is something a cluster has, as JSON.
@@ -145,7 +146,7 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 		}
 		f.index++
 		o := object{"ID": id, "Id": id, "Name": name, "Labels": body["Labels"], "Driver": body["Driver"], "Scope": "swarm",
-			"Spec": body, "Version": object{"Index": f.index}, "CreatedAt": time.Unix(1000, 0), "UpdatedAt": time.Unix(1000, 0)}
+			"Spec": f.kept(kind, body), "Version": object{"Index": f.index}, "CreatedAt": time.Unix(1000, 0), "UpdatedAt": time.Unix(1000, 0)}
 		f.kinds[kind] = append(f.kinds[kind], o)
 		w.WriteHeader(http.StatusCreated)
 		answer(w, object{"ID": id, "Id": id})
@@ -169,8 +170,26 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 	}
 	f.index++
 	delete(o, "UpdateStatus") // until the cluster has taken the update up
-	o["PreviousSpec"], o["Spec"], o["Version"] = old, body, object{"Index": f.index}
+	o["PreviousSpec"], o["Spec"], o["Version"] = old, f.kept(kind, body), object{"Index": f.index}
 	answer(w, object{})
+}
+
+// kept is a spec as the cluster keeps it: of a service with swarm's own values where there are none, and networks by id.
+func (f *fake) kept(kind string, body object) object {
+	if kind != "services" {
+		return body
+	}
+	spec := decoded[swarm.ServiceSpec](body)
+	if err := validate.Fill(&spec); err != nil {
+		panic(err)
+	}
+	for i := range spec.TaskTemplate.Networks {
+		n := &spec.TaskTemplate.Networks[i]
+		if there := f.find("networks", n.Target); there != nil {
+			n.Target = there["ID"].(string)
+		}
+	}
+	return decoded[object](spec)
 }
 
 var digits = regexp.MustCompile(`-[0-9a-f]{10}$`)

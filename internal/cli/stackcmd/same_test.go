@@ -122,7 +122,7 @@ func TestTakenOver(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(parts[3]), &body))
 			id := "id-" + parts[2]
 			f.kinds[parts[1]] = append(f.kinds[parts[1]], object{"ID": id, "Id": id, "Name": parts[2], "Scope": "swarm", "Driver": body["Driver"],
-				"Internal": body["Internal"], "Attachable": body["Attachable"], "IPAM": body["IPAM"], "Labels": body["Labels"], "Spec": body, "Version": object{"Index": 1}})
+				"Internal": body["Internal"], "Attachable": body["Attachable"], "IPAM": body["IPAM"], "Labels": body["Labels"], "Spec": f.kept(parts[1], body), "Version": object{"Index": 1}})
 		}
 		file := filepath.Join("../../../testdata", d.Cmd)
 		name := filepath.Base(filepath.Dir(file))
