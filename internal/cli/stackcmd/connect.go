@@ -1,19 +1,28 @@
 package stackcmd
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/moby/moby/client"
 
+	"github.com/skep-org/skep/internal/node"
 	"github.com/skep-org/skep/internal/stack"
 )
 
+// address is where the API is: where it is said to be, else where the docker command is told it is, else here.
+func address(host string) string {
+	return cmp.Or(host, os.Getenv(client.EnvOverrideHost), node.DefaultHost)
+}
+
 // connect is a client of the cluster's API. At tcp:// addresses it uses the certificates the docker command would.
 func connect(host string) (*client.Client, error) {
+	host = address(host)
 	scheme, rest, ok := strings.Cut(host, "://")
 	if !ok || rest == "" || scheme != "unix" && scheme != "tcp" {
-		return nil, fmt.Errorf("--host %q is not unix:///path or tcp://address:port", host)
+		return nil, fmt.Errorf("the API's address %q is not unix:///path or tcp://address:port: say another by --host", host)
 	}
 	var options []client.Opt
 	if scheme == "tcp" {
@@ -21,7 +30,7 @@ func connect(host string) (*client.Client, error) {
 	}
 	c, err := client.New(append(options, client.WithHost(host))...)
 	if err != nil {
-		return nil, fmt.Errorf("there is no way to --host %s: %w", host, err)
+		return nil, fmt.Errorf("there is no way to the API at %s: %w", host, err)
 	}
 	return c, nil
 }

@@ -64,6 +64,7 @@ func (d *deployment) run(name string) error {
 	if err != nil {
 		return err
 	}
+	d.host = address(d.host)
 	if d.client, err = connect(d.host); err != nil {
 		return err
 	}

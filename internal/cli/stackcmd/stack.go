@@ -41,7 +41,7 @@ docker stack deploy made are taken over as they run.`,
 }
 
 func hostFlag(cmd *cobra.Command, host *string) {
-	cmd.Flags().StringVar(host, "host", node.DefaultHost, "`address` of skep's API: unix:///path or tcp://address:port")
+	cmd.Flags().StringVar(host, "host", "", "`address` of skep's API: unix:///path or tcp://address:port (default DOCKER_HOST, else "+node.DefaultHost+")")
 }
 
 func say(cmd *cobra.Command, format string, args ...any) {

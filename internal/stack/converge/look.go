@@ -124,9 +124,10 @@ func (s Service) current(t swarm.Task) bool {
 	return s.JobStatus == nil || t.JobIteration == nil || t.JobIteration.Index == s.JobStatus.JobIteration.Index
 }
 
-// fingerprint is what a task is made of. Where it may run is left out: a task is not replaced for that.
+// fingerprint is what a task is made of. Where it may run is left out: a task is not replaced for that. Its runtime is too, as
+// services tell theirs and tasks do not.
 func fingerprint(t swarm.TaskSpec) string {
-	t.Placement = nil
+	t.Placement, t.Runtime = nil, ""
 	b, err := json.Marshal(t)
 	if err != nil {
 		return err.Error()

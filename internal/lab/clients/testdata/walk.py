@@ -25,7 +25,7 @@ PLAIN = [
 ]
 # What tells of the machine, the engine, time or chance and not of the API.
 FREE = {'NanoCPUs', 'MemoryBytes', 'Plugins', 'EngineVersion', 'PID', 'TLSInfo', 'Hostname', 'Index', 'DefaultAddrPool',
-        'RootRotationInProgress', 'com.docker.network.driver.overlay.vxlanid_list'}
+        'RootRotationInProgress'}
 KEEP = {'Limits', 'Reservations'}  # what was asked for is not the machine's
 
 
@@ -55,6 +55,8 @@ def plain(value, under=''):
     if under == 'PortStatus' and isinstance(value, dict):
         value = dict(value, Ports=once(value.get('Ports', [])))
     if isinstance(value, dict):
+        # A network has its number a moment after it is made.
+        value = {k: v for k, v in value.items() if k != 'com.docker.network.driver.overlay.vxlanid_list'}
         return {k: ('<free>' if k in FREE and under not in KEEP and not isinstance(v, (dict, list)) or k in ('Plugins', 'TLSInfo')
                     else plain(v, k)) for k, v in sorted(value.items())}
     if isinstance(value, list):
