@@ -15,16 +15,19 @@
 //   - A replacement is Ready, that is prepared, while the task before it stops and while its restart delay lasts; it
 //     is Running when neither is the case any more. A task on a lost node is not waited for.
 //   - Whether a slot's ended task is followed by another is decided from rows alone and so always the same way.
+//   - An active node's tasks that are to go on there reserve no more than it offers, but for those of jobs. When it comes
+//     to offer less the younger ones are Displaced (displace.go): they leave, and that is never taken back.
 //   - A row is deleted only when nothing of the task can run any more; the newest task of a wanted slot is kept.
 //   - Planning twice without a change outside plans nothing.
 //
 // It differs from swarm mode on purpose: a replacement in stop-first order waits for the old task without a time
 // limit (swarm starts it after a minute, so that two run); a node's loss or drain costs none of the attempts of a
-// restart policy and no delay, and follows the update order.
+// restart policy and no delay, and follows the update order; of tasks that no longer fit on their node the younger ones
+// go, not any, and of generic resources those whose values are not there, where swarm rejects those whose values are.
 //
-// A job is as in swarm mode: whatever is asked of it begins a new iteration, there is no rolling update, and a drained
-// node's tasks run to their end. It differs in that MaxAttempts holds for jobs, too, that a task on a lost node is
-// replaced, and that a slot's next task waits for that of the iteration before.
+// A job is as in swarm mode: whatever is asked of it begins a new iteration, there is no rolling update, and the tasks
+// of a drained node, or of one that offers less than before, run to their end. It differs in that MaxAttempts holds for
+// jobs, too, that a task on a lost node is replaced, and that a slot's next task waits for that of the iteration before.
 //
 // Callers may not assume that a task's Reason is why it was created once it is no longer wanted.
 package orchestrator
