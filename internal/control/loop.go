@@ -45,6 +45,10 @@ type flight struct {
 	keys    []Key
 }
 
+// inDoubt reports whether the batch may be refused. Nothing is planned over it: what takes it for applied, and is not refused
+// with it, would write the half of something.
+func (f flight) inDoubt() bool { return len(f.batch.Conditions) > 0 }
+
 // NewLoop makes the loop of one planner.
 func NewLoop(p Planner, s *store.Store, c store.Committer, clock env.Clock) *Loop {
 	l := &Loop{planner: p, store: s, commit: c, clock: clock, inputs: map[store.TableID][]Input{}, isDue: map[Key]bool{}}
@@ -100,7 +104,7 @@ func (l *Loop) Step(now time.Time) (time.Time, error) {
 	for _, k := range l.wake.Pop(now) {
 		l.mark(k)
 	}
-	if len(l.due) > 0 && len(l.inFlight) < maxInFlight {
+	if len(l.due) > 0 && len(l.inFlight) < maxInFlight && !slices.ContainsFunc(l.inFlight, flight.inDoubt) {
 		if err := l.plan(view, now); err != nil {
 			return time.Time{}, fmt.Errorf("%s: %w", l.planner.Name(), err)
 		}

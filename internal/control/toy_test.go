@@ -13,7 +13,7 @@ import (
 
 // toy is a planner that gives every service a rollout row that bears the service's name. A name says what it does:
 // "later:5s" waits five seconds after the service's creation, "big:N" writes a message of N bytes, "fail" ends the
-// loop, "twice" writes two rows.
+// loop, "twice" writes two rows, "careful" has the batch refused if the service is another by then.
 type toy struct {
 	names map[model.ID]string
 	log   *strings.Builder
@@ -71,6 +71,8 @@ func (p *toy) Plan(v store.View, keys []Key, now time.Time) (Result, error) {
 				res.Wakes(k, due.Add(time.Minute))
 				continue
 			}
+		case "careful":
+			res.Conditions = append(res.Conditions, store.Services.At(svc))
 		case "big":
 			n := 0
 			fmt.Sscan(arg, &n)
