@@ -32,6 +32,13 @@ type request struct {
 	after   []func() // run when it is answered
 }
 
+// release gives back what was held until the answer.
+func (r *request) release() {
+	for _, f := range r.after {
+		f()
+	}
+}
+
 // json answers with v, less the fields newer than the version asked for.
 func (r *request) json(status int, v any) error {
 	text, err := encode(v)

@@ -119,11 +119,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.headers(w, r, true)
 	req := &request{Request: r, w: w, server: s, version: version, id: variable, pinned: text != ""}
-	err = handle(s, req)
-	for _, release := range req.after {
-		release()
-	}
-	if err != nil {
+	// Deferred: what passes the engine's answer on panics when the client has gone.
+	defer req.release()
+	if err := handle(s, req); err != nil {
 		if httperr.Status(err) == http.StatusInternalServerError {
 			s.Logger.Debug("a request was refused", "route", route.Key(), "error", err)
 		}
