@@ -121,7 +121,7 @@ func allowed(v store.View, old *model.Service, now *model.ServiceRevision, versi
 		return httperr.New(http.StatusInternalServerError, "update out of sequence")
 	case spec.Name != old.Name:
 		return httperr.NotImplemented("renaming services is not supported")
-	case modeName(spec.Mode) != modeName(now.Spec.Get().Mode):
+	case model.ModeName(spec.Mode) != model.ModeName(now.Spec.Get().Mode):
 		return httperr.NotImplemented("service mode change is not allowed")
 	}
 	return nil

@@ -42,20 +42,8 @@ func (s *Server) serviceList(r *request) error {
 }
 
 func matchService(args filters.Args, s swarm.Service) bool {
-	return args.Labels("label", s.Spec.Labels) && args.Exact("mode", modeName(s.Spec.Mode)) &&
+	return args.Labels("label", s.Spec.Labels) && args.Exact("mode", model.ModeName(s.Spec.Mode)) &&
 		args.Exact("runtime", string(s.Spec.TaskTemplate.Runtime))
-}
-
-func modeName(m swarm.ServiceMode) string {
-	switch {
-	case m.Global != nil:
-		return "global"
-	case m.ReplicatedJob != nil:
-		return "replicated-job"
-	case m.GlobalJob != nil:
-		return "global-job"
-	}
-	return "replicated"
 }
 
 func (s *Server) serviceInspect(r *request) error {

@@ -17,3 +17,16 @@ func JobSize(job *swarm.ReplicatedJob) (concurrent, total uint64) {
 	}
 	return concurrent, total
 }
+
+// ModeName is what Docker calls a service's mode.
+func ModeName(m swarm.ServiceMode) string {
+	switch {
+	case m.Global != nil:
+		return "global"
+	case m.ReplicatedJob != nil:
+		return "replicated-job"
+	case m.GlobalJob != nil:
+		return "global-job"
+	}
+	return "replicated"
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"slices"
 	"strconv"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -169,18 +168,4 @@ func (r *reader) service(m *wire.FabricService) *Service {
 		s.Ports = append(s.Ports, Port{Protocol: p.Protocol, Published: uint16(p.Published), Target: uint16(p.Target)})
 	}
 	return s
-}
-
-// Backends are the endpoints of each service that serve, in the order of their addresses.
-func (n *Network) Backends() map[model.ID][]*Endpoint {
-	all := map[model.ID][]*Endpoint{}
-	for _, e := range n.Endpoints {
-		if e.Serving && !e.Service.IsZero() {
-			all[e.Service] = append(all[e.Service], e)
-		}
-	}
-	for _, list := range all {
-		slices.SortFunc(list, func(a, b *Endpoint) int { return a.Addr.Compare(b.Addr) })
-	}
-	return all
 }

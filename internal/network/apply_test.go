@@ -54,7 +54,7 @@ func TestApply(t *testing.T) {
 	require.Equal(t, 1400, red.MTU)
 	require.True(t, red.Internal)
 	require.Equal(t, []Port{{"tcp", 8080, 80}}, red.Services[number('s', 1)].Ports)
-	backends := red.Backends()
+	backends := changesOf(nil, red).services
 	require.Len(t, backends, 1, "a guest is no backend")
 	require.Equal(t, netip.MustParseAddr("10.100.2.11"), backends[number('s', 1)][0].Addr)
 

@@ -66,9 +66,9 @@ func (c *changes) compareEndpoints(was, n *Network) {
 		if before == e {
 			continue
 		}
-		c.services[e.Service] = nil
+		c.touch(e)
 		if before != nil {
-			c.services[before.Service] = nil
+			c.touch(before)
 		}
 		c.moved = c.moved || before == nil || before.Addr != e.Addr || before.Node != e.Node
 	}
@@ -78,8 +78,15 @@ func (c *changes) compareEndpoints(was, n *Network) {
 	c.moved = true
 	for id, before := range was.Endpoints {
 		if n.Endpoints[id] == nil {
-			c.services[before.Service] = nil
+			c.touch(before)
 		}
+	}
+}
+
+// touch notes an endpoint's service; a guest has none.
+func (c *changes) touch(e *Endpoint) {
+	if !e.Service.IsZero() {
+		c.services[e.Service] = nil
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/spf13/cobra"
 
-	"github.com/skep-org/skep/internal/stack/plan"
+	"github.com/skep-org/skep/internal/model"
 )
 
 // short is how much of an id is shown.
@@ -38,7 +38,7 @@ func servicesCommand() *cobra.Command {
 			slices.SortFunc(services.Items, func(a, b swarm.Service) int { return cmp.Compare(a.Spec.Name, b.Spec.Name) })
 			rows := [][]string{{"ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"}}
 			for _, s := range services.Items {
-				rows = append(rows, []string{s.ID[:min(short, len(s.ID))], s.Spec.Name, plan.Mode(s.Spec.Mode), replicas(s), image(&s.Spec.TaskTemplate), ports(s.Endpoint.Ports)})
+				rows = append(rows, []string{s.ID[:min(short, len(s.ID))], s.Spec.Name, model.ModeName(s.Spec.Mode), replicas(s), image(&s.Spec.TaskTemplate), ports(s.Endpoint.Ports)})
 			}
 			return table(cmd, rows)
 		},

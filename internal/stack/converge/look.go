@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/skep-org/skep/internal/model"
 )
 
 // State is how far a service is.
@@ -67,7 +69,7 @@ func (s Service) Monitor() time.Duration {
 	return 5 * time.Second
 }
 
-func (s Service) job() bool { return s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil }
+func (s Service) job() bool { return model.IsJob(s.Spec.Mode) }
 
 // done is how many tasks are as asked, and how many there are to be.
 func (s Service) done() (done, total uint64) {
@@ -79,12 +81,7 @@ func (s Service) done() (done, total uint64) {
 			total = *m.Replicated.Replicas
 		}
 	case m.ReplicatedJob != nil:
-		total = 1
-		for _, n := range []*uint64{m.ReplicatedJob.MaxConcurrent, m.ReplicatedJob.TotalCompletions} {
-			if n != nil {
-				total = *n
-			}
-		}
+		_, total = model.JobSize(m.ReplicatedJob)
 	case s.ServiceStatus != nil:
 		total = s.ServiceStatus.DesiredTasks
 		if m.GlobalJob != nil {

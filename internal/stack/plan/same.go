@@ -9,12 +9,14 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/skep-org/skep/internal/model"
 )
 
 // Same reports whether two specs ask for the same, the second being the cluster's: that has ids of networks, and swarm's own
 // values where nothing was asked for.
 func Same(asked, there swarm.ServiceSpec, networks map[string]string) bool {
-	return Mode(asked.Mode) == Mode(there.Mode) && reflect.DeepEqual(plain(filled(asked, networks)), plain(filled(there, networks)))
+	return model.ModeName(asked.Mode) == model.ModeName(there.Mode) && reflect.DeepEqual(plain(filled(asked, networks)), plain(filled(there, networks)))
 }
 
 // plain is a spec as nested values, without what is empty: no list and an empty one are the same, and so on.
@@ -96,8 +98,8 @@ func filledMode(m swarm.ServiceMode) swarm.ServiceMode {
 		m.Replicated = &swarm.ReplicatedService{Replicas: orDefault(m.Replicated.Replicas, 1)}
 	}
 	if j := m.ReplicatedJob; j != nil {
-		concurrent := orDefault(j.MaxConcurrent, 1)
-		m.ReplicatedJob = &swarm.ReplicatedJob{MaxConcurrent: concurrent, TotalCompletions: orDefault(j.TotalCompletions, *concurrent)}
+		concurrent, total := model.JobSize(j)
+		m.ReplicatedJob = &swarm.ReplicatedJob{MaxConcurrent: &concurrent, TotalCompletions: &total}
 	}
 	return m
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 
+	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/model/privilege"
 	"github.com/skep-org/skep/internal/stack"
 )
@@ -22,9 +23,9 @@ func (m *maker) services() {
 			m.Create = append(m.Create, spec)
 		case !m.ours(there.Spec.Labels):
 			m.problem("service %s is there and not the stack's: remove it, or give the stack another name", spec.Name)
-		case Mode(spec.Mode) != Mode(there.Spec.Mode):
+		case model.ModeName(spec.Mode) != model.ModeName(there.Spec.Mode):
 			m.problem("service %s is %s in the cluster and %s in the file, and the mode of a service cannot change: remove it first, with docker service rm %s",
-				spec.Name, Mode(there.Spec.Mode), Mode(spec.Mode), spec.Name)
+				spec.Name, model.ModeName(there.Spec.Mode), model.ModeName(spec.Mode), spec.Name)
 		default:
 			m.image(&spec, &there.Spec)
 			m.refer(&spec)
@@ -120,19 +121,6 @@ func (m *maker) networkNames() map[string]string {
 }
 
 func serviceName(s *swarm.Service) string { return s.Spec.Name }
-
-// Mode is a mode's name.
-func Mode(m swarm.ServiceMode) string {
-	switch {
-	case m.Global != nil:
-		return "global"
-	case m.ReplicatedJob != nil:
-		return "replicated-job"
-	case m.GlobalJob != nil:
-		return "global-job"
-	}
-	return "replicated"
-}
 
 // ports finds those of the routing mesh that two services ask for: each is one service's.
 func (m *maker) ports() {
