@@ -68,6 +68,10 @@ const (
 	maxAssignments = 64 << 20
 	keepalivePing  = 10 * time.Second
 	keepaliveWait  = 5 * time.Second
+	// The windows are fixed, wide enough for a fast network. Where gRPC finds them by itself it pings at each message,
+	// which is more than all else that an idle manager sends and takes.
+	streamWindow     = 1 << 20
+	connectionWindow = 2 << 20
 )
 
 // Handlers answer the calls. A nil one is not this node's business now, and its calls are refused with that sentence.

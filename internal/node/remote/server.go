@@ -86,6 +86,7 @@ func (s *Server) forMembers() *grpc.Server {
 	g := grpc.NewServer(
 		grpc.Creds(handshaken{}), grpc.ConnectionTimeout(handshakeWait), grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(256), grpc.MaxHeaderListSize(16<<10),
+		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connectionWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepalivePing, Timeout: keepaliveWait}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepalivePing / 2, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
