@@ -40,6 +40,9 @@ func verdict(kind expr.VerdictKind, chain string) []expr.Any {
 func drop() []expr.Any   { return verdict(expr.VerdictDrop, "") }
 func accept() []expr.Any { return verdict(expr.VerdictAccept, "") }
 
+// untracked has the kernel pass a packet without looking up its connection.
+func untracked() []expr.Any { return []expr.Any{&expr.Notrack{}} }
+
 func masquerade() []expr.Any { return []expr.Any{&expr.Masq{}} }
 
 func resetTCP() []expr.Any {

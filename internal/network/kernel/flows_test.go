@@ -64,3 +64,20 @@ func TestCannotForget(t *testing.T) {
 	names, _ := reach(t, a.space, "10.100.2.9:80", 2)
 	require.Equal(t, map[string]int{"a": 4}, names)
 }
+
+// TestCarriersAreNotTracked: what hosts send each other of overlays is no connection of theirs.
+func TestCarriersAreNotTracked(t *testing.T) {
+	w := newWorld(t, 2)
+	web := w.service(1, "red", "10.100.2.9")
+	a, caller := w.run(w.nodes[0], web, "red"), w.run(w.nodes[1], id(0), "red")
+	serve(t, a.space, "a", 80)
+	w.sync()
+	reach(t, caller.space, "10.100.2.9:80", 2)
+	for _, n := range w.nodes {
+		r, err := n.k.host.openRules()
+		require.NoError(t, err)
+		tracked, err := r.connections()
+		require.NoError(t, err)
+		require.Zero(t, tracked, "in %s", n.path)
+	}
+}

@@ -30,7 +30,7 @@ func frameOf(h *network.Host) frame {
 }
 
 func (f frame) String() string {
-	return fmt.Sprintf("skep 1 port %d subnet %s own %s unmarked %t", f.port, f.subnet, f.own, f.unmarked)
+	return fmt.Sprintf("skep 2 port %d subnet %s own %s unmarked %t", f.port, f.subnet, f.own, f.unmarked)
 }
 
 func parseFrame(s string) (f frame, ok bool) {
@@ -47,6 +47,15 @@ func parseFrame(s string) (f frame, ok bool) {
 
 // chainGuard is the first chain that a packet meets, before its connection is looked up.
 const chainGuard = "guard"
+
+// The chains of what carries overlays: packets that arrive, and packets that leave.
+const (
+	chainArriving = "arriving"
+	chainLeaving  = "leaving"
+)
+
+// beforeTracking is a priority ahead of the kernel's connection tracking.
+const beforeTracking = -310
 
 // Sets of the host's table.
 func members() *nftables.Set {
@@ -74,12 +83,8 @@ func closed() *nftables.Set {
 func (r *ruleConn) hostBase(f frame) {
 	r.renew()
 	is := f.String()
-	from := r.set(members())
-	raw := r.base(chainGuard, nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -310)
-	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), source(), among(from, false), drop())
-	for _, kind := range []string{"bridge", "veth"} {
-		r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), cameBy(kind), astray(), drop())
-	}
+	raw := r.base(chainGuard, nftables.ChainTypeFilter, nftables.ChainHookPrerouting, beforeTracking)
+	r.carriers(f, raw)
 	if !f.subnet.IsValid() {
 		return
 	}
@@ -89,6 +94,21 @@ func (r *ruleConn) hostBase(f frame) {
 	r.meshRefusals(is, r.set(closed()))
 	r.meshSources(is, f, r.set(clients()))
 	r.meshForward(is)
+}
+
+// carriers lets in what members send of overlays, and keeps it out of the host's connection tracking: each connection
+// inside makes the host meet packets of two more, which nothing here or in a host's own rules needs to know.
+func (r *ruleConn) carriers(f frame, raw *nftables.Chain) {
+	is, from := f.String(), r.set(members())
+	arriving := r.chain(chainArriving)
+	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), verdict(expr.VerdictJump, arriving.Name))
+	r.rule(arriving, is, source(), among(from, false), drop())
+	for _, kind := range []string{"bridge", "veth"} {
+		r.rule(arriving, is, cameBy(kind), astray(), drop())
+	}
+	r.rule(arriving, is, destination(), among(from, true), untracked())
+	leaving := r.base(chainLeaving, nftables.ChainTypeFilter, nftables.ChainHookOutput, beforeTracking)
+	r.rule(leaving, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), destination(), among(from, true), untracked())
 }
 
 // cameBy says that a packet came by an interface of a kind. The kinds that containers are behind are looked at alone:

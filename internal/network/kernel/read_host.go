@@ -75,10 +75,10 @@ func (k *Kernel) readTable(h *network.Host, in *network.Ingress) error {
 
 // intact says whether all rules that hold the table together are there, and no other.
 func (f frame) intact(comments map[string][]string) bool {
-	rules := map[string]int{chainGuard: 3}
+	rules := map[string]int{chainGuard: 1, chainArriving: 4, chainLeaving: 1}
 	if f.subnet.IsValid() {
 		rules = map[string]int{
-			chainGuard: 5, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 6,
+			chainGuard: 3, chainArriving: 4, chainLeaving: 1, "marking": 2, "entry": 1, "prerouting": 1, "output": 1, "refuse": 2, "postrouting": 4, "forward": 6,
 		}
 		if f.unmarked {
 			rules["postrouting"]++
