@@ -34,7 +34,7 @@ func (s *Server) serviceList(r *request) error {
 			continue
 		}
 		if status {
-			service.ServiceStatus = render.Status(v, row)
+			service.ServiceStatus = render.Status(v, row, service.Spec.Mode)
 		}
 		out = append(out, service)
 	}

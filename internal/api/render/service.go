@@ -126,15 +126,9 @@ func endpoint(a *model.Allocation, spec *swarm.EndpointSpec) swarm.Endpoint {
 	return out
 }
 
-// Status counts a service's tasks, of a job those of the present iteration.
-func Status(v store.View, s *model.Service) *swarm.ServiceStatus {
-	current, _ := Revisions(v, s)
-	status := &swarm.ServiceStatus{}
-	var mode swarm.ServiceMode
-	if current != nil {
-		mode = current.Spec.Get().Mode
-		status.DesiredTasks = Replicas(mode)
-	}
+// Status counts a service's tasks, of a job those of the present iteration. The mode is that of the spec it has now.
+func Status(v store.View, s *model.Service, mode swarm.ServiceMode) *swarm.ServiceStatus {
+	status := &swarm.ServiceStatus{DesiredTasks: Replicas(mode)}
 	job, now := model.IsJob(mode), time.Unix(0, v.Now())
 	for t := range store.TasksOf(v, s.ID) {
 		if job && t.Iteration != s.Iteration {

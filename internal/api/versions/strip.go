@@ -141,18 +141,20 @@ func removeAll(text []byte, paths [][]string) []byte {
 
 // mentions reports whether compact JSON has a member of one of the names.
 func mentions(text []byte, names map[string]bool) bool {
+	var lengths [64]bool // of the names: most members are told apart by theirs, without a look at the map
+	for name := range names {
+		lengths[len(name)%len(lengths)] = true
+	}
 	for {
-		i := bytes.IndexByte(text, ':')
+		i := bytes.Index(text, []byte(`":`))
 		if i < 0 {
 			return false
 		}
-		if i > 0 && text[i-1] == '"' {
-			start := bytes.LastIndexByte(text[:i-1], '"')
-			if names[string(text[start+1:i-1])] {
-				return true
-			}
+		name := text[bytes.LastIndexByte(text[:i], '"')+1 : i]
+		if lengths[len(name)%len(lengths)] && names[string(name)] {
+			return true
 		}
-		text = text[i+1:]
+		text = text[i+2:]
 	}
 }
 
