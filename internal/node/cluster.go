@@ -199,8 +199,8 @@ type addresses struct {
 }
 
 // addresses decides where the node listens and what it advertises: what the request says, else what the daemon was
-// started with. The stock CLI sends address.DefaultListen unasked.
-func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath string) (at addresses, err error) {
+// started with. The stock CLI sends address.DefaultListen unasked. The remotes are the managers it joins.
+func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath string, remotes ...string) (at addresses, err error) {
 	system, err := address.System()
 	if err != nil {
 		return at, err
@@ -211,7 +211,8 @@ func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath str
 	if at.listen, err = address.Listen(listen, system); err != nil {
 		return at, httperr.BadRequest("%s", err)
 	}
-	if at.advertise, err = address.Advertise(cmp.Or(advertise, c.cfg.AdvertiseAddr), at.listen, system, c.exclude(ctx)); err != nil {
+	advertise = cmp.Or(advertise, c.cfg.AdvertiseAddr)
+	if at.advertise, err = address.Advertise(advertise, at.listen, system, c.exclude(ctx), remotes); err != nil {
 		return at, httperr.BadRequest("%s", err)
 	}
 	data, err := address.DataPath(dataPath, system)

@@ -23,7 +23,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 		return errBusy
 	}
 	defer c.changing.Unlock()
-	at, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr, req.DataPathAddr)
+	at, err := c.addresses(ctx, req.ListenAddr, req.AdvertiseAddr, req.DataPathAddr, req.RemoteAddrs...)
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,9 @@ func Listen(s string, system []Interface) (netip.AddrPort, error) {
 }
 
 // Advertise resolves the address other nodes are to use. Empty means the listening one, or where that is no single
-// address, the only one the system has; addresses inside exclude (the engine's own networks) do not count.
-func Advertise(s string, listen netip.AddrPort, system []Interface, exclude []netip.Prefix) (netip.AddrPort, error) {
+// address, the only one the system has; addresses inside exclude (the engine's own networks) do not count. Where there are
+// several it is, as for Docker, the one that the remote addresses, those of managers to join, are reached from.
+func Advertise(s string, listen netip.AddrPort, system []Interface, exclude []netip.Prefix, remotes []string) (netip.AddrPort, error) {
 	if s != "" {
 		host, port, err := split(s)
 		if err != nil {
@@ -64,7 +65,25 @@ func Advertise(s string, listen netip.AddrPort, system []Interface, exclude []ne
 		return listen, nil
 	}
 	ip, err := only(system, exclude)
+	if err != nil {
+		for _, remote := range remotes {
+			if from, ok := towards(remote); ok {
+				return netip.AddrPortFrom(from, listen.Port()), nil
+			}
+		}
+	}
 	return netip.AddrPortFrom(ip, listen.Port()), err
+}
+
+// towards is the system's address that packets to a remote one bear. None is sent to find it out.
+func towards(remote string) (from netip.Addr, ok bool) {
+	c, err := net.Dial("udp", WithPort(remote)) //nolint:noctx // it waits for nothing but the look-up of a name
+	if err != nil {
+		return from, false
+	}
+	defer func() { _ = c.Close() }()
+	local, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return local.Addr().Unmap(), err == nil
 }
 
 // DataPath resolves the address for the overlays' packets. Empty stays none: the advertised one is used.

@@ -25,24 +25,28 @@ func TestAdvertise(t *testing.T) {
 		name, in, listen string
 		system           []Interface
 		want, err        string
+		remotes          []string
 	}{
-		{"the only address", "", DefaultListen, one, "192.0.2.7:2377", ""},
-		{"a port kept from listening", "", "0.0.0.0:4567", one, "192.0.2.7:4567", ""},
-		{"the listening address", "", "192.0.2.7:2377", two, "192.0.2.7:2377", ""},
-		{"an interface", "eth1", DefaultListen, two, "198.51.100.3:2377", ""},
-		{"an interface and a port", "eth1:999", DefaultListen, two, "198.51.100.3:999", ""},
-		{"an address", "203.0.113.9", "0.0.0.0:4567", two, "203.0.113.9:4567", ""},
-		{"two to choose from", "", DefaultListen, two, "", "could not choose an IP address to advertise since this system has multiple addresses on different interfaces (192.0.2.7 on eth0 and 198.51.100.3 on eth1) - specify one with --advertise-addr"},
-		{"none", "", DefaultListen, []Interface{lo}, "", ErrNone.Error()},
-		{"not an address", "bogus", DefaultListen, one, "", ErrBadAdvertise.Error()},
-		{"every address", "0.0.0.0", DefaultListen, one, "", ErrBadAdvertise.Error()},
-		{"a bad port", "192.0.2.7:0", DefaultListen, one, "", ErrBadAdvertise.Error()},
-		{"v6 in brackets", "[2001:db8::7]:2377", DefaultListen, one, "[2001:db8::7]:2377", ""},
+		{"the only address", "", DefaultListen, one, "192.0.2.7:2377", "", nil},
+		{"a port kept from listening", "", "0.0.0.0:4567", one, "192.0.2.7:4567", "", nil},
+		{"the listening address", "", "192.0.2.7:2377", two, "192.0.2.7:2377", "", nil},
+		{"an interface", "eth1", DefaultListen, two, "198.51.100.3:2377", "", nil},
+		{"an interface and a port", "eth1:999", DefaultListen, two, "198.51.100.3:999", "", nil},
+		{"an address", "203.0.113.9", "0.0.0.0:4567", two, "203.0.113.9:4567", "", nil},
+		{"two to choose from", "", DefaultListen, two, "", "could not choose an IP address to advertise since this system has multiple addresses on different interfaces (192.0.2.7 on eth0 and 198.51.100.3 on eth1) - specify one with --advertise-addr", nil},
+		{"the way to a manager", "", "0.0.0.0:4567", two, "127.0.0.1:4567", "", []string{"not an address", "127.0.0.1"}},
+		{"no way to a manager", "", DefaultListen, []Interface{lo}, "", ErrNone.Error(), []string{"not an address"}},
+		{"the only address, whatever the way", "", DefaultListen, one, "192.0.2.7:2377", "", []string{"127.0.0.1:2377"}},
+		{"none", "", DefaultListen, []Interface{lo}, "", ErrNone.Error(), nil},
+		{"not an address", "bogus", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
+		{"every address", "0.0.0.0", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
+		{"a bad port", "192.0.2.7:0", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
+		{"v6 in brackets", "[2001:db8::7]:2377", DefaultListen, one, "[2001:db8::7]:2377", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			listen, err := Listen(c.listen, c.system)
 			require.NoError(t, err)
-			got, err := Advertise(c.in, listen, c.system, docker)
+			got, err := Advertise(c.in, listen, c.system, docker, c.remotes)
 			if c.err != "" {
 				require.EqualError(t, err, c.err)
 				return
