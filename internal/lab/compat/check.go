@@ -13,6 +13,7 @@ type Check struct {
 	Command string // "service create"
 	Flag    string // "--env" or ""
 	NoSwarm bool   // starts and ends outside of a swarm
+	Second  bool   // a second host is there, to join; its docker command is called second
 	Setup   string // shell lines
 	Verify  string // the line whose output counts
 	Want    string // what it has to print; a regexp after "~ "
@@ -65,6 +66,7 @@ func ParseUpdate(name string, r io.Reader) ([]Check, error) {
 //
 //	# COMMAND [--flag]
 //	@ no swarm          (where the check starts outside of one)
+//	@ second            (where it needs a host that joins; its docker is second)
 //	a shell line …
 //	= the line that shows the effect
 //	what it has to print, or ~ a regexp
@@ -90,6 +92,8 @@ func ParseScripts(name string, r io.Reader) ([]Check, error) {
 			return nil, fmt.Errorf("%s:%d: a block starts with \"# COMMAND\"", name, n)
 		case line == "@ no swarm":
 			c.NoSwarm = true
+		case line == "@ second":
+			c.Second = true
 		case c.Verify == "" && strings.HasPrefix(line, "= "):
 			c.Verify = line[2:]
 		case c.Verify == "":

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,8 +39,7 @@ func TestChecksHoldOnDocker(t *testing.T) {
 	if !*peer {
 		t.Skip("Docker's own swarm mode is checked with -peer, which make test-peer gives: the checks change rarely")
 	}
-	s := start(t, side.StartSwarm)
-	for c, o := range try(t, s) {
+	for c, o := range try(t, start(t, side.StartSwarm), side.StartSwarm) {
 		if o.State != Works {
 			t.Errorf("%s: docker %s %s: %s: %s", c.pos, c.Command, c.Flag, o.State, o.Note)
 		}
@@ -59,15 +59,14 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, func(ctx context.Context, o side.Options) (*side.Side, error) {
-		return side.StartSkep(ctx, o, binary)
-	})
+	skep := func(ctx context.Context, o side.Options) (*side.Side, error) { return side.StartSkep(ctx, o, binary) }
+	s := start(t, skep)
 	commands, err := Commands(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := Seen{}
-	for c, o := range try(t, s) {
+	for c, o := range try(t, s, skep) {
 		seen.Add(c, o)
 		if o.State != Works {
 			t.Logf("docker %s %s: %s: %s", c.Command, c.Flag, o.State, o.Note)
@@ -116,10 +115,16 @@ func compareDocument(t *testing.T, got string) {
 	}
 }
 
+// starter begins a side of one kind.
+type starter func(context.Context, side.Options) (*side.Side, error)
+
 // try runs all checks of this CLI on a side.
-func try(t *testing.T, s *side.Side) map[Check]Outcome {
+func try(t *testing.T, s *side.Side, another starter) map[Check]Outcome {
 	t.Helper()
-	r, err := newRunner(s)
+	r, err := newRunner(s, sync.OnceValues(func() (*side.Side, error) {
+		second := start(t, another)
+		return second, s.Wire(t.Context(), second)
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +189,7 @@ func checks(t *testing.T) []Check {
 	return all
 }
 
-func start(t *testing.T, startSide func(context.Context, side.Options) (*side.Side, error)) *side.Side {
+func start(t *testing.T, begin starter) *side.Side {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("checking compatibility starts a private engine, which needs root")
@@ -200,7 +205,7 @@ func start(t *testing.T, startSide func(context.Context, side.Options) (*side.Si
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := startSide(t.Context(), side.Options{Dir: dir, CLI: side.DebianCLI(), Program: program, Tags: []string{"skep/test:1", "skep/test:2"}})
+	s, err := begin(t.Context(), side.Options{Dir: dir, CLI: side.DebianCLI(), Program: program, Tags: []string{"skep/test:1", "skep/test:2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,9 @@ running() { until [ "$(docker service ls --filter name=$1 --format '{{.Replicas}
 container() { while :; do c=$(docker ps -q --no-trunc --filter label=com.docker.swarm.service.name=$1 | head -1); if [ -n "$c" ]; then echo $c; return; fi; sleep 0.05; done; }
 state() { until [ "$(docker service inspect $1 --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}')" = "$2" ]; do sleep 0.05; done; }
 service() { name=$1; shift; docker service create -d -q --no-resolve-image --name $name "$@" skep/test:1; }
+second() { DOCKER_HOST=$SECOND docker "$@"; }
+cluster() { docker swarm init --advertise-addr ` + side.WiredAddr + `; worker="--token $(docker swarm join-token -q worker) ` + side.WiredAddr + `:2377"; }
+joined() { until [ "$(docker node ls --filter id=$(second info --format '{{.Swarm.NodeID}}') --format '{{.Status}}')" = Ready ]; do sleep 0.05; done; docker node inspect $(second info --format '{{.Swarm.NodeID}}') --format "$1"; }
 exec 3>&1 >&2
 `
 
@@ -42,30 +45,42 @@ const checkLimit = 30 * time.Second
 
 // runner tries checks on one side.
 type runner struct {
-	side *side.Side
-	rec  *recorder
+	side   *side.Side
+	rec    *recorder
+	second func() (*side.Side, error) // the host that joins, begun when a check first needs it
 }
 
 // newRunner puts the recorder in the way of the side's CLI.
-func newRunner(s *side.Side) (*runner, error) {
+func newRunner(s *side.Side, second func() (*side.Side, error)) (*runner, error) {
 	socket := filepath.Join(s.Dir, "rec.sock")
 	rec, err := record(socket, strings.TrimPrefix(s.Host, "unix://"))
 	if err != nil {
 		return nil, err
 	}
 	s.Host = "unix://" + socket
-	return &runner{side: s, rec: rec}, nil
+	return &runner{side: s, rec: rec, second: second}, nil
 }
 
 // run tries one check and takes away what it made.
 func (r *runner) run(ctx context.Context, number int, c Check) (Outcome, error) {
-	if err := r.swarm(ctx, !c.NoSwarm); err != nil {
+	if err := swarm(ctx, r.side, !c.NoSwarm); err != nil {
 		return Outcome{}, fmt.Errorf("%s: preparing: %w", c.pos, err)
+	}
+	env := []string{fmt.Sprintf("NAME=s%d", number)}
+	if c.Second {
+		second, err := r.second()
+		if err != nil {
+			return Outcome{}, fmt.Errorf("%s: beginning the second host: %w", c.pos, err)
+		}
+		if err := swarm(ctx, second, false); err != nil {
+			return Outcome{}, fmt.Errorf("%s: preparing the second host: %w", c.pos, err)
+		}
+		env = append(env, "SECOND="+second.Host)
 	}
 	r.rec.take()
 	limited, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
-	out, err := r.side.Shell(limited, prelude+c.Setup+"\nexec >&3\n"+c.Verify, []string{fmt.Sprintf("NAME=s%d", number)})
+	out, err := r.side.Shell(limited, prelude+c.Setup+"\nexec >&3\n"+c.Verify, env)
 	if ctx.Err() != nil {
 		return Outcome{}, ctx.Err()
 	}
@@ -92,9 +107,9 @@ func lastLine(stderr string) string {
 	return strings.TrimPrefix(lines[len(lines)-1], "Error response from daemon: ")
 }
 
-// swarm switches swarm mode on or off.
-func (r *runner) swarm(ctx context.Context, on bool) error {
-	a, err := r.side.Call(ctx, http.MethodGet, "/info", nil)
+// swarm switches a host's swarm mode on or off.
+func swarm(ctx context.Context, s *side.Side, on bool) error {
+	a, err := s.Call(ctx, http.MethodGet, "/info", nil)
 	if err != nil {
 		return err
 	}
@@ -107,9 +122,9 @@ func (r *runner) swarm(ctx context.Context, on bool) error {
 	active := info.Swarm.LocalNodeState != "inactive"
 	switch {
 	case on && !active:
-		a, err = r.side.Call(ctx, http.MethodPost, "/swarm/init", []byte(`{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"127.0.0.1"}`))
+		a, err = s.Call(ctx, http.MethodPost, "/swarm/init", []byte(`{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"127.0.0.1"}`))
 	case !on && active:
-		a, err = r.side.Call(ctx, http.MethodPost, "/swarm/leave?force=1", nil)
+		a, err = s.Call(ctx, http.MethodPost, "/swarm/leave?force=1", nil)
 	}
 	if err != nil {
 		return err

@@ -47,6 +47,29 @@ func (s *Side) startEngine(ctx context.Context, o Options) error {
 	return nil
 }
 
+// The addresses of two sides that are wired.
+const (
+	WiredAddr = "198.51.100.1" // of the side that was there
+	wiredPeer = "198.51.100.2" // of the other
+)
+
+// Wire lays a wire from s to the other side, which so becomes a host that can join a cluster begun on s.
+func (s *Side) Wire(ctx context.Context, other *Side) error {
+	here, there := "--net="+s.engine.NetNS(), "--net="+other.engine.NetNS()
+	for _, args := range [][]string{
+		{here, "ip", "link", "add", "wired", "type", "veth", "peer", "name", "wired", "netns", other.engine.NetNS()},
+		{here, "ip", "addr", "add", WiredAddr + "/24", "dev", "wired"},
+		{here, "ip", "link", "set", "wired", "up"},
+		{there, "ip", "addr", "add", wiredPeer + "/24", "dev", "wired"},
+		{there, "ip", "link", "set", "wired", "up"},
+	} {
+		if out, err := exec.CommandContext(ctx, "nsenter", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("wiring two hosts: %s: %w: %s", args, err, out)
+		}
+	}
+	return nil
+}
+
 // BuildProgram compiles the program inside the test image.
 func BuildProgram(ctx context.Context, path string) error {
 	return engine.BuildStatic(ctx, "github.com/skep-org/skep/internal/lab/differential/side/testimage", path)
