@@ -224,11 +224,11 @@ func sent(msg *wire.AgentMessage) string {
 	case *wire.AgentMessage_FabricApplied:
 		return fmt.Sprintf("fabric applied %d of session %d\n", k.FabricApplied.Seq, k.FabricApplied.Nonce)
 	case *wire.AgentMessage_Guests:
-		out := fmt.Sprintf("guests full=%t:", k.Guests.Full)
+		var names []string
 		for _, g := range k.Guests.Guests {
-			out += " " + g.Names[0]
+			names = append(names, g.Names[0])
 		}
-		return out + "\n"
+		return strings.TrimSpace(fmt.Sprintf("guests full=%t: %s", k.Guests.Full, strings.Join(names, " "))) + "\n"
 	}
 	var b strings.Builder
 	batch := msg.GetStatuses()

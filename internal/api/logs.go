@@ -96,10 +96,10 @@ func (s *Server) copyLogs(r *request, stream logs.Stream, out logWriter) error {
 			if !errors.Is(err, io.EOF) && r.Context().Err() == nil {
 				s.Logger.Warn("the output of tasks ended early", "path", r.URL.Path, "error", err)
 			}
-			return nil
+			return nil // the answer has begun: its status says no more
 		}
 		if out.write(m) != nil || flush.Flush() != nil {
-			return nil // the client is gone
+			return nil //nolint:nilerr // the client is gone
 		}
 	}
 }

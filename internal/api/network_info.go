@@ -32,8 +32,10 @@ func (s *Server) networkInfo(r *request, info map[string]json.RawMessage) error 
 		return nil //nolint:nilerr // that the managers do not answer is said in the info's own place for it
 	}
 	var warnings []string
-	if raw, ok := info["Warnings"]; ok && json.Unmarshal(raw, &warnings) != nil {
-		return nil
+	if raw, ok := info["Warnings"]; ok {
+		if err := json.Unmarshal(raw, &warnings); err != nil {
+			return nil //nolint:nilerr // an engine's warnings that cannot be read are passed on as they are
+		}
 	}
 	for n := range store.Networks.All(v) {
 		if said := networkTrouble(v, n.ID); said != "" {

@@ -27,7 +27,7 @@ func checkPrivileges(v store.View, spec *swarm.ServiceSpec) ([]store.Condition, 
 	if cluster == nil {
 		return nil, httperr.NotFound("swarm not found")
 	}
-	var refused *privilege.Refused
+	var refused *privilege.RefusedError
 	if err := cluster.Privileges.Check(spec.Name, asked); errors.As(err, &refused) {
 		return nil, httperr.New(http.StatusForbidden, "%s", refused)
 	}

@@ -125,7 +125,7 @@ func TestPastEvents(t *testing.T) {
 	go func() { followed <- w.server.Events.Follow(ctx, w.cluster.Manager().(*fakeManager).Store) }()
 	defer func() {
 		stop()
-		<-followed
+		_ = <-followed
 	}()
 	_, _, more := w.server.Events.From(0)
 	w.request("POST /configs/create\n" + `{"Name":"c","Data":"eA=="}`)

@@ -61,8 +61,8 @@ func (s *Server) swarmInit(r *request) error {
 // badPool says, in Docker's words, which of the pools in a request that cannot be read is the reason; nil is none.
 func badPool(raw []byte) error {
 	var asked struct{ DefaultAddrPool []string }
-	if json.Unmarshal(raw, &asked) != nil {
-		return nil
+	if err := json.Unmarshal(raw, &asked); err != nil {
+		return nil //nolint:nilerr // then it is not a pool that cannot be read
 	}
 	for _, pool := range asked.DefaultAddrPool {
 		if _, err := netip.ParsePrefix(pool); err != nil {

@@ -119,7 +119,7 @@ func parseKey(text []byte) (crypto.Signer, error) {
 		}
 	}
 	if block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY" {
-		return nil, errors.New("Private key is encrypted.") //nolint:staticcheck // swarm's words
+		return nil, errors.New("Private key is encrypted.") //nolint:revive,staticcheck // swarm's words
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

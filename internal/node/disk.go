@@ -52,10 +52,3 @@ func (f volatileDisk) Save(b []byte) error {
 	}
 	return os.Rename(next, string(f))
 }
-
-func (f volatileDisk) remove() error {
-	if err := os.Remove(string(f)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}

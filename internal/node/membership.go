@@ -66,8 +66,8 @@ func draftMembership(dataDir string) (string, error) {
 }
 
 // save writes the membership's file anew.
-func (m membership) save(dir string) error {
-	b, err := json.MarshalIndent(m, "", "  ")
+func (ms membership) save(dir string) error {
+	b, err := json.MarshalIndent(ms, "", "  ")
 	if err != nil {
 		return err
 	}

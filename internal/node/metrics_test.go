@@ -64,11 +64,11 @@ func series(text string) map[string]bool {
 		if m == nil || types[m[1]] == "" {
 			continue // the parts of a histogram
 		}
-		one := m[1] + " " + types[m[1]]
+		words := []string{m[1], types[m[1]]}
 		for _, l := range label.FindAllStringSubmatch(m[2], -1) {
-			one += " " + id.ReplaceAllString(l[1]+"="+l[2], "=ID")
+			words = append(words, id.ReplaceAllString(l[1]+"="+l[2], "=ID"))
 		}
-		out[one] = true
+		out[strings.Join(words, " ")] = true
 	}
 	return out
 }

@@ -135,7 +135,7 @@ func (r *running) run(ctx context.Context) error {
 	go func() { echoes <- r.checker.Run(ctx) }()
 	err := r.plane.Run(ctx)
 	cancel()
-	<-echoes
+	_ = <-echoes
 	return err
 }
 

@@ -70,7 +70,7 @@ func (ms membership) reachedAt() string {
 // sameNetwork makes sure that the engine is in this process's network namespace: what the data plane makes has to be
 // where the engine looks for it.
 func sameNetwork(engine string) error {
-	conn, err := net.Dial("unix", strings.TrimPrefix(engine, "unix://"))
+	conn, err := net.Dial("unix", strings.TrimPrefix(engine, "unix://")) //nolint:noctx // it is on this machine
 	if err != nil {
 		return fmt.Errorf("the engine cannot be asked where it is: %w", err)
 	}

@@ -45,7 +45,7 @@ func (p *plugin) activate(ctx context.Context) error {
 		return err
 	}
 	if !slices.Contains(says.Implements, capability) {
-		return notFound(p.name)
+		return notFoundError(p.name)
 	}
 	return nil
 }

@@ -29,11 +29,11 @@ func DefaultSpecs() []string { return []string{"/etc/docker/plugins", "/usr/lib/
 // ErrNotFound is wrapped by errors about a plugin that is not there, or is no secret provider.
 var ErrNotFound = errors.New("not found")
 
-// notFound has Docker's words.
-type notFound string
+// notFoundError has Docker's words.
+type notFoundError string
 
-func (n notFound) Error() string        { return fmt.Sprintf("plugin %q not found", string(n)) }
-func (n notFound) Is(target error) bool { return target == ErrNotFound }
+func (n notFoundError) Error() string        { return fmt.Sprintf("plugin %q not found", string(n)) }
+func (n notFoundError) Is(target error) bool { return target == ErrNotFound }
 
 // Find reports whether there is a plugin of that name that keeps secrets.
 func (d Drivers) Find(ctx context.Context, name string) error {
@@ -47,7 +47,7 @@ func (d Drivers) find(ctx context.Context, name string) (*plugin, error) {
 		return p, err
 	}
 	if strings.ContainsAny(name, "/\\") || strings.HasPrefix(name, ".") {
-		return nil, notFound(name)
+		return nil, notFoundError(name)
 	}
 	address, err := d.address(name)
 	if err != nil {
@@ -92,7 +92,7 @@ func (d Drivers) managed(ctx context.Context, name string) (*plugin, error) {
 		return nil, fmt.Errorf("reading what the engine says of plugin %s: %w", name, err)
 	}
 	if !found.Enabled || !provides(found.Config.Interface.Types) {
-		return nil, notFound(name)
+		return nil, notFoundError(name)
 	}
 	return newPlugin(name, "unix://"+filepath.Join(d.Dir, found.ID, found.Config.Interface.Socket)), nil
 }
@@ -143,5 +143,5 @@ func (d Drivers) address(name string) (string, error) {
 			}
 		}
 	}
-	return "", notFound(name)
+	return "", notFoundError(name)
 }

@@ -23,7 +23,7 @@ type register struct {
 func (w *world) linearizable() error {
 	byName := map[string][]porcupine.Operation{}
 	for _, o := range w.users.history {
-		if err := o.acknowledged(w); err != nil {
+		if err := o.acknowledged(); err != nil {
 			return err
 		}
 		input, take := o.judged()
@@ -46,7 +46,7 @@ func (w *world) linearizable() error {
 }
 
 // acknowledged: what was answered to be done is in the log where the answer says.
-func (o *op) acknowledged(w *world) error {
+func (o *op) acknowledged() error {
 	switch {
 	case !o.writes || !o.known():
 	case o.err == nil && (o.index == 0 || o.index != o.ack):

@@ -39,7 +39,7 @@ func (s *server) serve(ctx context.Context, port int) error {
 		return err
 	case code := <-s.exit:
 		printf(os.Stdout, "exiting with code %d as asked\n", code)
-		os.Exit(code)
+		os.Exit(code) //nolint:gocritic // the sockets go with the process
 	case <-ctx.Done():
 	}
 	printf(os.Stdout, "finishing the requests in progress\n")

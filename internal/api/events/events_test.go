@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,14 +45,14 @@ func TestLife(t *testing.T) {
 		after := d.Store.View().Index()
 		commit(t, d, w, change)
 		changes, v, _ := d.Store.Events(after)
-		out := ""
+		var out strings.Builder
 		for _, c := range changes {
 			for _, m := range Convert(v, c) {
 				attributes, _ := json.Marshal(m.Actor.Attributes)
-				out += fmt.Sprintf("%s %s %s %s %d", m.Type, m.Action, attributes, m.Scope, m.TimeNano)
+				fmt.Fprintf(&out, "%s %s %s %s %d", m.Type, m.Action, attributes, m.Scope, m.TimeNano)
 			}
 		}
-		return out
+		return out.String()
 	}
 	commit(t, d, store.WriterAPI, store.Revisions.Put(revision(2, "a:1", 1)), store.Revisions.Put(revision(3, "a:2", 4)))
 	web := func(rev byte) *model.Service {

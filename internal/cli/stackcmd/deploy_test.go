@@ -55,18 +55,19 @@ func (f *fake) script(t *testing.T, d *datadriven.TestData) string {
 	f.asked, f.headers = nil, nil
 	line, stdin, _ := strings.Cut(d.Input, "\n")
 	out, err := runWith(t, f, stdin, strings.Fields(line)...)
+	said := []string{out}
 	if err != nil {
-		out += "error: " + err.Error() + "\n"
+		said = append(said, "error: "+err.Error()+"\n")
 	}
 	for _, w := range f.asked {
-		out += "> " + w + "\n"
+		said = append(said, "> "+w+"\n")
 	}
 	for _, h := range f.headers {
 		if h != "" {
-			out += "X-Registry-Auth: " + h + "\n"
+			said = append(said, "X-Registry-Auth: "+h+"\n")
 		}
 	}
-	return out
+	return strings.Join(said, "")
 }
 
 // does is one line of what the cluster does.

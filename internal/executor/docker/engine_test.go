@@ -208,7 +208,7 @@ func networksOnEngine(t *testing.T, h *harness) {
 	}
 	// The engine lets a removed container's endpoints go a little later; until then the network is busy.
 	gone := time.Now().Add(20 * time.Second)
-	for err := error(executor.ErrBusy); errors.Is(err, executor.ErrBusy); {
+	for err := executor.ErrBusy; errors.Is(err, executor.ErrBusy); {
 		if err = prune(); err != nil && (!errors.Is(err, executor.ErrBusy) || time.Now().After(gone)) {
 			t.Fatal(err)
 		}
@@ -307,7 +307,7 @@ func notReady(t *testing.T, h *harness) {
 		t.Error(err)
 	}
 	cancel()
-	<-ended
+	_ = <-ended
 }
 
 // ingressPorts: where the way out is the ingress network, ports are the data plane's, and told as such.

@@ -266,10 +266,3 @@ func (f *fixture) task(host, service string) place {
 }
 
 const engineSocket = "unix:///run/docker.sock"
-
-func names(all []*hosts.Host) (list []string) {
-	for _, h := range all {
-		list = append(list, h.Name)
-	}
-	return list
-}

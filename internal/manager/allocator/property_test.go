@@ -98,7 +98,7 @@ func (c *cluster) actions() map[string]func(*rapid.T) {
 			there(rt, name)
 			c.do("remove " + name)
 		},
-		"ingress": func(rt *rapid.T) {
+		"ingress": func(*rapid.T) {
 			if store.IngressNetwork(c.s.View()) == nil {
 				c.do("network ingress subnet=10.3.0.0/28 ingress=1")
 			} else {
@@ -152,11 +152,12 @@ func (c *cluster) sameWait(change store.Change) bool {
 	return ok && old != nil && strings.Contains(old.Err, ": all ") && strings.Contains(cur.Err, ": all ")
 }
 
-func (c *cluster) describe(changes []store.Change) (s string) {
+func (c *cluster) describe(changes []store.Change) string {
+	var s strings.Builder
 	for _, change := range changes {
-		s += fmt.Sprintf("%s: %+v instead of %+v; ", c.names[change.Key.A], change.Row, store.Allocations.Get(c.s.View(), change.Key))
+		fmt.Fprintf(&s, "%s: %+v instead of %+v; ", c.names[change.Key.A], change.Row, store.Allocations.Get(c.s.View(), change.Key))
 	}
-	return s
+	return s.String()
 }
 
 // checkRows: each row has an owner that may have something, each owner a row, each address one owner.

@@ -30,10 +30,8 @@ func TestFabric(t *testing.T) {
 			f.connect(p)
 		}
 		f.run()
-		var all []string
 		actions := map[string]func(*rapid.T){}
 		for name, do := range f.actions() {
-			all = append(all, name)
 			actions[name] = func(rt *rapid.T) {
 				f.rt = rt
 				do()

@@ -33,7 +33,7 @@ func TestFabricScripts(t *testing.T) {
 				}
 				s.deliver(names(d)[0], wire.FromFabricApplied(&wire.FabricApplied{Nonce: nonce, Seq: seq}))
 			case "guests":
-				s.guests(t, d)
+				s.guests(d)
 			case "parts": // messages are cut at this size
 				fmt.Sscan(names(d)[0], &s.m.fabric.partSize)
 			case "told":
@@ -111,7 +111,7 @@ func (s *script) writeLine(t *testing.T, f []string) {
 	}
 }
 
-func (s *script) guests(t *testing.T, d *datadriven.TestData) {
+func (s *script) guests(d *datadriven.TestData) {
 	g := &wire.Guests{Full: d.HasArg("full")}
 	for line := range strings.Lines(d.Input) {
 		f := strings.Fields(line)

@@ -39,16 +39,16 @@ func (p Policy) Allows(name, service string) bool {
 func (p Policy) Check(service string, s *Settings) error {
 	for _, name := range Names() {
 		if label := s.asked[name]; label != "" && !p.Allows(name, service) {
-			return &Refused{Policy: name, Label: label, Service: service}
+			return &RefusedError{Policy: name, Label: label, Service: service}
 		}
 	}
 	return nil
 }
 
-// Refused is the error of Check.
-type Refused struct{ Policy, Label, Service string }
+// RefusedError is the error of Check.
+type RefusedError struct{ Policy, Label, Service string }
 
-func (r *Refused) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("policy %q does not allow service %s the label %s: skep policy allow %s --service %s lets it have that",
 		r.Policy, r.Service, r.Label, r.Policy, r.Service)
 }

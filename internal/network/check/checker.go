@@ -67,8 +67,9 @@ func ingressMTU() (int, error) {
 // Reach probes all other nodes. It takes a second or two where not all answer.
 func (c *Checker) Reach(ctx context.Context) (Report, error) {
 	f := c.cfg.Fabric()
-	mtu, err := 0, error(nil)
+	mtu := 0
 	if f.Nodes[c.cfg.Self].Ingress.IsValid() {
+		var err error
 		if mtu, err = c.cfg.MTU(); err != nil {
 			return Report{}, err
 		}

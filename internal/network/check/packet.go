@@ -51,7 +51,7 @@ func (p Probe) send(ctx context.Context, clock env.Clock, from netip.Addr, numbe
 	defer stop()
 	packet := p.packet(number)
 	for range tries {
-		fate := Lost
+		var fate Fate
 		if _, err := conn.Write(packet); err != nil {
 			fate = fateOf(err)
 		} else {

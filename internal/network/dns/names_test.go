@@ -35,7 +35,7 @@ func TestNames(t *testing.T) {
 				w.asker(t, d)
 			case "ask":
 				w.zones = MakeZones(w.zones, w.fabric, w.askers)
-				return w.ask(t, d)
+				return w.ask(d)
 			default:
 				d.Fatalf(t, "no such command")
 			}
@@ -124,7 +124,7 @@ func linkTo(name, addr string) network.Link {
 }
 
 // ask answers the queries in the input as the asker named in the arguments.
-func (w *world) ask(t *testing.T, d *datadriven.TestData) string {
+func (w *world) ask(d *datadriven.TestData) string {
 	i := slices.Index(w.names, d.CmdArgs[0].Key)
 	link := w.askers[i].Sandbox.Links[0]
 	var out strings.Builder

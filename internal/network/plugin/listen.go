@@ -18,7 +18,7 @@ func Listen(dir string) (net.Listener, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory of the engine's plugins: %w", err)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
+	if conn, err := net.Dial("unix", path); err == nil { //nolint:noctx // a socket of this machine answers at once or not
 		return nil, errors.Join(fmt.Errorf("%s is served by another process: does a second skep run on this machine?", path), conn.Close())
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

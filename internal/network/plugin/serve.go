@@ -41,7 +41,7 @@ func Serve(ctx context.Context, l net.Listener, d Driver, log *slog.Logger) erro
 		giveUp()
 		_ = srv.Close()
 	}
-	<-ended
+	_ = <-ended
 	return ctx.Err()
 }
 

@@ -146,7 +146,7 @@ func TestGivenUp(t *testing.T) {
 		t.Errorf("the call ended with %v", err)
 	}
 	cancel()
-	<-ended
+	_ = <-ended
 }
 
 type waiting struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -83,7 +84,7 @@ func filled(spec swarm.ServiceSpec, networks map[string]string) swarm.ServiceSpe
 }
 
 func named(attached []swarm.NetworkAttachmentConfig, names map[string]string) []swarm.NetworkAttachmentConfig {
-	out := append(attached[:0:0], attached...)
+	out := slices.Clone(attached)
 	for i := range out {
 		out[i].Target = cmp.Or(names[out[i].Target], out[i].Target)
 	}

@@ -90,7 +90,7 @@ func (m *maker) allowed(spec swarm.ServiceSpec) {
 	if err == nil {
 		err = m.now.Policy.Check(spec.Name, settings)
 	}
-	var refused *privilege.Refused
+	var refused *privilege.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		m.problem("%s", refused)

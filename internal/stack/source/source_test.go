@@ -13,7 +13,7 @@ import (
 // of "locate" are paths.
 func TestLocate(t *testing.T) {
 	files := &Files{}
-	datadriven.RunTest(t, "testdata/locate.txt", func(t *testing.T, d *datadriven.TestData) string {
+	datadriven.RunTest(t, "testdata/locate.txt", func(_ *testing.T, d *datadriven.TestData) string {
 		var b strings.Builder
 		switch d.Cmd {
 		case "files":

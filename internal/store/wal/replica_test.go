@@ -3,6 +3,7 @@ package wal_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -156,7 +157,7 @@ func TestGroupOfOne(t *testing.T) {
 				if err == nil {
 					break
 				}
-				if err != raft.ErrBusy {
+				if !errors.Is(err, raft.ErrBusy) {
 					t.Fatal(err)
 				}
 			}

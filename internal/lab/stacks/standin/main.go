@@ -17,7 +17,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "standin:", err)
-		var code exitCode
+		var code exitError
 		if errors.As(err, &code) {
 			os.Exit(int(code)) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
 		}
@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 	return word(ctx, args[1:])
 }
 
-// exitCode is an error that ends the program with that code.
-type exitCode int
+// exitError is an error that ends the program with that code.
+type exitError int
 
-func (c exitCode) Error() string { return fmt.Sprintf("exiting with code %d", int(c)) }
+func (c exitError) Error() string { return fmt.Sprintf("exiting with code %d", int(c)) }

@@ -159,7 +159,7 @@ func exit(ctx context.Context, args []string) error {
 	}
 	say(os.Stdout, "done\n")
 	if code != 0 {
-		return exitCode(code)
+		return exitError(code)
 	}
 	return nil
 }
