@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
+	"github.com/skep-org/skep/internal/model/dependency"
 )
 
 // Prefix is that of the labels.
@@ -57,11 +58,12 @@ func (s *Settings) HostIP(published uint32, protocol string) netip.Addr {
 	return s.HostIPs[Port{Published: published}]
 }
 
-// Labels are those of a service's labels that are settings of its tasks: a change of them makes the tasks anew.
+// Labels are those of a service's labels that are settings of its tasks: a change of them makes the tasks anew. What a
+// service depends on is none: it is asked before a task starts.
 func Labels(all map[string]string) map[string]string {
 	var out map[string]string
 	for k, v := range all {
-		if strings.HasPrefix(k, Prefix) {
+		if strings.HasPrefix(k, Prefix) && !dependency.Owns(k) {
 			if out == nil {
 				out = map[string]string{}
 			}
@@ -76,7 +78,7 @@ func Parse(labels map[string]string) (*Settings, error) {
 	s := &Settings{asked: map[string]string{}}
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
 		what, ours := strings.CutPrefix(label, Prefix)
-		if !ours {
+		if !ours || dependency.Owns(label) {
 			continue
 		}
 		if err := s.read(label, what, strings.TrimSpace(labels[label])); err != nil {
@@ -115,7 +117,7 @@ func (s *Settings) read(label, what, value string) (err error) {
 			err = fmt.Errorf("it is a size, as 64m or 1g")
 		}
 	default:
-		return fmt.Errorf("skep knows no such label; those of a service are skep.privileged, skep.devices, skep.gpus, skep.security-opt, skep.shm-size and skep.publish.PORT.host-ip")
+		return fmt.Errorf("skep knows no such label; those of a service are skep.privileged, skep.devices, skep.gpus, skep.security-opt, skep.shm-size, skep.publish.PORT.host-ip and skep.depends-on.SERVICE")
 	}
 	if asks {
 		s.note(what, label)
