@@ -17,6 +17,8 @@ func layers() [][]group {
 		{{path: "internal/control"}, {path: "internal/identity"}},
 		// What several stages ask: pure helpers.
 		{{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/manager/resources"}, {path: "internal/executor", only: true}, {path: "internal/executor/template"}, {path: "internal/network", only: true}},
+		// What several stages and the api ask of them together.
+		{{path: "internal/manager/await"}},
 		// The stages, and the pure halves of the node.
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
@@ -54,7 +56,7 @@ func pureGroups() []group {
 	return []group{
 		{path: "internal/model"}, {path: "internal/store", only: true}, {path: "internal/control"}, {path: "internal/network", only: true},
 		{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/manager/resources"},
-		{path: "internal/executor/template"},
+		{path: "internal/manager/await"}, {path: "internal/executor/template"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
 		{path: "internal/manager/rotation"},

@@ -36,6 +36,18 @@ func Take(s *model.Service, old *model.Rollout, now time.Time) model.Rollout {
 	return r
 }
 
+// Hold says in the row why slots that might be taken on now are not; no reason: they are. What a rollback says stays.
+func Hold(r model.Rollout, reason string) model.Rollout {
+	switch {
+	case r.State != model.RolloutUpdating:
+	case reason == "":
+		r.Message = msgUpdating
+	default:
+		r.Message = msgUpdating + ", " + reason
+	}
+	return r
+}
+
 // Paused reports whether no further slot is to be replaced until something else is asked for.
 func Paused(s model.RolloutState) bool {
 	return s == model.RolloutPaused || s == model.RolloutRollbackPaused

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model/dependency"
 )
 
 // setSpec applies a script's arguments to a spec. Those of an update start with "update-", of a rollback "rollback-",
@@ -66,6 +67,8 @@ func setOne(spec *swarm.ServiceSpec, key, value string) (err error) {
 		spec.TaskTemplate.ForceUpdate++
 	case "label":
 		spec.Labels = map[string]string{"label": value}
+	case "after":
+		spec.Labels = setAfter(spec.Labels, value)
 	case "constraint":
 		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{strings.Replace(value, ":", "==", 1)}}
 	case "cpus", "memory", "generic":
@@ -80,6 +83,22 @@ func setOne(spec *swarm.ServiceSpec, key, value string) (err error) {
 		return fmt.Errorf("unknown argument")
 	}
 	return nil
+}
+
+// setAfter makes services of a list SERVICE:CONDITION, the condition without its "service_", all that a service depends on.
+func setAfter(old map[string]string, list string) map[string]string {
+	labels := map[string]string{}
+	for k, v := range old {
+		if !dependency.Owns(k) {
+			labels[k] = v
+		}
+	}
+	for item := range strings.SplitSeq(list, ",") {
+		name, condition, _ := strings.Cut(item, ":")
+		label, text := dependency.Dependency{Service: name, Condition: dependency.Condition("service_" + condition)}.Label()
+		labels[label] = text
+	}
+	return labels
 }
 
 // setAmount sets one of what a node offers or a task reserves.

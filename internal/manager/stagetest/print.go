@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skep-org/skep/internal/manager/await"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/dependency"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -25,6 +27,13 @@ func (w *World) Tasks() []*model.Task {
 func (w *World) order(t *model.Task) (n int) {
 	_, _ = fmt.Sscanf(w.Name(t.ID), "t%d", &n) // a task with a name of another kind comes first
 	return n
+}
+
+// PrintAwaits says what a service depends on that does not hold.
+func (w *World) PrintAwaits(service string) string {
+	spec := w.Spec(service)
+	unmet, _ := await.At(w.View()).Unmet(dependency.Of(spec.Annotations))
+	return cmp.Or(dependency.Reason(unmet), "waits for nothing") + "\n"
 }
 
 // PrintTasks lists tasks, one a line: name, service.slot, node, wanted and observed state, revision, reason, and how

@@ -16,14 +16,14 @@ import (
 //
 //	node NAME [ready|down|disconnected|active|pause|drain] [label=K:V] [cpus=N] [memory=N] [generic=…]   add or change a node
 //	node-rm NAME
-//	service NAME [replicas=N|global|concurrent=N completions=N|global-job] [image=I] [force] [label=X] [constraint=K:V] [cpus=N] [memory=N] [generic=…] [update-…] [rollback-…] [restart-…]
+//	service NAME [replicas=N|global|concurrent=N completions=N|global-job] [image=I] [force] [label=X] [after=SERVICE:CONDITION] [constraint=K:V] [cpus=N] [memory=N] [generic=…] [update-…] [rollback-…] [restart-…]
 //	rollback NAME, rm NAME, history LIMIT
 //	plan                            only the planners
 //	work                            planners, scheduler and agents, until nothing happens
 //	step                            planners, then one step of scheduler and agents, then planners
 //	place TASK NODE, status TASK STATE, exit TASK CODE
 //	advance DURATION                move the clock, then plan
-//	tasks [SERVICE], rollout SERVICE, slots SERVICE, revisions SERVICE
+//	tasks [SERVICE], rollout SERVICE, slots SERVICE, revisions SERVICE, awaits SERVICE
 func Run(t *testing.T, path string, add func(*World)) {
 	w := New(t)
 	add(w)
@@ -100,6 +100,8 @@ func (w *World) command(d *datadriven.TestData) string {
 		return w.PrintRollout(arg(0))
 	case "revisions":
 		return w.PrintRevisions(arg(0))
+	case "awaits":
+		return w.PrintAwaits(arg(0))
 	case "slots":
 		return w.PrintSlots(arg(0))
 	default:
