@@ -8,6 +8,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/constraint"
 	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/dependency"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -25,6 +26,8 @@ type demand struct {
 	maxReplicas uint64
 	spread      []string
 	volumes     []string // see localVolumes
+
+	dependencies dependency.Set
 }
 
 // demandOf reads a revision; nil, when it is gone already, asks for nothing.
@@ -35,6 +38,7 @@ func demandOf(v store.View, rev *model.ServiceRevision) *demand {
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
 	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task), volumes: localVolumes(task), resources: resources.Reserved(task)}
+	d.dependencies = dependency.Of(spec.Annotations)
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {

@@ -1,11 +1,14 @@
 // Package scheduler chooses the node of each task.
 //
-// It reads NodeSpec, NodeState, NodeIdentity, Task, ServiceRevision, Network, Allocation and TaskStatus, and is the
-// only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
+// It reads NodeSpec, NodeState, NodeIdentity, Task, Slot, Service, ServiceRevision, Rollout, Network, Allocation and
+// TaskStatus, and is the only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
 // with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
 //
-//	waiting tasks of one revision → the node with their slot's volumes → filters, once per node
+//	waiting tasks of one revision → what it depends on → the node with their slot's volumes → filters, once per node
 //	→ tree of spread preferences → emptiest node
+//
+// A task of a service that depends on others (package await) is given a node once that holds; until then its row says what
+// it waits for. That goes for each of its tasks, whyever it is made; one that has a node keeps it.
 //
 // A task with a named volume of the local driver goes back to the node where its slot had it, if that can take it: this
 // is a preference, before all others, and swarm mode has none like it.
@@ -16,7 +19,8 @@
 //     of the decision until the task's agent says that it ended.
 //   - Of generic resources that have names each value is one task's at a time, from the decision until the task's agent
 //     says that it ended; its placement says which.
-//   - A row is written only when it says something new: trying again in vain writes nothing.
+//   - A row is written only when it says something new: trying again in vain writes nothing. How many of another service's
+//     tasks are awaited is written of a task once a second at most.
 //
 // The planner keeps what it counted of the rows (usage.go) from one Plan to the next, so that a decision costs the
 // same whatever the number of running tasks. This is a cache of the view and nothing else: each key in Plan brings

@@ -7,6 +7,10 @@ import (
 
 // place finds nodes for the tasks of a group, as far as there are any.
 func (r *round) place(g *group) {
+	if reason := r.gate(g); reason != "" {
+		r.bide(g, reason)
+		return
+	}
 	tasks := g.sorted(r.v)
 	var root *branch
 	if g.key.node.IsZero() {
@@ -43,10 +47,7 @@ func (r *round) take(g *group, task model.ID, n *node) {
 func (r *round) pending(g *group, tasks []model.ID) {
 	err := r.explain(g)
 	for _, id := range tasks {
-		old := store.Placements.ByID(r.v, id)
-		if old == nil || old.Err != err {
-			r.res.Changes = append(r.res.Changes, store.Placements.Put(&model.Placement{TaskID: id, Err: err}))
-		}
+		r.say(id, store.Placements.ByID(r.v, id), err)
 	}
 }
 

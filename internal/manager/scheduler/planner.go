@@ -17,9 +17,12 @@ func New() *Planner { return &Planner{usage: newUsage()} }
 
 // Kinds of keys.
 const (
-	kindNode  = 1 + iota // A is a node
-	kindTask             // A is a task
-	kindGroup            // tasks that wait: A is their revision, B the node of a global service's task
+	kindNode    = 1 + iota // A is a node
+	kindTask               // A is a task
+	kindService            // A is a service that others may depend on
+	kindMoved              // A is a task of one
+	kindNames              // there is a service more, or less
+	kindGroup              // tasks that wait: A is their revision, B the node of a global service's task
 )
 
 // Name implements [control.Planner].
@@ -31,7 +34,7 @@ func (*Planner) Writer() store.Writer { return store.WriterScheduler }
 // Inputs implements [control.Planner]. Changes that cannot matter are left out: most rows change for reasons that
 // are none of the scheduler's.
 func (*Planner) Inputs() []control.Input {
-	return []control.Input{
+	return append(dependencyInputs(),
 		control.On(store.NodeSpecs, func(old, cur *model.NodeSpec) []control.Key { return keyOf(kindNode, old, cur) }),
 		control.On(store.NodeIdentities, func(old, cur *model.NodeIdentity) []control.Key {
 			if old != nil && cur != nil && old.Role == cur.Role {
@@ -64,7 +67,7 @@ func (*Planner) Inputs() []control.Input {
 			}
 			return keyOf(kindTask, old, cur)
 		}),
-	}
+	)
 }
 
 func keyOf[R any, P interface {
@@ -99,16 +102,10 @@ func (p *Planner) All(v store.View) []control.Key {
 // refused as long as this leader leads, and another one starts over.
 func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
 	r := &round{usage: &p.usage, v: v, now: now, isDue: map[*group]struct{}{}}
-	for _, kind := range []uint8{kindNode, kindTask, kindGroup} {
+	for _, kind := range []uint8{kindNode, kindTask, kindService, kindMoved, kindNames, kindGroup} {
 		for _, k := range keys {
-			switch {
-			case k.Kind != kind:
-			case kind == kindNode:
-				r.node(k.A)
-			case kind == kindTask:
-				r.task(k.A)
-			default:
-				r.again(groupKey{k.A, k.B})
+			if k.Kind == kind {
+				r.takeIn(k)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/manager/await"
 	"github.com/skep-org/skep/internal/manager/constraint"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -19,6 +20,25 @@ type round struct {
 	due   []*group // to be placed now
 	isDue map[*group]struct{}
 	res   control.Result
+	look  *await.Look // at what services depend on; nil: nobody asked yet
+}
+
+// takeIn brings the usage up to date with what a key concerns, and has groups placed.
+func (r *round) takeIn(k control.Key) {
+	switch k.Kind {
+	case kindNode:
+		r.node(k.A)
+	case kindTask:
+		r.task(k.A)
+	case kindService:
+		r.awaited(k.A)
+	case kindMoved:
+		r.moved(k.A)
+	case kindNames:
+		r.named()
+	default:
+		r.again(groupKey{k.A, k.B})
+	}
 }
 
 // node takes a node's rows in; whatever changed about it may help any task that waits.

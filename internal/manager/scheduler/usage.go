@@ -43,7 +43,9 @@ type group struct {
 	key     groupKey
 	demand  *demand
 	tasks   map[model.ID]struct{}
-	refused refusals // at the last attempt
+	refused refusals   // at the last attempt
+	waits   bool       // at the last attempt something it depends on did not hold
+	awaits  []model.ID // the services that it named then
 }
 
 // failureKey: failures count against one revision on one node, another revision starts afresh.

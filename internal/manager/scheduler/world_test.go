@@ -11,6 +11,7 @@ import (
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager/stagetest"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/dependency"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -99,7 +100,7 @@ func (w *world) do(line string) {
 		w.write(store.WriterOrchestrator, store.Tasks.Put(&t))
 	case "status":
 		state := map[string]model.State{
-			"running": model.StateRunning, "failed": model.StateFailed, "complete": model.StateComplete,
+			"starting": model.StateStarting, "running": model.StateRunning, "failed": model.StateFailed, "complete": model.StateComplete,
 			"shutdown": model.StateShutdown, "rejected": model.StateRejected,
 		}[args["is"]]
 		w.write(store.WriterDispatcher, store.Statuses.Put(&model.TaskStatus{TaskID: id, State: state, At: w.clock.Now().UnixNano()}))
@@ -185,6 +186,16 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 		fmt.Sscan(p, &port.PublishedPort)
 		spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
 	}
+	spec.Labels = map[string]string{"com.docker.stack.namespace": args["stack"]}
+	for _, after := range list(args["after"]) {
+		on, condition, _ := strings.Cut(after, ":")
+		spec.Labels[dependency.Prefix+on] = "service_" + condition
+	}
+	if args["replicas"] != "" {
+		n := uint64(0)
+		fmt.Sscan(args["replicas"], &n)
+		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &n}
+	}
 	rev := &model.ServiceRevision{ID: w.id(name + "@" + args["rev"]), ServiceID: id, Spec: model.DocOf(spec)}
 	w.write(store.WriterAPI, store.Revisions.Put(rev), store.Services.Put(&model.Service{ID: id, Name: name, Revision: rev.ID}))
 }
@@ -221,6 +232,8 @@ func (w *world) remove(id model.ID) {
 		w.write(store.WriterAPI, store.NodeSpecs.Delete(key))
 		w.write(store.WriterDispatcher, store.NodeStates.Delete(key))
 		w.write(store.WriterIdentity, store.NodeIdentities.Delete(key))
+	case store.Services.ByID(v, id) != nil:
+		w.write(store.WriterAPI, store.Services.Delete(key))
 	default:
 		w.t.Fatalf("nothing to remove: %s", w.names[id])
 	}
