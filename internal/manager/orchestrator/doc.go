@@ -17,8 +17,13 @@
 //   - Whether a slot's ended task is followed by another is decided from rows alone and so always the same way.
 //   - An active node's tasks that are to go on there reserve no more than it offers, but for those of jobs. When it comes
 //     to offer less the younger ones are Displaced (displace.go): they leave, and that is never taken back.
+//   - An update stops no task that runs while what the service depends on (package await) does not hold: the task that
+//     follows would wait for that.
 //   - A row is deleted only when nothing of the task can run any more; the newest task of a wanted slot is kept.
 //   - Planning twice without a change outside plans nothing.
+//
+// The planner remembers from one Plan to the next which updates wait for other services, so that it is seen when they need no
+// longer. This is a cache of the view, which All starts over: a Planner belongs to one loop, and to one term of one leader.
 //
 // It differs from swarm mode on purpose: a replacement in stop-first order waits for the old task without a time
 // limit (swarm starts it after a minute, so that two run); a node's loss or drain costs none of the attempts of a

@@ -16,6 +16,7 @@ const (
 	kindNode                 // A: node
 	kindAll                  // every service
 	kindPlaced               // A: task that was given a node just now
+	kindHeld                 // the updates that wait for other services
 )
 
 func serviceKey(id model.ID) control.Key { return control.Key{Kind: kindService, Key: model.KeyOf(id)} }

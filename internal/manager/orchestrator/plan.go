@@ -4,10 +4,12 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
+	"github.com/skep-org/skep/internal/manager/await"
 	"github.com/skep-org/skep/internal/manager/constraint"
 	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/manager/restart"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/dependency"
 	"github.com/skep-org/skep/internal/store"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -26,13 +28,15 @@ type plan struct {
 	forgotten map[model.Key]bool // slots whose rows this plan deletes
 	finished  map[model.ID]bool  // services whose rollouts this plan deletes
 	displaced map[model.ID]bool  // tasks that this plan finds no room for where they are
+	look      *await.Look        // at what services depend on
+	held      held               // the planner's
 }
 
-func newPlan(v store.View, now time.Time, newID func() model.ID) *plan {
+func newPlan(v store.View, now time.Time, pl *Planner) *plan {
 	return &plan{
-		v: v, now: now, newID: newID, history: historyLimit(store.TheCluster(v)),
+		v: v, now: now, newID: pl.newID, held: pl.held, history: historyLimit(store.TheCluster(v)),
 		revisions: map[model.ID]*revision{}, nodes: map[model.ID]*node{}, deleted: map[model.ID]bool{}, forgotten: map[model.Key]bool{},
-		finished: map[model.ID]bool{}, displaced: map[model.ID]bool{},
+		finished: map[model.ID]bool{}, displaced: map[model.ID]bool{}, look: await.At(v),
 	}
 }
 
@@ -45,6 +49,7 @@ type revision struct {
 	constraints []constraint.Constraint
 	placement   *swarm.Placement
 	reserved    resources.Amounts
+	awaits      dependency.Set
 }
 
 // revision returns a revision; one that does not exist is empty and equal to no other.
@@ -56,6 +61,7 @@ func (p *plan) revision(id model.ID) *revision {
 	if row := store.Revisions.ByID(p.v, id); row != nil {
 		r.fingerprint, r.spec = row.Fingerprint, row.Spec.Get()
 	}
+	r.awaits = dependency.Of(r.spec.Annotations)
 	r.restart = restart.Of(r.spec.TaskTemplate.RestartPolicy)
 	r.reserved = resources.Reserved(&r.spec.TaskTemplate)
 	if r.placement = r.spec.TaskTemplate.Placement; r.placement == nil {

@@ -9,10 +9,13 @@ import (
 )
 
 // Planner is the orchestrator's [control.Planner].
-type Planner struct{ newID func() model.ID }
+type Planner struct {
+	newID func() model.ID
+	held  held
+}
 
 // New returns the orchestrator; newID draws the ids of new tasks.
-func New(newID func() model.ID) *Planner { return &Planner{newID: newID} }
+func New(newID func() model.ID) *Planner { return &Planner{newID: newID, held: held{}} }
 
 // Name implements [control.Planner].
 func (*Planner) Name() string { return "orchestrator" }
@@ -22,7 +25,8 @@ func (*Planner) Writer() store.Writer { return store.WriterOrchestrator }
 
 // All implements [control.Planner]: the services there are, and those that left rows behind; and the nodes, which may have
 // come to offer less while nobody led.
-func (*Planner) All(v store.View) []control.Key {
+func (pl *Planner) All(v store.View) []control.Key {
+	pl.held = held{}
 	var keys []control.Key
 	seen := map[model.ID]bool{}
 	add := func(service model.ID) {
@@ -48,8 +52,11 @@ func (*Planner) All(v store.View) []control.Key {
 
 // Plan implements [control.Planner].
 func (pl *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
-	p := newPlan(v, now, pl.newID)
+	p := newPlan(v, now, pl)
 	w := p.resolve(keys)
+	for _, id := range pl.held.changed(p.look) {
+		w.addService(id)
+	}
 	slots := p.loadSlots(&w)
 	for _, id := range w.services {
 		p.planService(id)
@@ -59,5 +66,6 @@ func (pl *Planner) Plan(v store.View, keys []control.Key, now time.Time) (contro
 			p.planSlot(sl)
 		}
 	}
+	p.lookAgain()
 	return p.res, nil
 }

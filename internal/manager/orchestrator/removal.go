@@ -7,6 +7,7 @@ import (
 
 // planRemoval takes away what a service left behind: its tasks as they end, then the rows that count for it.
 func (p *plan) planRemoval(service model.ID) {
+	delete(p.held, service)
 	for _, sl := range p.slots(store.TasksOf(p.v, service)) {
 		p.remove(sl, model.ReasonRemoved)
 		p.emit(sl)

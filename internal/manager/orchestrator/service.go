@@ -66,7 +66,7 @@ func (p *plan) update(s *service) {
 			begun = append(begun, sl)
 		}
 	}
-	begin := p.advance(s, begun, len(stale))
+	begin := p.hold(s, stale, p.advance(s, begun, len(stale)))
 	for i, sl := range firstToUpdate(stale) {
 		p.reconcile(s, sl, i < begin)
 	}

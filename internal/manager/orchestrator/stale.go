@@ -19,11 +19,12 @@ func (p *plan) dirty(s *service, r *run) bool {
 	if of.fingerprint != s.active.fingerprint {
 		return true
 	}
-	if r.ended() || reflect.DeepEqual(of.placement, s.active.placement) {
+	samePlacement := reflect.DeepEqual(of.placement, s.active.placement)
+	if r.ended() || r.placed && samePlacement {
 		return false
 	}
 	if !r.placed {
-		return true // it would be placed as the old revision says
+		return !samePlacement || !of.awaits.Equal(s.active.awaits) // it would be placed, and wait, as the old revision says
 	}
 	return !constraint.Match(s.active.constraints, r.node.attrs)
 }
