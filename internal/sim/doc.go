@@ -29,6 +29,9 @@
 //	the agent takes a deposed leader's assignments         9
 //	a job's slot gets a task when the next one begins      1
 //
+// With [Options.Depend] services depend on others, some of which are not there or fail for good: those that wait say for what in the
+// end, and all others run (depend.go).
+//
 // What is not simulated as it is in production: a request's way through a manager (manager.Front and the calls
 // between managers use goroutines; calls.go does the same in events), an agent's search for the leader (session.go), and
 // certificates. The group of managers does not change after its founding.

@@ -153,6 +153,9 @@ func (w *world) serviceConverged(v store.View, s *model.Service, running map[mod
 	}
 	active := store.Revisions.ByID(v, r.Active)
 	spec := active.Spec.Get()
+	if waits, err := bides(v, s, spec); waits {
+		return err
+	}
 	if model.IsJob(spec.Mode) {
 		return w.jobConverged(v, s, spec)
 	}

@@ -60,6 +60,21 @@ func TestKeptSeeds(t *testing.T) {
 	}
 }
 
+// TestDependencies runs clusters whose services depend on each other.
+func TestDependencies(t *testing.T) {
+	count := uint64(4)
+	if *seeds > 0 {
+		count = uint64(*seeds)
+	}
+	for seed := *first; seed < *first+count; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			if _, err := run(t, seed, Options{Length: *length, Managers: *managers, Depend: true}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func twice(t *testing.T, seed uint64, managers int) {
 	t.Run(fmt.Sprintf("%d-%d", managers, seed), func(t *testing.T) {
 		opts := Options{Length: *length, Managers: managers}

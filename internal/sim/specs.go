@@ -14,6 +14,9 @@ import (
 func (w *world) newSpec(name string) swarm.ServiceSpec {
 	spec := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: name}}
 	spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "app:0"}
+	if w.opts.Depend {
+		w.depend(&spec)
+	}
 	if w.chance(200) {
 		return w.newJob(spec)
 	}

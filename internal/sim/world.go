@@ -22,6 +22,7 @@ type Options struct {
 	Length   time.Duration // how long users and faults are active; 0 means 5 minutes
 	Faults   int           // how many faults there are to be in that time; 0: 100
 	Requests int           // how many requests of users; 0: 300
+	Depend   bool          // services depend on others
 	Trace    func(string)  // every event, for reading a run that failed; nil: none
 
 	bug bug
