@@ -54,6 +54,9 @@ func (s *Server) tryCreate(r *request, asked *askedSpec) error {
 		return err
 	}
 	conditions = append(conditions, privileges...)
+	if err := checkDependencies(v, &asked.spec); err != nil {
+		return err
+	}
 	revision, warnings, err := s.revision(r, asked, service.ID, r.Header.Get(registryAuth))
 	if err != nil {
 		return err

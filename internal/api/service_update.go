@@ -105,6 +105,9 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 		return err
 	}
 	batch.Conditions = append(batch.Conditions, privileges...)
+	if err := checkDependencies(v, wanted); err != nil {
+		return err
+	}
 	batch.Changes = append(batch.Changes, store.Services.Put(next))
 	if err := r.commit(m, "service", old.Name, batch); err != nil {
 		return err
