@@ -14,7 +14,13 @@ import (
 func (s *service) mode() swarm.ServiceMode {
 	replicas := s.replicas()
 	switch s.Deploy.Mode {
-	case "", "replicated":
+	case "":
+		if by := s.awaited(); by != "" {
+			s.note("deploy.mode", "read as replicated-job, as %s waits for it to complete", by)
+			return swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: replicas, TotalCompletions: replicas}}
+		}
+		return swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: replicas}}
+	case "replicated":
 		return swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: replicas}}
 	case "replicated-job":
 		return swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: replicas, TotalCompletions: replicas}}

@@ -3,7 +3,7 @@
 //
 // It is pure: a project in, specs and findings out; it reads and writes no table. Invariants: for a file that docker stack
 // deploy understands the specs are those it posts, field for field, so that a stack changes hands without a task being
-// replaced; nothing a file asks for is left out without a finding. A secret's or config's name carries a digest of its
+// replaced (depends_on, which that leaves out, becomes labels, for which none is either); nothing a file asks for is left out without a finding. A secret's or config's name carries a digest of its
 // content, unless the file names it.
 //
 // Callers may not assume that ids are filled in: references to secrets, configs and networks are names (package plan knows

@@ -31,6 +31,10 @@ func (s *service) restartPolicy() *swarm.RestartPolicy {
 	case "":
 		return nil
 	case "no":
+		if s.awaited() != "" {
+			s.note("restart", "read as deploy.restart_policy with condition: none")
+			return &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionNone}
+		}
 		s.warn("restart", "a service of a cluster starts anew all the same: deploy.restart_policy with condition: none keeps it from that")
 		return nil
 	case "always", "unless-stopped":

@@ -25,6 +25,7 @@ func (s *service) spec() swarm.ServiceSpec {
 	}
 	spec.Labels[LabelImage] = s.Image
 	s.beyond(spec.Labels)
+	s.dependsOn(spec.Labels)
 	return spec
 }
 

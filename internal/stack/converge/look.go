@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/dependency"
 )
 
 // State is how far a service is.
@@ -40,7 +41,7 @@ func Look(s Service) (State, string) {
 			}
 		case swarm.UpdateStateUpdating:
 			done, total := s.done()
-			return Waiting, fmt.Sprintf("updating, %d of %d tasks run as asked", done, total)
+			return Waiting, fmt.Sprintf("updating, %d of %d tasks run as asked", done, total) + s.awaits()
 		case swarm.UpdateStateRollbackStarted:
 			return Waiting, "rolling back: " + cmp.Or(u.Message, "tasks of the new spec failed")
 		}
@@ -54,7 +55,33 @@ func Look(s Service) (State, string) {
 	if done >= total {
 		state = There
 	}
-	return state, fmt.Sprintf("%d of %d tasks %s", done, total, verb)
+	text := fmt.Sprintf("%d of %d tasks %s", done, total, verb)
+	if state == Waiting {
+		text += s.awaits()
+	}
+	return state, text
+}
+
+// awaits says for which services its update or its tasks wait: those of the lowest slot speak for all.
+func (s Service) awaits() string {
+	reason := ""
+	if s.UpdateStatus != nil && s.UpdateStatus.State == swarm.UpdateStateUpdating {
+		reason = dependency.ReasonIn(s.UpdateStatus.Message)
+	}
+	slot := 0
+	for _, t := range s.Tasks {
+		said := dependency.ReasonIn(t.Status.Err)
+		if t.Status.State != swarm.TaskStatePending || t.DesiredState == swarm.TaskStateShutdown || t.DesiredState == swarm.TaskStateRemove || said == "" {
+			continue
+		}
+		if reason == "" || t.Slot < slot {
+			reason, slot = said, t.Slot
+		}
+	}
+	if reason == "" {
+		return ""
+	}
+	return ", " + reason
 }
 
 // Monitor is how long a service has to stay there after it was changed. A cluster that has itself monitored the update has

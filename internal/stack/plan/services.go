@@ -13,7 +13,7 @@ import (
 )
 
 func (m *maker) services() {
-	for _, spec := range m.stack.Services {
+	for _, spec := range dependenciesFirst(m.stack.Services) {
 		m.allowed(spec)
 		there := find(m.now.Services, spec.Name, serviceName)
 		switch {
