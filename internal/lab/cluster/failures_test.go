@@ -26,6 +26,7 @@ func failures(f *fixture) {
 	f.sub("idle daemons are small", idle)
 	f.sub("secrets stay where they are needed", secrets)
 	f.sub("privileges are those that the policy allows", privileges)
+	f.sub("services wait for what they depend on", dependencies)
 	f.create("m1", "web", "--replicas", "10")
 	f.runs(settleLimit, "web", 10)
 	for _, h := range f.Hosts() {
