@@ -176,6 +176,10 @@ func TestReadersBesideWriters(t *testing.T) {
 				if err != nil || Tasks.Len(with) < n {
 					t.Errorf("planned over %d tasks: %d, %v", n, Tasks.Len(with), err)
 				}
+				fork := v.Fork()
+				if err := fork.Apply(seen+1, Entry{Batch: &Batch{Writer: WriterOrchestrator, Changes: []Change{Tasks.Put(&model.Task{ID: model.NumID(seen%50 + 1000)})}}}); err != nil || Tasks.Len(fork.View()) < n {
+					t.Errorf("forked %d tasks: %d, %v", n, Tasks.Len(fork.View()), err)
+				}
 			}
 		})
 	}

@@ -272,6 +272,38 @@ func TestWithIsPure(t *testing.T) {
 	})
 }
 
+// TestForksGoTheirOwnWays: a fork begins with its view and applies what its origin would; neither sees what the other does.
+func TestForksGoTheirOwnWays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := New()
+		for i, raw := range drawLog(t, 10) {
+			_ = apply(t, s, uint64(i+1), raw)
+		}
+		v := s.View()
+		before, next := hash(t, v), v.Index()+1
+		fork, other := v.Fork(), v.Fork()
+		if hash(t, fork.View()) != before {
+			t.Fatal("a fork does not begin with its view")
+		}
+		if _, _, ok := fork.Events(v.Index()); !ok {
+			t.Fatal("a fork does not tell what changes from its beginning on")
+		}
+		for i, raw := range drawLog(t, 5) {
+			_ = apply(t, fork, next+uint64(i), raw)
+			if hash(t, s.View()) != before || hash(t, other.View()) != before || hash(t, v) != before {
+				t.Fatal("what was applied to a fork shows elsewhere")
+			}
+			_ = apply(t, s, next+uint64(i), raw)
+			if hash(t, s.View()) != hash(t, fork.View()) {
+				t.Fatal("a fork applies an entry to another outcome")
+			}
+			_ = apply(t, other, next+uint64(i), raw)
+			v = s.View()
+			before = hash(t, v)
+		}
+	})
+}
+
 type unknownKey struct {
 	table TableID
 	key   model.Key

@@ -2,6 +2,7 @@ package store
 
 import (
 	"iter"
+	"time"
 
 	"github.com/skep-org/skep/internal/model"
 )
@@ -53,6 +54,16 @@ func tableDef(num TableID) tableDescriptor {
 		return RootSpecs
 	}
 	return nil
+}
+
+// Observe returns a task's state as Docker shows it, of the rows that its stages wrote.
+func Observe(v View, t *model.Task, now time.Time) model.Observed {
+	p := Placements.ByID(v, t.ID)
+	var node *model.NodeState
+	if p != nil {
+		node = NodeStates.ByID(v, p.NodeID)
+	}
+	return model.Observe(t, Allocations.ByID(v, t.ID), p, Statuses.ByID(v, t.ID), node, now)
 }
 
 // TheCluster returns the cluster's row, or nil before init.

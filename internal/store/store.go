@@ -14,6 +14,7 @@ type state struct {
 	index   uint64 // of the last entry applied
 	now     int64  // newest stamp, Unix nanoseconds
 	unknown *btree.BTreeG[*unknownRow]
+	forking *sync.Mutex // copying a tree marks its source: one copier at a time, of all stores that share trees
 }
 
 // View is the state as of one log index. Its zero value is not usable.
@@ -37,8 +38,7 @@ const eventLimit = 1 << 14
 
 // Store is the state and its change feed. Apply and Restore belong to one goroutine, everything else to any.
 type Store struct {
-	cur    atomic.Pointer[state]
-	forkMu sync.Mutex // copying a tree marks its source: one copier at a time
+	cur atomic.Pointer[state]
 
 	mu      sync.Mutex
 	limit   int // of feed; tests lower it
@@ -49,13 +49,21 @@ type Store struct {
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{changed: make(chan struct{}), limit: eventLimit}
-	s.cur.Store(emptyState())
+	return over(emptyState())
+}
+
+func over(st *state) *Store {
+	s := &Store{changed: make(chan struct{}), limit: eventLimit, dropped: st.index}
+	s.cur.Store(st)
 	return s
 }
 
+// Fork returns a store of its own that begins with the view: nothing that is applied to it shows anywhere else. It costs
+// no more than what is changed in it.
+func (v View) Fork() *Store { return over(v.st) }
+
 func emptyState() *state {
-	st := &state{unknown: newUnknown()}
+	st := &state{unknown: newUnknown(), forking: &sync.Mutex{}}
 	for id := range TableID(tableCount) {
 		if def := tableDef(id); def != nil {
 			st.trees[id] = def.newTree()
@@ -100,7 +108,7 @@ func (s *Store) Apply(index uint64, e Entry) error {
 	}
 	next := *cur
 	next.index, next.now = index, max(cur.now, e.Time)
-	tx := &tx{s: s, st: &next}
+	tx := &tx{st: &next}
 	err := tx.run(index, e.Batch)
 	if err != nil {
 		discarded := *cur
@@ -146,7 +154,7 @@ func (s *Store) publish(st *state, events []Event) {
 // rows carry the view's own index and time as stamps.
 func (s *Store) With(v View, changes []Change) (View, error) {
 	next := *v.st
-	tx := &tx{s: s, st: &next}
+	tx := &tx{st: &next}
 	for _, c := range changes {
 		if err := tx.write(next.index, c); err != nil {
 			return v, err
@@ -157,7 +165,6 @@ func (s *Store) With(v View, changes []Change) (View, error) {
 
 // tx is a state under change: trees are copied when they are first written.
 type tx struct {
-	s      *Store
 	st     *state
 	forked [tableCount]bool
 	strays bool // unknown was copied
@@ -244,9 +251,9 @@ func (tx *tx) write(index uint64, c Change) error {
 		return nil
 	}
 	if !tx.forked[c.Table] {
-		tx.s.forkMu.Lock()
+		tx.st.forking.Lock()
 		tx.st.trees[c.Table] = tx.st.trees[c.Table].fork()
-		tx.s.forkMu.Unlock()
+		tx.st.forking.Unlock()
 		tx.forked[c.Table] = true
 	}
 	tr := tx.st.trees[c.Table]

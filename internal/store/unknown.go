@@ -25,9 +25,9 @@ func newUnknown() *btree.BTreeG[*unknownRow] {
 // writeUnknown is write for a table this build does not know; nobody watches it.
 func (tx *tx) writeUnknown(index uint64, c Change) {
 	if !tx.strays {
-		tx.s.forkMu.Lock()
+		tx.st.forking.Lock()
 		tx.st.unknown = tx.st.unknown.Copy()
-		tx.s.forkMu.Unlock()
+		tx.st.forking.Unlock()
 		tx.strays = true
 	}
 	row := &unknownRow{table: c.Table, key: c.Key, raw: c.raw}

@@ -36,11 +36,5 @@ func (w *World) checkForward() {
 
 // Observe is a task's state.
 func (w *World) Observe(t *model.Task) model.Observed {
-	v := w.View()
-	p := store.Placements.ByID(v, t.ID)
-	var node *model.NodeState
-	if p != nil {
-		node = store.NodeStates.ByID(v, p.NodeID)
-	}
-	return model.Observe(t, store.Allocations.ByID(v, t.ID), p, store.Statuses.ByID(v, t.ID), node, w.Now())
+	return store.Observe(w.View(), t, w.Now())
 }
