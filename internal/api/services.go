@@ -61,7 +61,7 @@ func (s *Server) serviceInspect(r *request) error {
 	}
 	service := render.Service(v, row)
 	if defaults {
-		render.InsertDefaults(&service.Spec)
+		service.Spec = model.Meant(service.Spec)
 	}
 	return r.kind(versions.Service, service)
 }

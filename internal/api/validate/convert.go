@@ -14,18 +14,19 @@ import (
 // Fill refuses values outside of Docker's lists of words and writes swarm's own values where the spec has
 // none. It changes spec.
 func Fill(spec *swarm.ServiceSpec) error {
-	for _, step := range []func(*swarm.ServiceSpec) error{fillMode, fillRuntime, fillContainer, fillRestart, fillUpdates, fillEndpoint} {
+	for _, step := range []func(*swarm.ServiceSpec) error{checkMode, checkRuntime, readContainer, checkRestart, checkUpdates, readEndpoint} {
 		if err := step(spec); err != nil {
 			return err
 		}
 	}
+	*spec = model.Filled(*spec)
 	if spec.Labels == nil {
 		spec.Labels = map[string]string{}
 	}
 	return nil
 }
 
-func fillMode(spec *swarm.ServiceSpec) error {
+func checkMode(spec *swarm.ServiceSpec) error {
 	m := &spec.Mode
 	modes := 0
 	for _, set := range []bool{m.Replicated != nil, m.Global != nil, m.ReplicatedJob != nil, m.GlobalJob != nil} {
@@ -33,31 +34,19 @@ func fillMode(spec *swarm.ServiceSpec) error {
 			modes++
 		}
 	}
-	switch {
-	case modes > 1:
+	if modes > 1 {
 		return httperr.BadRequest("must specify only one service mode")
-	case modes == 0:
-		m.Replicated = &swarm.ReplicatedService{}
-	}
-	if m.Replicated != nil && m.Replicated.Replicas == nil {
-		one := uint64(1)
-		m.Replicated = &swarm.ReplicatedService{Replicas: &one}
-	}
-	if m.ReplicatedJob != nil {
-		concurrent, total := model.JobSize(m.ReplicatedJob)
-		m.ReplicatedJob = &swarm.ReplicatedJob{MaxConcurrent: &concurrent, TotalCompletions: &total}
 	}
 	return nil
 }
 
-func fillRuntime(spec *swarm.ServiceSpec) error {
+func checkRuntime(spec *swarm.ServiceSpec) error {
 	t := &spec.TaskTemplate
 	switch t.Runtime {
 	case "", swarm.RuntimeContainer:
 		if t.ContainerSpec == nil {
 			return httperr.BadRequest("mismatched Runtime and *Spec fields")
 		}
-		t.Runtime = swarm.RuntimeContainer
 	case swarm.RuntimePlugin:
 		if t.PluginSpec == nil {
 			return httperr.BadRequest("mismatched Runtime and *Spec fields")
@@ -69,12 +58,13 @@ func fillRuntime(spec *swarm.ServiceSpec) error {
 	return nil
 }
 
-func fillContainer(spec *swarm.ServiceSpec) error {
+// readContainer reads an unknown isolation as the default: so does swarm.
+func readContainer(spec *swarm.ServiceSpec) error {
 	c := spec.TaskTemplate.ContainerSpec
 	if c == nil {
 		return nil
 	}
-	if c.Isolation == "" || !knownIsolation(c.Isolation) {
+	if !knownIsolation(c.Isolation) {
 		c.Isolation = container.IsolationDefault
 	}
 	if c.Privileges != nil && c.Privileges.CredentialSpec != nil {
@@ -83,7 +73,7 @@ func fillContainer(spec *swarm.ServiceSpec) error {
 		}
 	}
 	for i := range c.Mounts {
-		if err := fillMount(&c.Mounts[i]); err != nil {
+		if err := checkMount(&c.Mounts[i]); err != nil {
 			return err
 		}
 	}
@@ -101,7 +91,7 @@ func fillContainer(spec *swarm.ServiceSpec) error {
 }
 
 func knownIsolation(i container.Isolation) bool {
-	return i == container.IsolationDefault || i == container.IsolationProcess || i == container.IsolationHyperV
+	return i == "" || i == container.IsolationDefault || i == container.IsolationProcess || i == container.IsolationHyperV
 }
 
 func credentialSpec(c *swarm.CredentialSpec) error {
@@ -122,12 +112,9 @@ func credentialSpec(c *swarm.CredentialSpec) error {
 	return httperr.BadRequest(`invalid CredentialSpec: cannot specify "config", "file", and "registry" credential specs`)
 }
 
-func fillMount(m *mount.Mount) error {
-	m.Consistency = "" // it is for Docker's desktops: swarm forgets it
+func checkMount(m *mount.Mount) error {
 	switch m.Type {
-	case "":
-		m.Type = mount.TypeBind
-	case mount.TypeBind, mount.TypeVolume, mount.TypeTmpfs, mount.TypeNamedPipe, mount.TypeCluster, mount.TypeImage:
+	case "", mount.TypeBind, mount.TypeVolume, mount.TypeTmpfs, mount.TypeNamedPipe, mount.TypeCluster, mount.TypeImage:
 	default:
 		return httperr.BadRequest("invalid MountType: %q", string(m.Type))
 	}
@@ -142,41 +129,31 @@ func fillMount(m *mount.Mount) error {
 	return nil
 }
 
-func fillRestart(spec *swarm.ServiceSpec) error {
+func checkRestart(spec *swarm.ServiceSpec) error {
 	p := spec.TaskTemplate.RestartPolicy
 	if p == nil {
 		return nil
 	}
 	switch p.Condition {
-	case "":
-		p.Condition = swarm.RestartPolicyConditionAny
-	case swarm.RestartPolicyConditionNone, swarm.RestartPolicyConditionOnFailure, swarm.RestartPolicyConditionAny:
+	case "", swarm.RestartPolicyConditionNone, swarm.RestartPolicyConditionOnFailure, swarm.RestartPolicyConditionAny:
 	default:
 		return httperr.BadRequest("invalid RestartCondition: %q", string(p.Condition))
-	}
-	if p.MaxAttempts == nil {
-		none := uint64(0)
-		p.MaxAttempts = &none
 	}
 	return nil
 }
 
-func fillUpdates(spec *swarm.ServiceSpec) error {
+func checkUpdates(spec *swarm.ServiceSpec) error {
 	for _, u := range []*swarm.UpdateConfig{spec.UpdateConfig, spec.RollbackConfig} {
 		if u == nil {
 			continue
 		}
 		switch u.FailureAction {
-		case "":
-			u.FailureAction = swarm.UpdateFailureActionPause
-		case swarm.UpdateFailureActionPause, swarm.UpdateFailureActionContinue, swarm.UpdateFailureActionRollback:
+		case "", swarm.UpdateFailureActionPause, swarm.UpdateFailureActionContinue, swarm.UpdateFailureActionRollback:
 		default:
 			return httperr.BadRequest("unrecognized update failure action %s", u.FailureAction)
 		}
 		switch u.Order {
-		case "":
-			u.Order = swarm.UpdateOrderStopFirst
-		case swarm.UpdateOrderStopFirst, swarm.UpdateOrderStartFirst:
+		case "", swarm.UpdateOrderStopFirst, swarm.UpdateOrderStartFirst:
 		default:
 			return httperr.BadRequest("unrecognized update order %s", u.Order)
 		}
@@ -184,16 +161,14 @@ func fillUpdates(spec *swarm.ServiceSpec) error {
 	return nil
 }
 
-// fillEndpoint reads an unknown protocol as tcp and an unknown publish mode as ingress: so does swarm.
-func fillEndpoint(spec *swarm.ServiceSpec) error {
+// readEndpoint reads an unknown protocol as tcp and an unknown publish mode as ingress: so does swarm.
+func readEndpoint(spec *swarm.ServiceSpec) error {
 	e := spec.EndpointSpec
 	if e == nil {
 		return nil
 	}
 	switch e.Mode {
-	case "":
-		e.Mode = swarm.ResolutionModeVIP
-	case swarm.ResolutionModeVIP, swarm.ResolutionModeDNSRR:
+	case "", swarm.ResolutionModeVIP, swarm.ResolutionModeDNSRR:
 	default:
 		return httperr.BadRequest("invalid resolution mode: %q", string(e.Mode))
 	}
