@@ -25,9 +25,13 @@ import (
 	"github.com/skep-org/skep/internal/api/proxy"
 	"github.com/skep-org/skep/internal/api/routes"
 	"github.com/skep-org/skep/internal/api/versions"
+	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/socketmount"
+	"github.com/skep-org/skep/internal/manager/allocator"
+	"github.com/skep-org/skep/internal/manager/orchestrator"
+	"github.com/skep-org/skep/internal/manager/scheduler"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"go.uber.org/goleak"
@@ -165,7 +169,7 @@ func newWorld(t testing.TB) *world {
 	}
 	log := slog.New(slog.DiscardHandler)
 	w.server = New(Options{Cluster: w.cluster, Proxy: proxy.New(engine, log), Events: events.NewRing(), Env: e,
-		Sockets: socketmount.Rewriter{Socket: "/run/skep/skep.sock"}, Logger: log, Version: "0.0.0"})
+		Sockets: socketmount.Rewriter{Socket: "/run/skep/skep.sock"}, Logger: log, Version: "0.0.0", Planners: planners})
 	w.front = httptest.NewServer(w.server)
 	t.Cleanup(func() {
 		w.front.Close()
@@ -173,6 +177,11 @@ func newWorld(t testing.TB) *world {
 		back.Close()
 	})
 	return w
+}
+
+// planners are those that decide about tasks.
+func planners(e env.Env) []control.Planner {
+	return []control.Planner{orchestrator.New(func() model.ID { return e.NewID() }), allocator.New(), scheduler.New()}
 }
 
 // answer is the made-up engine.

@@ -7,5 +7,8 @@
 // Invariants: a request changes all it asks for in one batch or nothing; every write names the versions it
 // was decided on; answers never contain secret data. A read sees everything acknowledged before it began.
 //
+// What would become of requests is told by having them answered over a fork of the state (forecast.go): no other way of
+// asking leaves as little to go wrong between the two.
+//
 // Callers may not assume that an answered write has already had its effect: stages carry it out afterwards.
 package api

@@ -68,8 +68,14 @@ func engineError(resp *http.Response) error {
 	return httperr.New(resp.StatusCode, "%s", said.Message)
 }
 
+// errEngines is for what is tried only, and is no matter of the cluster.
+var errEngines = httperr.NotImplemented("it is one of this node's engine alone, and what an engine does cannot be foreseen")
+
 // pass sends the request on to the engine with the body given.
 func (s *Server) pass(r *request, body []byte) error {
+	if s.dry != nil {
+		return errEngines
+	}
 	out := r.Clone(r.Context())
 	out.Body = io.NopCloser(bytes.NewReader(body))
 	out.ContentLength = int64(len(body))
@@ -81,6 +87,9 @@ func (s *Server) pass(r *request, body []byte) error {
 
 // forward sends the request on to the engine as it came.
 func (s *Server) forward(r *request) error {
+	if s.dry != nil {
+		return errEngines
+	}
 	s.clearHeaders(r.w)
 	s.Proxy.ServeHTTP(r.w, r.Request)
 	return nil

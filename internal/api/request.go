@@ -139,6 +139,9 @@ const notManager = "This node is not a swarm manager. Worker nodes can't be used
 
 // manager is the cluster's state, or why this node cannot tell it.
 func (r *request) manager() (Manager, error) {
+	if r.server.dry != nil {
+		return r.server.dry, nil
+	}
 	state := r.server.Cluster.State()
 	m := r.server.Cluster.Manager()
 	switch {

@@ -9,6 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/api/proxy"
 	"github.com/skep-org/skep/internal/api/routes"
 	"github.com/skep-org/skep/internal/api/versions"
+	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/socketmount"
 	"github.com/skep-org/skep/internal/logs"
@@ -24,13 +25,17 @@ type Options struct {
 	Sockets socketmount.Rewriter // for plain containers that mount the Docker socket
 	Logger  *slog.Logger
 	Version string // skep's own
+	// Planners makes those of a leader's term, for forecasts; nil: they are answered 501.
+	Planners func(env.Env) []control.Planner
 }
 
 // Server answers the API. It implements http.Handler.
 type Server struct {
 	Options
-	mux      *routes.Mux
-	handlers map[string]handler
+	mux        *routes.Mux
+	handlers   map[string]handler
+	foreseeing chan struct{} // bounds the forecasts at once: each may keep a processor busy for seconds
+	dry        *foreseen     // not nil: it writes into a forecast, and nothing may reach the engine
 }
 
 // handler answers one route; an error it returns is written as Docker writes it. It must not have written
@@ -39,7 +44,7 @@ type handler func(*Server, *request) error
 
 // New makes a Server.
 func New(o Options) *Server {
-	return &Server{Options: o, mux: routes.NewMux(routes.Table()), handlers: handlers()}
+	return &Server{Options: o, mux: routes.NewMux(routes.Table()), handlers: handlers(), foreseeing: make(chan struct{}, 1)}
 }
 
 // handlers are the routes that are not passed through as they are.
@@ -78,6 +83,7 @@ func handlers() map[string]handler {
 		"GET /skep/backup":               (*Server).backup,
 		"POST /skep/restore":             (*Server).restore,
 		"GET /skep/net/check":            (*Server).netCheck,
+		"POST /skep/forecast":            (*Server).forecast,
 		"GET /skep/policy":               (*Server).policyList,
 		"POST /skep/policy/allow":        (*Server).policyAllow,
 		"POST /skep/policy/remove":       (*Server).policyRemove,

@@ -25,6 +25,8 @@ func layers() [][]group {
 			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
 			{path: "internal/manager/rotation"}, {path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"},
 		},
+		// What the stages would do.
+		{{path: "internal/manager/forecast"}},
 		// What touches the world. The log is kept by the contract the replication states.
 		{{path: "internal/store/raft"}},
 		{
@@ -59,7 +61,7 @@ func pureGroups() []group {
 		{path: "internal/manager/await"}, {path: "internal/executor/template"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
-		{path: "internal/manager/rotation"},
+		{path: "internal/manager/rotation"}, {path: "internal/manager/forecast"},
 		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
 		{path: "internal/stack/plan"}, {path: "internal/stack/converge"},
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/executor/socketmount"
+	"github.com/skep-org/skep/internal/manager"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -82,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	srv := api.New(api.Options{
 		Cluster: c, Proxy: proxy.New(engine, logger), Logs: c, Events: c.ring, Env: e,
-		Sockets: c.sockets, Logger: logger, Version: cfg.Version,
+		Sockets: c.sockets, Logger: logger, Version: cfg.Version, Planners: manager.Planners,
 	})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return serve(ctx, listeners, logger, srv) })

@@ -37,6 +37,7 @@ func Table() []Route {
 		{Ours, "GET", "/skep/backup"}, // skep's own
 		{Ours, "POST", "/skep/restore"},
 		{Ours, "GET", "/skep/net/check"},
+		{Ours, "POST", "/skep/forecast"},
 		{Ours, "GET", "/skep/policy"},
 		{Ours, "POST", "/skep/policy/allow"},
 		{Ours, "POST", "/skep/policy/remove"},
