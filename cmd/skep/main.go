@@ -18,7 +18,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := cli.New(cli.Options{Version: version, RunDaemon: node.Run, Simulate: simulate}).ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "skep:", err)
-		os.Exit(1) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
+		status, silent := cli.Status(err)
+		if !silent {
+			fmt.Fprintln(os.Stderr, "skep:", err)
+		}
+		os.Exit(status) //nolint:gocritic // the deferred stop only restores signal handling, which ends here anyway
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -48,4 +49,13 @@ docker:
 	root.SetUsageFunc(usage)
 	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), stackcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
+}
+
+// Status is the exit status of a command that failed, and whether it says nothing more. A difference that was looked for,
+// and has been shown, has a status of its own.
+func Status(err error) (status int, silent bool) {
+	if errors.Is(err, stackcmd.ErrDiffers) {
+		return 2, true
+	}
+	return 1, false
 }

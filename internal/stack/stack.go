@@ -10,6 +10,7 @@ const (
 	LabelNamespace = "com.docker.stack.namespace" // as docker stack deploy sets it, and finds stacks by
 	LabelImage     = "com.docker.stack.image"     // the image as the file has it, without a digest
 	LabelObject    = "skep.stack.object"          // of a version of a secret or config: the name the file has for it
+	LabelRevision  = "skep.stack.revision"        // of the config that keeps a revision of a stack: its number
 )
 
 // Stack is what a cluster is asked for.
@@ -33,6 +34,8 @@ type Object struct {
 	Name     string // in the cluster
 	Plain    string // the name docker stack deploy gives it: Name without the content's digest
 	External bool
+	// Recorded is of a stack that was deployed before: what the content was is not known any more, only the name.
+	Recorded bool `json:"-"`
 }
 
 // Versioned reports whether the name carries a digest of the content.

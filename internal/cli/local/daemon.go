@@ -23,11 +23,16 @@ func New(host string) (*Daemon, error) {
 	if !ok {
 		return nil, fmt.Errorf("--host %q is not unix:///path: run this on a node of the cluster", host)
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return Over(socket, func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
-	}
-	return &Daemon{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+	}), nil
+}
+
+// Over is a daemon somewhere that a client of its API has a way to.
+func Over(address string, dial func(context.Context) (net.Conn, error)) *Daemon {
+	dialed := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	return &Daemon{socket: address, http: &http.Client{Transport: &http.Transport{DialContext: dialed, DisableKeepAlives: true}}}
 }
 
 // Call asks and returns the answer's body. An answer that is not 200 is an error with the daemon's words. what is what an

@@ -2,10 +2,12 @@ package stackcmd
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/skep-org/skep/internal/node"
@@ -33,6 +35,32 @@ func connect(host string) (*client.Client, error) {
 		return nil, fmt.Errorf("there is no way to the API at %s: %w", host, err)
 	}
 	return c, nil
+}
+
+// connected does something with a client of the cluster's API.
+func connected(host string, do func(*client.Client) error) error {
+	c, err := connect(host)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return do(c)
+}
+
+// servicesOf lists a stack's services; of any stack, if it has no name.
+func servicesOf(ctx context.Context, c *client.Client, name string, status bool) ([]swarm.Service, error) {
+	services, err := c.ServiceList(ctx, client.ServiceListOptions{Filters: ofStack(name), Status: status})
+	switch {
+	case err != nil && name == "":
+		return nil, fmt.Errorf("the stacks cannot be listed: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("the services of stack %s cannot be listed: %w", name, err)
+	}
+	return services.Items, nil
+}
+
+func noStack(name string) error {
+	return fmt.Errorf("there is no stack %s: skep stack ls lists those there are", name)
 }
 
 // ofStack are the objects with a stack's label; of any stack, if it has no name.

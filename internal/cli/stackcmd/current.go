@@ -15,6 +15,7 @@ import (
 	"github.com/skep-org/skep/internal/model/privilege"
 	"github.com/skep-org/skep/internal/stack"
 	"github.com/skep-org/skep/internal/stack/plan"
+	"github.com/skep-org/skep/internal/stack/revision"
 )
 
 // current asks the cluster what it has.
@@ -37,6 +38,8 @@ func (d *deployment) current(ctx context.Context, s *stack.Stack) (plan.Current,
 		return now, fmt.Errorf("the cluster at %s does not list its configs: %w", d.host, err)
 	}
 	now = plan.Current{Services: services.Items, Networks: networks.Items, Secrets: secrets.Items, Configs: configs.Items}
+	d.revisions = revision.Of(s.Name, configs.Items)
+	now.Kept = revision.Kept(d.revisions)
 	if now.SameSecret, err = d.sameSecrets(ctx, s, now.Secrets); err != nil {
 		return now, err
 	}
@@ -45,44 +48,30 @@ func (d *deployment) current(ctx context.Context, s *stack.Stack) (plan.Current,
 }
 
 // sameSecrets finds out whether secrets that are called by a name without a digest have the content asked for. The cluster
-// shows nobody a secret. But an update that has the secret's own labels and this content changes nothing where the content
-// is the same, and is refused where it is not.
+// shows nobody a secret. But an update to another content is refused for that, before it is refused for being of no version
+// there is: which of the two is heard tells, and nothing is written.
 func (d *deployment) sameSecrets(ctx context.Context, s *stack.Stack, there []swarm.Secret) (map[string]bool, error) {
 	same := map[string]bool{}
 	for _, one := range s.Secrets {
-		if one.External || one.Spec.Driver != nil || one.Versioned() && secretNamed(there, one.Name) != nil {
+		if one.External || one.Recorded || one.Spec.Driver != nil || one.Versioned() && plan.Secret(there, one.Name) != nil {
 			continue
 		}
-		old := secretNamed(there, one.Plain)
+		old := plan.Secret(there, one.Plain)
 		if old == nil || old.Spec.Labels[stack.LabelNamespace] != s.Name {
 			continue
 		}
 		spec := old.Spec
 		spec.Data, spec.Templating = one.Spec.Data, one.Spec.Templating
-		_, err := d.client.SecretUpdate(ctx, old.ID, client.SecretUpdateOptions{Version: old.Version, Spec: spec})
+		_, err := d.client.SecretUpdate(ctx, old.ID, client.SecretUpdateOptions{Version: swarm.Version{}, Spec: spec})
 		switch {
-		case err == nil:
+		case err == nil, strings.Contains(err.Error(), "update out of sequence"):
 			same[old.ID] = true
-			fresh, err := d.client.SecretInspect(ctx, old.ID, client.SecretInspectOptions{})
-			if err != nil {
-				return nil, fmt.Errorf("secret %s cannot be read: %w", one.Plain, err)
-			}
-			*old = fresh.Secret
 		case strings.Contains(err.Error(), "only updates to Labels are allowed"):
 		default:
 			return nil, fmt.Errorf("the content of secret %s cannot be compared: %w", one.Plain, err)
 		}
 	}
 	return same, nil
-}
-
-func secretNamed(all []swarm.Secret, name string) *swarm.Secret {
-	for i := range all {
-		if all[i].Spec.Name == name {
-			return &all[i]
-		}
-	}
-	return nil
 }
 
 // policy is the cluster's, where some service asks for something it is about, and this is a node of the cluster.

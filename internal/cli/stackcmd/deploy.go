@@ -13,9 +13,10 @@ import (
 
 	"github.com/skep-org/skep/internal/stack"
 	"github.com/skep-org/skep/internal/stack/plan"
+	"github.com/skep-org/skep/internal/stack/revision"
 )
 
-// deployment is one run of skep stack deploy.
+// deployment is one run of skep stack deploy, or of what does a part of it: plan, diff, rollback.
 type deployment struct {
 	files
 	host         string
@@ -23,13 +24,19 @@ type deployment struct {
 	registryAuth bool
 	detach       bool
 	timeout      time.Duration
+	keep         int
+	message      string
+	source       string // what is deployed, if not the files: "revision 3 says"
+	who          string
 	cmd          *cobra.Command
 	client       *client.Client
 	clock        clock
+
+	revisions []revision.Revision // as they were when the cluster was asked, the oldest first
 }
 
-func deployCommand(c clock) *cobra.Command {
-	d := &deployment{clock: c}
+func deployCommand(c clock, who string) *cobra.Command {
+	d := &deployment{clock: c, who: who}
 	cmd := &cobra.Command{
 		Use:   "deploy [STACK]",
 		Short: "Make the cluster run what the files say",
@@ -38,73 +45,114 @@ stack's name; without it name: in the files is.
 
 Only what has changed is touched. Configs and secrets whose content is another
 become new versions, and the services that use them go over to those. The exit
-status is 0 when every service of the stack has become what it was asked to be.`,
+status is 0 when every service of the stack has become what it was asked to be.
+
+What was deployed is kept as a numbered revision of the stack, if it is another
+than the one before: see skep stack history and rollback.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d.cmd = cmd
-			return d.run(named(args))
+			return d.ofFiles(cmd, named(args), d.deploy)
 		},
 	}
 	d.files.flags(cmd)
-	hostFlag(cmd, &d.host)
-	cmd.Flags().BoolVar(&d.registryAuth, "with-registry-auth", false, "send the nodes what docker login has kept for the images' registries")
-	cmd.Flags().BoolVar(&d.options.Prune, "prune", false, "remove services of the stack that are in the files no more")
-	cmd.Flags().StringVar(&d.options.Resolve, "resolve-image", plan.ResolveAlways, "`when` to ask the registry which image a tag is: always, changed or never")
-	cmd.Flags().BoolVarP(&d.detach, "detach", "d", false, "do not wait for the services")
-	cmd.Flags().DurationVar(&d.timeout, "timeout", 5*time.Minute, "`time` to wait for the services")
+	d.compareFlags(cmd)
+	d.deployFlags(cmd)
 	return cmd
 }
 
-func (d *deployment) run(name string) error {
-	ctx := d.cmd.Context()
+// compareFlags are those by which files and cluster are compared.
+func (d *deployment) compareFlags(cmd *cobra.Command) {
+	d.hostFlags(cmd)
+	cmd.Flags().StringVar(&d.options.Resolve, "resolve-image", plan.ResolveAlways, "`when` to ask the registry which image a tag is: always, changed or never")
+}
+
+func (d *deployment) hostFlags(cmd *cobra.Command) {
+	hostFlag(cmd, &d.host)
+	cmd.Flags().BoolVar(&d.registryAuth, "with-registry-auth", false, "send the nodes what docker login has kept for the images' registries")
+	cmd.Flags().BoolVar(&d.options.Prune, "prune", false, "remove services of the stack that are no part of it any more")
+}
+
+func (d *deployment) deployFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&d.detach, "detach", "d", false, "do not wait for the services")
+	cmd.Flags().DurationVar(&d.timeout, "timeout", 5*time.Minute, "`time` to wait for the services")
+	cmd.Flags().IntVar(&d.keep, "keep", 10, "`number` of revisions of the stack to keep")
+	cmd.Flags().StringVarP(&d.message, "message", "m", "", "`text` to keep with the revision")
+}
+
+// ofFiles does something about the stack that the files say, with a client of the cluster.
+func (d *deployment) ofFiles(cmd *cobra.Command, name string, do func(context.Context, *stack.Stack) error) error {
+	d.cmd = cmd
 	if !slices.Contains([]string{plan.ResolveAlways, plan.ResolveChanged, plan.ResolveNever}, d.options.Resolve) {
 		return fmt.Errorf("--resolve-image %q is not one of always, changed and never", d.options.Resolve)
 	}
-	s, _, err := d.load(d.cmd, name)
+	s, _, err := d.load(cmd, name)
 	if err != nil {
 		return err
 	}
+	return d.connected(func() error { return do(cmd.Context(), s) })
+}
+
+func (d *deployment) connected(do func() error) error {
 	d.host = address(d.host)
-	if d.client, err = connect(d.host); err != nil {
-		return err
+	return connected(d.host, func(c *client.Client) error {
+		d.client = c
+		return do()
+	})
+}
+
+// deploy writes what of a stack the cluster has not, keeps the revision, and waits.
+func (d *deployment) deploy(ctx context.Context, s *stack.Stack) error {
+	if d.keep < 1 {
+		return fmt.Errorf("--keep %d is too few: the newest revision is always kept", d.keep)
 	}
-	defer func() { _ = d.client.Close() }()
-	p, err := d.plan(ctx, s)
+	p, _, err := d.plan(ctx, s)
 	if err != nil {
 		return err
 	}
-	waited, err := d.apply(ctx, p)
+	if err := problems("nothing was changed", p); err != nil {
+		return err
+	}
+	w := writer{client: d.client, auth: d.auth,
+		say: func(format string, args ...any) { say(d.cmd, format, args...) }, warn: func(text string) { warn(d.cmd, text) }}
+	waited, err := w.apply(ctx, p)
 	if err != nil {
 		return fmt.Errorf("stack %s is deployed in part: %w; the same command goes on from here", s.Name, err)
 	}
 	if p.Empty() {
 		say(d.cmd, "Nothing to change in stack %s", s.Name)
 	}
+	d.record(ctx, p)
 	if d.detach {
 		return nil
 	}
 	return d.wait(ctx, s.Name, waited)
 }
 
-// plan compares the files with the cluster, and fails when something stands in the way.
-func (d *deployment) plan(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
+// plan compares a stack with the cluster.
+func (d *deployment) plan(ctx context.Context, s *stack.Stack) (*plan.Plan, plan.Current, error) {
 	now, err := d.current(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	d.options.Resolved, err = d.resolve(ctx, plan.Unresolved(s, now.Services, d.options.Resolve))
-	if err != nil {
-		return nil, err
+	if d.options.Resolved == nil {
+		if d.options.Resolved, err = d.resolve(ctx, plan.Unresolved(s, now.Services, d.options.Resolve)); err != nil {
+			return nil, now, err
+		}
 	}
 	p := plan.Make(s, now, d.options)
 	for _, w := range p.Warnings {
 		warn(d.cmd, "warned: "+w)
 	}
-	if len(p.Problems) == 0 {
-		return p, nil
+	return p, now, nil
+}
+
+// problems is what stands in the way of a plan.
+func problems(what string, p *plan.Plan) error {
+	switch len(p.Problems) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s: %s", what, p.Problems[0])
 	}
-	if len(p.Problems) == 1 {
-		return nil, fmt.Errorf("nothing was changed: %s", p.Problems[0])
-	}
-	return nil, errors.New("nothing was changed:\n  " + strings.Join(p.Problems, "\n  "))
+	return errors.New(what + ":\n  " + strings.Join(p.Problems, "\n  "))
 }

@@ -19,7 +19,7 @@ import (
 
 // TestScripts: "files" are those of a directory, in txtar form; "cluster" is what the cluster does from then on, a line
 // each: fail METHOD KIND NAME: WHY, tasks SERVICE STATE [ERROR], update SERVICE STATE [MESSAGE], digest IMAGE DIGEST,
-// policy PRIVILEGE SERVICES, work. "run" is a command, after which what was written is shown.
+// policy PRIVILEGE SERVICES, forecast ANSWER, lose KIND NAME, work. "run" is a command, after which what was written is shown.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		f := newFake(t)
@@ -90,6 +90,10 @@ func (f *fake) does(t *testing.T, words []string) {
 		task := swarm.Task{ID: "task-" + words[1], ServiceID: "id-" + words[1], Slot: 1, NodeID: "n1", DesiredState: swarm.TaskStateRunning}
 		task.Status.State, task.Status.Err = swarm.TaskState(words[2]), rest(3)
 		f.tasks = append(f.tasks, task)
+	case "forecast":
+		f.foresee = rest(1)
+	case "lose": // KIND NAME
+		f.kinds[words[1]] = slices.DeleteFunc(f.kinds[words[1]], func(o object) bool { return nameOf(o) == words[2] })
 	case "work":
 		f.work = (*fake).converge
 	case "idle":

@@ -39,6 +39,7 @@ type fake struct {
 	work    func(*fake) // what the cluster does before it lists services
 	policy  []api.PolicyRule
 	digests map[string]string // of images
+	foresee string            // what it answers to a request for a forecast
 	headers []string          // X-Registry-Auth of writes of services
 	index   int
 }
@@ -74,6 +75,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, object{"Swarm": object{"LocalNodeState": "active", "ControlAvailable": true, "NodeID": "n1"}, "OSType": "linux"})
 	case path == "/skep/policy":
 		answer(w, f.policy)
+	case path == "/skep/forecast":
+		f.forecast(w, r)
 	case path == "/nodes":
 		answer(w, []object{{"ID": "n1", "Description": object{"Hostname": "m1"}}})
 	case path == "/tasks":
@@ -112,6 +115,32 @@ func (f *fake) distribution(w http.ResponseWriter, image string) {
 		return
 	}
 	refuse(w, http.StatusForbidden, "no registry of "+image)
+}
+
+// forecast shows which writes are to be foreseen.
+func (f *fake) forecast(w http.ResponseWriter, r *http.Request) {
+	if f.foresee == "" {
+		refuse(w, http.StatusNotFound, "page not found")
+		return
+	}
+	var asked api.ForecastRequest
+	_ = json.NewDecoder(r.Body).Decode(&asked)
+	for _, one := range asked.Writes {
+		body := object{}
+		_ = json.Unmarshal(one.Body, &body)
+		path, _, _ := strings.Cut(versioned.ReplaceAllString(one.Path, ""), "?")
+		line := "foresee " + one.Method + " " + path
+		if name, _ := body["Name"].(string); name != "" {
+			line += " " + name
+		}
+		if data, _ := body["Data"].(string); data != "" {
+			line += " with " + data
+		}
+		f.asked = append(f.asked, line)
+		f.bodies = append(f.bodies, nil)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, f.foresee)
 }
 
 // note records a write; it says why it is refused, if it is.
@@ -164,6 +193,10 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 	}
 	if kind != "services" {
 		body["Data"] = old["Data"]
+	}
+	if r.URL.Query().Get("version") != fmt.Sprint(o["Version"].(object)["Index"]) {
+		refuse(w, http.StatusInternalServerError, "rpc error: code = Unknown desc = update out of sequence")
+		return
 	}
 	if !f.note(w, "update", kind, name, body) {
 		return

@@ -20,24 +20,21 @@ func listCommand() *cobra.Command {
 		Short: "List the cluster's stacks",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := connect(host)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = c.Close() }()
-			services, err := c.ServiceList(cmd.Context(), client.ServiceListOptions{Filters: ofStack("")})
-			if err != nil {
-				return fmt.Errorf("the stacks cannot be listed: %w", err)
-			}
-			stacks := map[string]int{}
-			for _, s := range services.Items {
-				stacks[s.Spec.Labels[stack.LabelNamespace]]++
-			}
-			rows := [][]string{{"NAME", "SERVICES"}}
-			for _, name := range slices.Sorted(maps.Keys(stacks)) {
-				rows = append(rows, []string{name, fmt.Sprint(stacks[name])})
-			}
-			return table(cmd, rows)
+			return connected(host, func(c *client.Client) error {
+				services, err := servicesOf(cmd.Context(), c, "", false)
+				if err != nil {
+					return err
+				}
+				stacks := map[string]int{}
+				for _, s := range services {
+					stacks[s.Spec.Labels[stack.LabelNamespace]]++
+				}
+				rows := [][]string{{"NAME", "SERVICES"}}
+				for _, name := range slices.Sorted(maps.Keys(stacks)) {
+					rows = append(rows, []string{name, fmt.Sprint(stacks[name])})
+				}
+				return table(cmd, rows)
+			})
 		},
 	}
 	hostFlag(cmd, &host)

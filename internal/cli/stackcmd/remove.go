@@ -9,6 +9,9 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/spf13/cobra"
+
+	"github.com/skep-org/skep/internal/stack"
+	"github.com/skep-org/skep/internal/stack/revision"
 )
 
 // removal is one run of skep stack rm.
@@ -25,22 +28,19 @@ func removeCommand(c clock) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm STACK...",
 		Short: "Remove stacks: services, secrets, configs and networks",
-		Long: `Remove stacks: their services, secrets, configs and networks. Volumes stay, with
-what is in them. A network is removed when the last container has left it, which
+		Long: `Remove stacks: their services, secrets, configs, networks and revisions. Volumes
+stay, with what is in them. A network is removed when the last container has left it, which
 this waits for.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if r.client, err = connect(r.host); err != nil {
-				return err
-			}
-			defer func() { _ = r.client.Close() }()
-			r.cmd = cmd
-			var failed []error
-			for _, name := range args {
-				failed = append(failed, r.remove(cmd.Context(), name))
-			}
-			return errors.Join(failed...)
+			return connected(r.host, func(c *client.Client) error {
+				r.cmd, r.client = cmd, c
+				var failed []error
+				for _, name := range args {
+					failed = append(failed, r.remove(cmd.Context(), name))
+				}
+				return errors.Join(failed...)
+			})
 		},
 	}
 	hostFlag(cmd, &r.host)
@@ -67,7 +67,7 @@ func (r *removal) remove(ctx context.Context, name string) error {
 		return fmt.Errorf("stack %s was not removed: %w", name, err)
 	}
 	if len(services.Items)+len(networks.Items)+len(secrets.Items)+len(configs.Items) == 0 {
-		return fmt.Errorf("there is no stack %s: skep stack ls lists those there are", name)
+		return noStack(name)
 	}
 	var failed []error
 	note := func(what string, err error) {
@@ -85,8 +85,13 @@ func (r *removal) remove(ctx context.Context, name string) error {
 		_, err := r.client.SecretRemove(ctx, s.ID, client.SecretRemoveOptions{})
 		note("secret "+s.Spec.Name, err)
 	}
+	if n := len(revision.Of(name, configs.Items)); n > 0 {
+		say(r.cmd, "Removing %s", count(n, "revision"))
+	}
 	for _, c := range configs.Items {
-		say(r.cmd, "Removing config %s", c.Spec.Name)
+		if c.Spec.Labels[stack.LabelRevision] == "" {
+			say(r.cmd, "Removing config %s", c.Spec.Name)
+		}
 		_, err := r.client.ConfigRemove(ctx, c.ID, client.ConfigRemoveOptions{})
 		note("config "+c.Spec.Name, err)
 	}

@@ -31,7 +31,7 @@ func run(t *testing.T, f *fake, args ...string) (string, error) {
 
 func runWith(t *testing.T, f *fake, stdin string, args ...string) (string, error) {
 	t.Helper()
-	cmd := newCommand(&quick{time.Unix(2000, 0)})
+	cmd := newCommand(&quick{time.Unix(2000, 0)}, "ann@desk")
 	var out bytes.Buffer
 	if args[0] != "config" {
 		args = append(args, "--host", f.host)

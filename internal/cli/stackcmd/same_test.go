@@ -53,6 +53,9 @@ func (f *fake) posted(t *testing.T, ours bool) string {
 	var lines []string
 	for i, key := range f.asked {
 		body := f.bodies[i]
+		if strings.HasPrefix(key, "create configs ") && strings.Contains(key, ".revision.") {
+			continue // what skep keeps of each deployment
+		}
 		if ours {
 			asDocker(body)
 		}
@@ -139,7 +142,7 @@ func TestTakenOver(t *testing.T) {
 		out, err := run(t, f, "deploy", "--detach", "--resolve-image", "never", "--compose-file", file, name)
 		require.NoError(t, err)
 		for _, w := range f.asked {
-			if !strings.HasPrefix(w, "update secrets ") && !slices.Contains(beyond, w) {
+			if !strings.HasPrefix(w, "update secrets ") && w != "create configs "+name+".revision.1" && !slices.Contains(beyond, w) {
 				t.Errorf("%s: %s\n%s", d.Cmd, w, out)
 			}
 		}

@@ -23,24 +23,21 @@ func servicesCommand() *cobra.Command {
 		Short: "List a stack's services",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := connect(host)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = c.Close() }()
-			services, err := c.ServiceList(cmd.Context(), client.ServiceListOptions{Filters: ofStack(args[0]), Status: true})
-			if err != nil {
-				return fmt.Errorf("the services of stack %s cannot be listed: %w", args[0], err)
-			}
-			if len(services.Items) == 0 {
-				return fmt.Errorf("there is no stack %s: skep stack ls lists those there are", args[0])
-			}
-			slices.SortFunc(services.Items, func(a, b swarm.Service) int { return cmp.Compare(a.Spec.Name, b.Spec.Name) })
-			rows := [][]string{{"ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"}}
-			for _, s := range services.Items {
-				rows = append(rows, []string{s.ID[:min(short, len(s.ID))], s.Spec.Name, model.ModeName(s.Spec.Mode), replicas(s), image(&s.Spec.TaskTemplate), ports(s.Endpoint.Ports)})
-			}
-			return table(cmd, rows)
+			return connected(host, func(c *client.Client) error {
+				services, err := servicesOf(cmd.Context(), c, args[0], true)
+				if err != nil {
+					return err
+				}
+				if len(services) == 0 {
+					return noStack(args[0])
+				}
+				slices.SortFunc(services, func(a, b swarm.Service) int { return cmp.Compare(a.Spec.Name, b.Spec.Name) })
+				rows := [][]string{{"ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"}}
+				for _, s := range services {
+					rows = append(rows, []string{s.ID[:min(short, len(s.ID))], s.Spec.Name, model.ModeName(s.Spec.Mode), replicas(s), image(&s.Spec.TaskTemplate), ports(s.Endpoint.Ports)})
+				}
+				return table(cmd, rows)
+			})
 		},
 	}
 	hostFlag(cmd, &host)

@@ -22,9 +22,9 @@ func (realClock) Now() time.Time                         { return time.Now() }
 func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
 // New is skep stack.
-func New() *cobra.Command { return newCommand(realClock{}) }
+func New() *cobra.Command { return newCommand(realClock{}, whoami()) }
 
-func newCommand(c clock) *cobra.Command {
+func newCommand(c clock, who string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stack COMMAND",
 		Short: "Deploy Compose files on the cluster",
@@ -36,7 +36,8 @@ docker stack deploy made are taken over as they run.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(configCommand(), deployCommand(c), listCommand(), tasksCommand(c), servicesCommand(), removeCommand(c))
+	cmd.AddCommand(configCommand(), diffCommand(), planCommand(), deployCommand(c, who), historyCommand(c), rollbackCommand(c, who),
+		listCommand(), tasksCommand(c), servicesCommand(), removeCommand(c))
 	return cmd
 }
 

@@ -22,31 +22,28 @@ func tasksCommand(c clock) *cobra.Command {
 		Short: "List a stack's tasks, and what is wrong with them",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			api, err := connect(host)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = api.Close() }()
-			filters := ofStack(args[0])
-			if running {
-				filters.Add("desired-state", "running")
-			}
-			tasks, err := api.TaskList(cmd.Context(), client.TaskListOptions{Filters: filters})
-			if err != nil {
-				return fmt.Errorf("the tasks of stack %s cannot be listed: %w", args[0], err)
-			}
-			services, err := api.ServiceList(cmd.Context(), client.ServiceListOptions{Filters: ofStack(args[0])})
-			if err != nil {
-				return fmt.Errorf("the services of stack %s cannot be listed: %w", args[0], err)
-			}
-			if len(services.Items)+len(tasks.Items) == 0 {
-				return fmt.Errorf("there is no stack %s: skep stack ls lists those there are", args[0])
-			}
-			nodes, err := api.NodeList(cmd.Context(), client.NodeListOptions{})
-			if err != nil {
-				return fmt.Errorf("the nodes cannot be listed: %w", err)
-			}
-			return table(cmd, taskRows(tasks.Items, services.Items, nodes.Items, c.Now()))
+			return connected(host, func(api *client.Client) error {
+				filters := ofStack(args[0])
+				if running {
+					filters.Add("desired-state", "running")
+				}
+				tasks, err := api.TaskList(cmd.Context(), client.TaskListOptions{Filters: filters})
+				if err != nil {
+					return fmt.Errorf("the tasks of stack %s cannot be listed: %w", args[0], err)
+				}
+				services, err := servicesOf(cmd.Context(), api, args[0], false)
+				if err != nil {
+					return err
+				}
+				if len(services)+len(tasks.Items) == 0 {
+					return noStack(args[0])
+				}
+				nodes, err := api.NodeList(cmd.Context(), client.NodeListOptions{})
+				if err != nil {
+					return fmt.Errorf("the nodes cannot be listed: %w", err)
+				}
+				return table(cmd, taskRows(tasks.Items, services, nodes.Items, c.Now()))
+			})
 		},
 	}
 	hostFlag(cmd, &host)

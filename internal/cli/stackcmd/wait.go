@@ -1,6 +1,7 @@
 package stackcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (d *deployment) wait(ctx context.Context, name string, changed map[string]b
 		case len(failed) > 0:
 			return explainServices("stack "+name+" did not become what it should be", failed)
 		case len(waiting) == 0:
-			say(d.cmd, "Stack %s is what the files say: %s", name, count(len(services), "service"))
+			say(d.cmd, "Stack %s is what %s: %s", name, cmp.Or(d.source, "the files say"), count(len(services), "service"))
 			return nil
 		case !d.clock.Now().Before(deadline):
 			return explainServices(fmt.Sprintf("stack %s is not there after %s", name, d.timeout), waiting)

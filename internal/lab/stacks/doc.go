@@ -16,6 +16,8 @@
 // WHERE is a host, whose WHAT is a shell's line; the name of a service, in one of whose containers the stand-in is asked
 // WHAT; or client, a machine outside the cluster where it is. Images standin/NAME:TAG are all the program standin.
 //
+// And skep stack is tried on a lab of its own: what it plans is what it does, what was deployed can be deployed again.
+//
 // It holds tests only; it reads and writes no table. Invariant: stacks that share the cluster at a time share no
 // port, label or name. Callers may not assume that the tests run without root, nor that all stacks are tried without -all.
 package stacks

@@ -9,69 +9,102 @@ import (
 	"github.com/skep-org/skep/internal/stack"
 )
 
-// secrets and configs are taken as they are if the name that says their content is there, or if docker stack deploy has
-// made one with that content; otherwise they are made.
+// secrets are taken as they are if the name that says their content is there, or if docker stack deploy has made one with
+// that content; otherwise they are made. The cluster shows nobody what a secret is: it was asked whether it is the same.
 func (m *maker) secrets() {
 	for _, one := range m.stack.Secrets {
-		there := find(m.now.Secrets, one.Name, secretName)
-		if there == nil && one.Versioned() {
-			if plain := find(m.now.Secrets, one.Plain, secretName); plain != nil && m.ours(plain.Spec.Labels) && m.SameContent(plain) {
-				m.renamed[one.Name], there = one.Plain, plain
-			}
-		}
-		if !m.usable("secret", one.Object, there != nil, there != nil && m.ours(there.Spec.Labels)) {
-			continue
-		}
-		if there == nil {
+		do := settle(m, files[swarm.Secret]{
+			kind: "secret", all: m.now.Secrets, ids: m.SecretIDs,
+			of: func(s *swarm.Secret) (string, *swarm.Annotations) { return s.ID, &s.Spec.Annotations },
+			same: func(s *swarm.Secret) bool {
+				return one.Spec.Driver != nil || one.Versioned() && s.Spec.Name == one.Name || m.now.SameSecret[s.ID]
+			},
+		}, one.Object, one.Spec.Labels)
+		if do.make {
 			m.Secrets = append(m.Secrets, one.Spec)
-			continue
 		}
-		m.SecretIDs[there.Spec.Name] = there.ID
-		if one.External {
-			continue
+		if do.relabel != nil {
+			m.Relabel.Secrets = append(m.Relabel.Secrets, *do.relabel)
 		}
-		if !one.Versioned() && one.Spec.Driver == nil && !m.SameContent(there) {
-			m.problem("secret %s has another content in the cluster, and cannot change: give it another name, or no name and skep counts its versions", one.Name)
-		}
-		if labels, other := relabelled(there.Spec.Labels, one.Spec.Labels, m.renamed[one.Name] != ""); other {
-			next := *there
-			next.Spec.Labels = labels
-			m.Relabel.Secrets = append(m.Relabel.Secrets, next)
-		}
+		one.Object, one.Spec.Data = do.is, nil
+		m.Stack.Secrets = append(m.Stack.Secrets, one)
 	}
 }
 
-// SameContent reports whether the cluster has said that a secret has the content asked for.
-func (m *maker) SameContent(s *swarm.Secret) bool { return m.now.SameSecret[s.ID] }
-
 func (m *maker) configs() {
 	for _, one := range m.stack.Configs {
-		there := find(m.now.Configs, one.Name, configName)
-		if there == nil && one.Versioned() {
-			if plain := find(m.now.Configs, one.Plain, configName); plain != nil && m.ours(plain.Spec.Labels) && sameConfig(plain, one.Spec) {
-				m.renamed[one.Name], there = one.Plain, plain
-			}
-		}
-		if !m.usable("config", one.Object, there != nil, there != nil && m.ours(there.Spec.Labels)) {
-			continue
-		}
-		if there == nil {
+		do := settle(m, files[swarm.Config]{
+			kind: "config", all: m.now.Configs, ids: m.ConfigIDs,
+			of:   func(c *swarm.Config) (string, *swarm.Annotations) { return c.ID, &c.Spec.Annotations },
+			same: func(c *swarm.Config) bool { return sameConfig(c, one.Spec) },
+		}, one.Object, one.Spec.Labels)
+		if do.make {
 			m.Configs = append(m.Configs, one.Spec)
-			continue
 		}
-		m.ConfigIDs[there.Spec.Name] = there.ID
-		if one.External {
-			continue
+		if do.relabel != nil {
+			m.Relabel.Configs = append(m.Relabel.Configs, *do.relabel)
 		}
-		if !sameConfig(there, one.Spec) {
-			m.problem("config %s has another content in the cluster, and cannot change: give it another name, or no name and skep counts its versions", one.Name)
-		}
-		if labels, other := relabelled(there.Spec.Labels, one.Spec.Labels, m.renamed[one.Name] != ""); other {
-			next := *there
-			next.Spec.Labels = labels
-			m.Relabel.Configs = append(m.Relabel.Configs, next)
+		one.Object, one.Spec.Data = do.is, nil
+		m.Stack.Configs = append(m.Stack.Configs, one)
+	}
+}
+
+// files are the cluster's secrets, or its configs.
+type files[T any] struct {
+	kind string
+	all  []T
+	ids  map[string]string // takes those that are there
+	of   func(*T) (id string, a *swarm.Annotations)
+	same func(*T) bool // whether one has the content asked for
+}
+
+func (f files[T]) named(name string) *T {
+	return find(f.all, name, func(one *T) string { _, a := f.of(one); return a.Name })
+}
+
+// todo is what to do about a secret or config.
+type todo[T any] struct {
+	make    bool
+	relabel *T
+	is      stack.Object // as the cluster has it from then on
+}
+
+func settle[T any](m *maker, f files[T], one stack.Object, labels map[string]string) todo[T] {
+	do := todo[T]{is: one}
+	there := f.named(one.Name)
+	if there == nil && one.Versioned() && !one.Recorded {
+		if plain := f.named(one.Plain); plain != nil && m.ours(f.labels(plain)) && f.same(plain) {
+			m.renamed[one.Name], there = one.Plain, plain
+			do.is.Name = one.Plain
 		}
 	}
+	if !m.usable(f.kind, one, there != nil, there != nil && m.ours(f.labels(there))) {
+		return do
+	}
+	if there == nil {
+		do.make = true
+		return do
+	}
+	id, a := f.of(there)
+	f.ids[a.Name] = id
+	if one.External || one.Recorded {
+		return do
+	}
+	if !f.same(there) {
+		m.problem("%s %s has another content in the cluster, and cannot change: give it another name, or no name and skep counts its versions", f.kind, one.Name)
+	}
+	if next, other := relabelled(a.Labels, labels, m.renamed[one.Name] != ""); other {
+		changed := *there
+		_, a := f.of(&changed)
+		a.Labels = next
+		do.relabel = &changed
+	}
+	return do
+}
+
+func (f files[T]) labels(one *T) map[string]string {
+	_, a := f.of(one)
+	return a.Labels
 }
 
 // usable says what is wrong with an object that is not there and should be, or is there and somebody else's.
@@ -79,6 +112,9 @@ func (m *maker) usable(kind string, o stack.Object, there, ours bool) bool {
 	switch {
 	case o.External && !there:
 		m.problem("%s %s is external and not there: make it with docker %s create %s FILE", kind, o.Name, kind, o.Name)
+		return false
+	case o.Recorded && !there:
+		m.problem("%s %s is gone, and only the files have its content: deploy them as they were then", kind, o.Name)
 		return false
 	case !o.External && there && !ours:
 		m.problem("%s %s is there and not the stack's: write external: true, or give the stack's another name", kind, o.Name)
@@ -110,5 +146,7 @@ func find[T any](all []T, name string, nameOf func(*T) string) *T {
 	return nil
 }
 
-func secretName(s *swarm.Secret) string { return s.Spec.Name }
-func configName(c *swarm.Config) string { return c.Spec.Name }
+// Secret is the cluster's of a name, nil if there is none.
+func Secret(all []swarm.Secret, name string) *swarm.Secret {
+	return find(all, name, func(s *swarm.Secret) string { return s.Spec.Name })
+}

@@ -6,24 +6,25 @@ import (
 	"github.com/skep-org/skep/internal/stack"
 )
 
-// old are the versions of secrets and configs that nothing refers to any more: not what is deployed, and no service of the
-// cluster, neither now nor when it is rolled back.
+// old are the versions of secrets and configs that nothing refers to any more: not what is deployed, no service of the
+// cluster, neither now nor when it is rolled back, and no revision of the stack.
 func (m *maker) old() {
 	secrets, configs := Used(m.now.Services)
 	for _, s := range m.now.Secrets {
-		if m.version(s.Spec.Labels) && !secrets[s.ID] && m.SecretIDs[s.Spec.Name] == "" {
+		if m.version(s.Spec.Annotations) && !secrets[s.ID] && m.SecretIDs[s.Spec.Name] == "" {
 			m.OldSecrets = append(m.OldSecrets, s)
 		}
 	}
 	for _, c := range m.now.Configs {
-		if m.version(c.Spec.Labels) && !configs[c.ID] && m.ConfigIDs[c.Spec.Name] == "" {
+		if m.version(c.Spec.Annotations) && !configs[c.ID] && m.ConfigIDs[c.Spec.Name] == "" {
 			m.OldConfigs = append(m.OldConfigs, c)
 		}
 	}
 }
 
-func (m *maker) version(labels map[string]string) bool {
-	return m.ours(labels) && labels[stack.LabelObject] != ""
+// version reports whether an object is one of the stack's versions that may go.
+func (m *maker) version(a swarm.Annotations) bool {
+	return m.ours(a.Labels) && a.Labels[stack.LabelObject] != "" && !m.now.Kept[a.Name]
 }
 
 // Used are the ids of the secrets and configs that services refer to, or did before their last change.

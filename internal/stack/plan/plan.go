@@ -18,6 +18,8 @@ type Current struct {
 	Configs  []swarm.Config
 	// SameSecret are the ids of secrets whose content is known to be the one asked for: the cluster shows nobody a secret.
 	SameSecret map[string]bool
+	// Kept are the names of the versions that revisions of the stack refer to, which may be deployed again.
+	Kept map[string]bool
 	// Policy says who may have what is beyond swarm; nil is not known, and then the cluster itself refuses.
 	Policy privilege.Policy
 }
@@ -27,6 +29,7 @@ type Options struct {
 	Prune    bool   // remove the stack's services that are in the files no more
 	Resolve  string // ResolveAlways, ResolveChanged or ResolveNever
 	Resolved map[string]Image
+	Beside   string // what is said of services that are not in the stack, if it is not from files: "not in revision 3"
 }
 
 // Plan is what is to be written, in this order.
@@ -46,6 +49,9 @@ type Plan struct {
 	OldSecrets []swarm.Secret
 	OldConfigs []swarm.Config
 
+	// Stack is what is deployed, by the names the cluster has for it: without what secrets and configs hold, and without ids.
+	Stack *stack.Stack
+
 	// The ids of what is there already, by name.
 	SecretIDs, ConfigIDs map[string]string
 }
@@ -59,6 +65,7 @@ type Relabel struct {
 // Make compares.
 func Make(s *stack.Stack, now Current, o Options) *Plan {
 	m := &maker{Plan: &Plan{SecretIDs: map[string]string{}, ConfigIDs: map[string]string{}}, stack: s, now: now, options: o, renamed: map[string]string{}}
+	m.Stack = &stack.Stack{Name: s.Name, Networks: s.Networks}
 	m.networks()
 	m.secrets()
 	m.configs()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/skep-org/skep/internal/model"
@@ -21,6 +22,7 @@ func (m *maker) services() {
 			m.image(&spec, nil)
 			m.refer(&spec)
 			m.Create = append(m.Create, spec)
+			m.note(spec)
 		case !m.ours(there.Spec.Labels):
 			m.problem("service %s is there and not the stack's: remove it, or give the stack another name", spec.Name)
 		case model.ModeName(spec.Mode) != model.ModeName(there.Spec.Mode):
@@ -29,6 +31,7 @@ func (m *maker) services() {
 		default:
 			m.image(&spec, &there.Spec)
 			m.refer(&spec)
+			m.note(spec)
 			spec.TaskTemplate.ForceUpdate = there.Spec.TaskTemplate.ForceUpdate // or what was forced once would be undone
 			m.update(*there, spec)
 		}
@@ -36,8 +39,13 @@ func (m *maker) services() {
 	m.prune()
 }
 
+// note keeps what is deployed of a service.
+func (m *maker) note(spec swarm.ServiceSpec) {
+	m.Stack.Services = append(m.Stack.Services, (&Plan{}).Referring(spec))
+}
+
 func (m *maker) update(there swarm.Service, spec swarm.ServiceSpec) {
-	if Same(spec, there.Spec, m.networkNames()) {
+	if Same(spec, there.Spec, names(m.now.Networks)) {
 		m.Same = append(m.Same, there)
 		return
 	}
@@ -107,14 +115,15 @@ func (m *maker) prune() {
 		if m.options.Prune {
 			m.Prune = append(m.Prune, there)
 		} else {
-			m.warn("service %s is the stack's and in the files no more: --prune removes it", there.Spec.Name)
+			m.warn("service %s is the stack's and %s: --prune removes it", there.Spec.Name, cmp.Or(m.options.Beside, "in the files no more"))
 		}
 	}
 }
 
-func (m *maker) networkNames() map[string]string {
+// names are those of networks by their ids.
+func names(networks []network.Summary) map[string]string {
 	out := map[string]string{}
-	for _, n := range m.now.Networks {
+	for _, n := range networks {
 		out[n.ID] = n.Name
 	}
 	return out
