@@ -29,8 +29,8 @@ func removeCommand(c clock) *cobra.Command {
 		Use:   "rm STACK...",
 		Short: "Remove stacks: services, secrets, configs and networks",
 		Long: `Remove stacks: their services, secrets, configs, networks and revisions. Volumes
-stay, with what is in them. A network is removed when the last container has left it, which
-this waits for.`,
+stay, with what is in them. A network is removed when the last container has
+left it, which this waits for.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return connected(r.host, func(c *client.Client) error {

@@ -85,9 +85,9 @@ func historyCommand(c clock) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history STACK",
 		Short: "List what was deployed of a stack, and when",
-		Long: `List the revisions of a stack: what skep stack deploy and rollback have deployed,
-the newest last. Those before the newest ten are not kept, or what --keep of
-these commands says.`,
+		Long: `List the revisions of a stack: what skep stack deploy and rollback have
+deployed, the newest last. Those before the newest ten are not kept, or before
+as many as --keep of these commands says.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return connected(host, func(api *client.Client) error {
