@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
@@ -102,12 +104,15 @@ func (p *Planner) All(v store.View) []control.Key {
 // refused as long as this leader leads, and another one starts over.
 func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
 	r := &round{usage: &p.usage, v: v, now: now, isDue: map[*group]struct{}{}}
-	for _, kind := range []uint8{kindNode, kindTask, kindService, kindMoved, kindNames, kindGroup} {
+	for _, kind := range []uint8{kindNode, kindTask, kindService, kindMoved, kindNames} {
 		for _, k := range keys {
 			if k.Kind == kind {
 				r.takeIn(k)
 			}
 		}
+	}
+	for _, k := range groupsByAge(v, keys) {
+		r.takeIn(k)
 	}
 	for _, preassigned := range []bool{true, false} { // a global task has no other node to go to
 		for _, g := range r.due {
@@ -117,4 +122,23 @@ func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control
 		}
 	}
 	return r.res, nil
+}
+
+// groupsByAge are the keys of groups, that of the oldest revision first: who has waited longest is placed first, and ids,
+// which are drawn, decide nothing.
+func groupsByAge(v store.View, keys []control.Key) []control.Key {
+	var out []control.Key
+	for _, k := range keys {
+		if k.Kind == kindGroup {
+			out = append(out, k)
+		}
+	}
+	made := func(k control.Key) int64 {
+		if rev := store.Revisions.ByID(v, k.A); rev != nil {
+			return rev.Created
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b control.Key) int { return cmp.Compare(made(a), made(b)) })
+	return out
 }
