@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -33,7 +34,7 @@ func filledContainer(c *swarm.ContainerSpec) *swarm.ContainerSpec {
 	}
 	filled := *c
 	filled.Isolation = cmp.Or(filled.Isolation, container.IsolationDefault)
-	filled.Mounts = append(c.Mounts[:0:0], c.Mounts...)
+	filled.Mounts = slices.Clone(c.Mounts)
 	for i := range filled.Mounts {
 		m := &filled.Mounts[i]
 		m.Type = cmp.Or(m.Type, mount.TypeBind)
@@ -72,7 +73,7 @@ func filledEndpoint(e *swarm.EndpointSpec) *swarm.EndpointSpec {
 	}
 	filled := *e
 	filled.Mode = cmp.Or(filled.Mode, swarm.ResolutionModeVIP)
-	filled.Ports = append(e.Ports[:0:0], e.Ports...)
+	filled.Ports = slices.Clone(e.Ports)
 	for i := range filled.Ports {
 		p := &filled.Ports[i]
 		p.Protocol = cmp.Or(p.Protocol, network.TCP)

@@ -57,7 +57,7 @@ func (f *fake) script(t *testing.T, d *datadriven.TestData) string {
 	out, err := runWith(t, f, stdin, strings.Fields(line)...)
 	said := []string{out}
 	if err != nil {
-		said = append(said, "error: "+err.Error()+"\n")
+		said = append(said, "error: "+strings.ReplaceAll(err.Error(), f.host, "HOST")+"\n")
 	}
 	for _, w := range f.asked {
 		said = append(said, "> "+w+"\n")

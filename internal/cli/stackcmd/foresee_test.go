@@ -56,11 +56,11 @@ func (d *daemon) checkDeployment(t *rapid.T, c *cluster, file string, drawn *dra
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, raw, 0o600))
 	before, wrote := c.View(), c.writes
-	foreseen, planErr := d.foresee(t, file)
+	foreseen, planErr := d.foresee(file)
 	if c.writes != wrote || c.View().Index() != before.Index() {
 		t.Fatal("a forecast wrote something")
 	}
-	out, err := d.command(t, "deploy", "--detach", "--prune", "--resolve-image", "never", "--compose-file", file, "shop")
+	out, err := d.command("deploy", "--detach", "--prune", "--resolve-image", "never", "--compose-file", file, "shop")
 	if c.broken != "" {
 		t.Fatalf("%s\n%s", c.broken, out)
 	}
@@ -79,7 +79,7 @@ func (d *daemon) checkDeployment(t *rapid.T, c *cluster, file string, drawn *dra
 	if c.broken != "" {
 		t.Fatal(c.broken)
 	}
-	want, got := expected(before, foreseen), became(c, before)
+	want, got := expected(foreseen), became(c, before)
 	if !maps.Equal(want, got) {
 		t.Fatalf("foreseen and deployed differ:\n%s\n%s\n%s", lines(want, got), raw, c.PrintTasks(""))
 	}
@@ -101,7 +101,7 @@ func reason(err error) string {
 }
 
 // foresee is what skep stack plan gets to know.
-func (d *daemon) foresee(t *rapid.T, file string) (out *forecast.Outcome, err error) {
+func (d *daemon) foresee(file string) (out *forecast.Outcome, err error) {
 	one := &deployment{files: files{paths: []string{file}}, host: d.host, options: plan.Options{Prune: true, Resolve: plan.ResolveNever}}
 	cmd := &cobra.Command{}
 	cmd.SetContext(context.Background())
@@ -121,7 +121,7 @@ func (d *daemon) foresee(t *rapid.T, file string) (out *forecast.Outcome, err er
 	return out, err
 }
 
-func (d *daemon) command(t *rapid.T, args ...string) (string, error) {
+func (d *daemon) command(args ...string) (string, error) {
 	cmd := newCommand(&quick{}, "test")
 	var out strings.Builder
 	cmd.SetArgs(append(args, "--host", d.host))
@@ -133,7 +133,7 @@ func (d *daemon) command(t *rapid.T, args ...string) (string, error) {
 }
 
 // expected is a forecast by service and slot: where the task there is, and whether it is another.
-func expected(before store.View, o *forecast.Outcome) map[string]string {
+func expected(o *forecast.Outcome) map[string]string {
 	out := map[string]string{}
 	for _, s := range o.Services {
 		var tasks []string
