@@ -38,7 +38,7 @@ func New(v store.View, now time.Time, planners func(env.Env) []control.Planner) 
 	f := &Forecast{began: v, start: now, store: v.Fork(), clock: env.NewManual(now)}
 	f.commit = store.Direct{Store: f.store, Now: f.tick}
 	f.agents = newAgents(v)
-	for _, p := range planners(env.Seeded(v.Index(), f.clock)) {
+	for _, p := range planners(env.Seeded(^v.Index(), f.clock)) { // far from the seeds of simulations: an id that is taken would be another's task
 		f.loops = append(f.loops, control.NewLoop(p, f.store, f.commit, f.clock))
 	}
 	return f
