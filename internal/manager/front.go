@@ -127,7 +127,7 @@ func (f Front) Fresh(ctx context.Context) (store.View, error) {
 // the stages that run beside the leader.
 func (m *Manager) Propose(ctx context.Context, b *store.Batch) (uint64, error) {
 	switch b.Writer {
-	case store.WriterAPI, store.WriterIdentity, store.WriterJoin:
+	case store.WriterAPI, store.WriterIdentity, store.WriterJoin, store.WriterRegistry:
 		return m.Commit(b).Wait(ctx)
 	}
 	return 0, fmt.Errorf("%s's rows are written at the leader only: %w", b.Writer, store.ErrWriter)

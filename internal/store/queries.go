@@ -52,6 +52,14 @@ func tableDef(num TableID) tableDescriptor {
 		return Cursors
 	case RootSpecs.id:
 		return RootSpecs
+	case ImageTags.id:
+		return ImageTags
+	case ImageManifests.id:
+		return ImageManifests
+	case ImageBlobs.id:
+		return ImageBlobs
+	case ImagePeers.id:
+		return ImagePeers
 	}
 	return nil
 }

@@ -25,10 +25,11 @@ const (
 	WriterIdentity
 	WriterRaft
 	WriterJoin
+	WriterRegistry
 )
 
 func (w Writer) String() string {
-	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft", "join"}
+	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft", "join", "registry"}
 	if int(w) < len(names) {
 		return names[w]
 	}

@@ -43,6 +43,7 @@ const (
 	Refusal_QUORUM          Refusal = 12 // most of the managers would not be there any more
 	Refusal_NOT_CONNECTED   Refusal = 13 // the node's agent has no session
 	Refusal_LEFT_BEHIND     Refusal = 14 // the member's log is of a group that is no more
+	Refusal_CROWDED         Refusal = 15 // the node gives that blob to as many others as it may; another has it too, or it is tried again
 )
 
 // Enum value maps for Refusal.
@@ -63,6 +64,7 @@ var (
 		12: "QUORUM",
 		13: "NOT_CONNECTED",
 		14: "LEFT_BEHIND",
+		15: "CROWDED",
 	}
 	Refusal_value = map[string]int32{
 		"NONE":            0,
@@ -80,6 +82,7 @@ var (
 		"QUORUM":          12,
 		"NOT_CONNECTED":   13,
 		"LEFT_BEHIND":     14,
+		"CROWDED":         15,
 	}
 )
 
@@ -108,6 +111,73 @@ func (x Refusal) Number() protoreflect.EnumNumber {
 // Deprecated: Use Refusal.Descriptor instead.
 func (Refusal) EnumDescriptor() ([]byte, []int) {
 	return file_node_proto_rawDescGZIP(), []int{0}
+}
+
+type RegistryQuery_What int32
+
+const (
+	RegistryQuery_NOTHING      RegistryQuery_What = 0
+	RegistryQuery_TAG          RegistryQuery_What = 1 // of repository and tag: digest
+	RegistryQuery_TAGS         RegistryQuery_What = 2 // of repository: names
+	RegistryQuery_REPOSITORIES RegistryQuery_What = 3 // names
+	RegistryQuery_MANIFEST     RegistryQuery_What = 4 // of repository and digest: that it is there
+	RegistryQuery_BLOB         RegistryQuery_What = 5 // of digest: one of blobs
+	RegistryQuery_IMAGES       RegistryQuery_What = 6 // images
+	RegistryQuery_SHORT        RegistryQuery_What = 7 // blobs that the asking node is to give to others, because too few have them
+	RegistryQuery_HELD         RegistryQuery_What = 8 // blobs that the asking node is believed to have
+)
+
+// Enum value maps for RegistryQuery_What.
+var (
+	RegistryQuery_What_name = map[int32]string{
+		0: "NOTHING",
+		1: "TAG",
+		2: "TAGS",
+		3: "REPOSITORIES",
+		4: "MANIFEST",
+		5: "BLOB",
+		6: "IMAGES",
+		7: "SHORT",
+		8: "HELD",
+	}
+	RegistryQuery_What_value = map[string]int32{
+		"NOTHING":      0,
+		"TAG":          1,
+		"TAGS":         2,
+		"REPOSITORIES": 3,
+		"MANIFEST":     4,
+		"BLOB":         5,
+		"IMAGES":       6,
+		"SHORT":        7,
+		"HELD":         8,
+	}
+)
+
+func (x RegistryQuery_What) Enum() *RegistryQuery_What {
+	p := new(RegistryQuery_What)
+	*p = x
+	return p
+}
+
+func (x RegistryQuery_What) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RegistryQuery_What) Descriptor() protoreflect.EnumDescriptor {
+	return file_node_proto_enumTypes[1].Descriptor()
+}
+
+func (RegistryQuery_What) Type() protoreflect.EnumType {
+	return &file_node_proto_enumTypes[1]
+}
+
+func (x RegistryQuery_What) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RegistryQuery_What.Descriptor instead.
+func (RegistryQuery_What) EnumDescriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{28, 0}
 }
 
 type RootRequest struct {
@@ -1725,6 +1795,896 @@ func (x *RelayCredit) GetFrames() uint32 {
 	return 0
 }
 
+type RegistryQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	What          RegistryQuery_What     `protobuf:"varint,1,opt,name=what,proto3,enum=skep.wire.v1.RegistryQuery_What" json:"what,omitempty"`
+	Repository    string                 `protobuf:"bytes,2,opt,name=repository,proto3" json:"repository,omitempty"`
+	Tag           string                 `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	Copies        uint32                 `protobuf:"varint,5,opt,name=copies,proto3" json:"copies,omitempty"` // of SHORT: how many nodes are to have a blob
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryQuery) Reset() {
+	*x = RegistryQuery{}
+	mi := &file_node_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryQuery) ProtoMessage() {}
+
+func (x *RegistryQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryQuery.ProtoReflect.Descriptor instead.
+func (*RegistryQuery) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RegistryQuery) GetWhat() RegistryQuery_What {
+	if x != nil {
+		return x.What
+	}
+	return RegistryQuery_NOTHING
+}
+
+func (x *RegistryQuery) GetRepository() string {
+	if x != nil {
+		return x.Repository
+	}
+	return ""
+}
+
+func (x *RegistryQuery) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *RegistryQuery) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *RegistryQuery) GetCopies() uint32 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+type RegistryAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Names         []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	Blobs         []*RegistryBlob        `protobuf:"bytes,3,rep,name=blobs,proto3" json:"blobs,omitempty"`
+	Images        []*RegistryImage       `protobuf:"bytes,4,rep,name=images,proto3" json:"images,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryAnswer) Reset() {
+	*x = RegistryAnswer{}
+	mi := &file_node_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryAnswer) ProtoMessage() {}
+
+func (x *RegistryAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryAnswer.ProtoReflect.Descriptor instead.
+func (*RegistryAnswer) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RegistryAnswer) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *RegistryAnswer) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *RegistryAnswer) GetBlobs() []*RegistryBlob {
+	if x != nil {
+		return x.Blobs
+	}
+	return nil
+}
+
+func (x *RegistryAnswer) GetImages() []*RegistryImage {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+type RegistryBlob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	Holders       []*RegistryPeer        `protobuf:"bytes,3,rep,name=holders,proto3" json:"holders,omitempty"` // that are up, in the order in which they are best asked
+	Others        []*RegistryPeer        `protobuf:"bytes,4,rep,name=others,proto3" json:"others,omitempty"`   // that are up and do not have it, in the order in which they are best given it
+	Copies        uint32                 `protobuf:"varint,5,opt,name=copies,proto3" json:"copies,omitempty"`  // how many nodes have it, up or not
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryBlob) Reset() {
+	*x = RegistryBlob{}
+	mi := &file_node_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryBlob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryBlob) ProtoMessage() {}
+
+func (x *RegistryBlob) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryBlob.ProtoReflect.Descriptor instead.
+func (*RegistryBlob) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RegistryBlob) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *RegistryBlob) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *RegistryBlob) GetHolders() []*RegistryPeer {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+func (x *RegistryBlob) GetOthers() []*RegistryPeer {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+func (x *RegistryBlob) GetCopies() uint32 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+type RegistryPeer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Addr          string                 `protobuf:"bytes,2,opt,name=addr,proto3" json:"addr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryPeer) Reset() {
+	*x = RegistryPeer{}
+	mi := &file_node_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryPeer) ProtoMessage() {}
+
+func (x *RegistryPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryPeer.ProtoReflect.Descriptor instead.
+func (*RegistryPeer) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RegistryPeer) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *RegistryPeer) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
+type RegistryImage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repository    string                 `protobuf:"bytes,1,opt,name=repository,proto3" json:"repository,omitempty"`
+	Tag           string                 `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"` // empty: the manifest has none
+	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	Size          uint64                 `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`
+	Copies        uint32                 `protobuf:"varint,5,opt,name=copies,proto3" json:"copies,omitempty"` // how many nodes that are up have its scarcest blob
+	Pushed        int64                  `protobuf:"varint,6,opt,name=pushed,proto3" json:"pushed,omitempty"` // Unix nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryImage) Reset() {
+	*x = RegistryImage{}
+	mi := &file_node_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryImage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryImage) ProtoMessage() {}
+
+func (x *RegistryImage) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryImage.ProtoReflect.Descriptor instead.
+func (*RegistryImage) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RegistryImage) GetRepository() string {
+	if x != nil {
+		return x.Repository
+	}
+	return ""
+}
+
+func (x *RegistryImage) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *RegistryImage) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *RegistryImage) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *RegistryImage) GetCopies() uint32 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+func (x *RegistryImage) GetPushed() int64 {
+	if x != nil {
+		return x.Pushed
+	}
+	return 0
+}
+
+type RegistryChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to What:
+	//
+	//	*RegistryChange_Serve
+	//	*RegistryChange_Hold
+	//	*RegistryChange_Drop
+	//	*RegistryChange_Manifest
+	//	*RegistryChange_Tag
+	//	*RegistryChange_Untag
+	//	*RegistryChange_Remove
+	What          isRegistryChange_What `protobuf_oneof:"what"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryChange) Reset() {
+	*x = RegistryChange{}
+	mi := &file_node_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryChange) ProtoMessage() {}
+
+func (x *RegistryChange) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryChange.ProtoReflect.Descriptor instead.
+func (*RegistryChange) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *RegistryChange) GetWhat() isRegistryChange_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetServe() string {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Serve); ok {
+			return x.Serve
+		}
+	}
+	return ""
+}
+
+func (x *RegistryChange) GetHold() *RegistryHold {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetDrop() *RegistryHold {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Drop); ok {
+			return x.Drop
+		}
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetManifest() *RegistryManifest {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Manifest); ok {
+			return x.Manifest
+		}
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetTag() *RegistryTag {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Tag); ok {
+			return x.Tag
+		}
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetUntag() *RegistryTag {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Untag); ok {
+			return x.Untag
+		}
+	}
+	return nil
+}
+
+func (x *RegistryChange) GetRemove() *RegistryManifest {
+	if x != nil {
+		if x, ok := x.What.(*RegistryChange_Remove); ok {
+			return x.Remove
+		}
+	}
+	return nil
+}
+
+type isRegistryChange_What interface {
+	isRegistryChange_What()
+}
+
+type RegistryChange_Serve struct {
+	Serve string `protobuf:"bytes,1,opt,name=serve,proto3,oneof"` // the asking node's registry is reached there; empty: it has none any more
+}
+
+type RegistryChange_Hold struct {
+	Hold *RegistryHold `protobuf:"bytes,2,opt,name=hold,proto3,oneof"` // the asking node has these blobs
+}
+
+type RegistryChange_Drop struct {
+	Drop *RegistryHold `protobuf:"bytes,3,opt,name=drop,proto3,oneof"` // and these no more
+}
+
+type RegistryChange_Manifest struct {
+	Manifest *RegistryManifest `protobuf:"bytes,4,opt,name=manifest,proto3,oneof"`
+}
+
+type RegistryChange_Tag struct {
+	Tag *RegistryTag `protobuf:"bytes,5,opt,name=tag,proto3,oneof"`
+}
+
+type RegistryChange_Untag struct {
+	Untag *RegistryTag `protobuf:"bytes,6,opt,name=untag,proto3,oneof"`
+}
+
+type RegistryChange_Remove struct {
+	Remove *RegistryManifest `protobuf:"bytes,7,opt,name=remove,proto3,oneof"` // with every tag of it
+}
+
+func (*RegistryChange_Serve) isRegistryChange_What() {}
+
+func (*RegistryChange_Hold) isRegistryChange_What() {}
+
+func (*RegistryChange_Drop) isRegistryChange_What() {}
+
+func (*RegistryChange_Manifest) isRegistryChange_What() {}
+
+func (*RegistryChange_Tag) isRegistryChange_What() {}
+
+func (*RegistryChange_Untag) isRegistryChange_What() {}
+
+func (*RegistryChange_Remove) isRegistryChange_What() {}
+
+type RegistryHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Blobs         []*RegistryBlob        `protobuf:"bytes,1,rep,name=blobs,proto3" json:"blobs,omitempty"`  // digest and size
+	Spare         uint32                 `protobuf:"varint,2,opt,name=spare,proto3" json:"spare,omitempty"` // of drop: only where so many others that are up have it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryHold) Reset() {
+	*x = RegistryHold{}
+	mi := &file_node_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryHold) ProtoMessage() {}
+
+func (x *RegistryHold) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryHold.ProtoReflect.Descriptor instead.
+func (*RegistryHold) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RegistryHold) GetBlobs() []*RegistryBlob {
+	if x != nil {
+		return x.Blobs
+	}
+	return nil
+}
+
+func (x *RegistryHold) GetSpare() uint32 {
+	if x != nil {
+		return x.Spare
+	}
+	return 0
+}
+
+type RegistryManifest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repository    string                 `protobuf:"bytes,1,opt,name=repository,proto3" json:"repository,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	MediaType     string                 `protobuf:"bytes,3,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	Blobs         [][]byte               `protobuf:"bytes,4,rep,name=blobs,proto3" json:"blobs,omitempty"`
+	Manifests     [][]byte               `protobuf:"bytes,5,rep,name=manifests,proto3" json:"manifests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryManifest) Reset() {
+	*x = RegistryManifest{}
+	mi := &file_node_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryManifest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryManifest) ProtoMessage() {}
+
+func (x *RegistryManifest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryManifest.ProtoReflect.Descriptor instead.
+func (*RegistryManifest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RegistryManifest) GetRepository() string {
+	if x != nil {
+		return x.Repository
+	}
+	return ""
+}
+
+func (x *RegistryManifest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *RegistryManifest) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *RegistryManifest) GetBlobs() [][]byte {
+	if x != nil {
+		return x.Blobs
+	}
+	return nil
+}
+
+func (x *RegistryManifest) GetManifests() [][]byte {
+	if x != nil {
+		return x.Manifests
+	}
+	return nil
+}
+
+type RegistryTag struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repository    string                 `protobuf:"bytes,1,opt,name=repository,proto3" json:"repository,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryTag) Reset() {
+	*x = RegistryTag{}
+	mi := &file_node_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryTag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryTag) ProtoMessage() {}
+
+func (x *RegistryTag) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryTag.ProtoReflect.Descriptor instead.
+func (*RegistryTag) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *RegistryTag) GetRepository() string {
+	if x != nil {
+		return x.Repository
+	}
+	return ""
+}
+
+func (x *RegistryTag) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RegistryTag) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+type RegistryDone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryDone) Reset() {
+	*x = RegistryDone{}
+	mi := &file_node_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryDone) ProtoMessage() {}
+
+func (x *RegistryDone) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryDone.ProtoReflect.Descriptor instead.
+func (*RegistryDone) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{37}
+}
+
+type BlobRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Offset        uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobRequest) Reset() {
+	*x = BlobRequest{}
+	mi := &file_node_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobRequest) ProtoMessage() {}
+
+func (x *BlobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
+func (*BlobRequest) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *BlobRequest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *BlobRequest) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+type BlobPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"` // of Keep's first part only, with the blob's size
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobPart) Reset() {
+	*x = BlobPart{}
+	mi := &file_node_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobPart) ProtoMessage() {}
+
+func (x *BlobPart) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
+func (*BlobPart) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *BlobPart) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *BlobPart) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *BlobPart) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type BlobKept struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobKept) Reset() {
+	*x = BlobKept{}
+	mi := &file_node_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobKept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobKept) ProtoMessage() {}
+
+func (x *BlobKept) ProtoReflect() protoreflect.Message {
+	mi := &file_node_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobKept.ProtoReflect.Descriptor instead.
+func (*BlobKept) Descriptor() ([]byte, []int) {
+	return file_node_proto_rawDescGZIP(), []int{40}
+}
+
 var File_node_proto protoreflect.FileDescriptor
 
 const file_node_proto_rawDesc = "" +
@@ -1845,7 +2805,86 @@ const file_node_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"%\n" +
 	"\vRelayCredit\x12\x16\n" +
-	"\x06frames\x18\x01 \x01(\rR\x06frames*\xe3\x01\n" +
+	"\x06frames\x18\x01 \x01(\rR\x06frames\"\x9a\x02\n" +
+	"\rRegistryQuery\x124\n" +
+	"\x04what\x18\x01 \x01(\x0e2 .skep.wire.v1.RegistryQuery.WhatR\x04what\x12\x1e\n" +
+	"\n" +
+	"repository\x18\x02 \x01(\tR\n" +
+	"repository\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06copies\x18\x05 \x01(\rR\x06copies\"q\n" +
+	"\x04What\x12\v\n" +
+	"\aNOTHING\x10\x00\x12\a\n" +
+	"\x03TAG\x10\x01\x12\b\n" +
+	"\x04TAGS\x10\x02\x12\x10\n" +
+	"\fREPOSITORIES\x10\x03\x12\f\n" +
+	"\bMANIFEST\x10\x04\x12\b\n" +
+	"\x04BLOB\x10\x05\x12\n" +
+	"\n" +
+	"\x06IMAGES\x10\x06\x12\t\n" +
+	"\x05SHORT\x10\a\x12\b\n" +
+	"\x04HELD\x10\b\"\xa5\x01\n" +
+	"\x0eRegistryAnswer\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x120\n" +
+	"\x05blobs\x18\x03 \x03(\v2\x1a.skep.wire.v1.RegistryBlobR\x05blobs\x123\n" +
+	"\x06images\x18\x04 \x03(\v2\x1b.skep.wire.v1.RegistryImageR\x06images\"\xbc\x01\n" +
+	"\fRegistryBlob\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x124\n" +
+	"\aholders\x18\x03 \x03(\v2\x1a.skep.wire.v1.RegistryPeerR\aholders\x122\n" +
+	"\x06others\x18\x04 \x03(\v2\x1a.skep.wire.v1.RegistryPeerR\x06others\x12\x16\n" +
+	"\x06copies\x18\x05 \x01(\rR\x06copies\";\n" +
+	"\fRegistryPeer\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addr\"\x9d\x01\n" +
+	"\rRegistryImage\x12\x1e\n" +
+	"\n" +
+	"repository\x18\x01 \x01(\tR\n" +
+	"repository\x12\x10\n" +
+	"\x03tag\x18\x02 \x01(\tR\x03tag\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x04R\x04size\x12\x16\n" +
+	"\x06copies\x18\x05 \x01(\rR\x06copies\x12\x16\n" +
+	"\x06pushed\x18\x06 \x01(\x03R\x06pushed\"\xee\x02\n" +
+	"\x0eRegistryChange\x12\x16\n" +
+	"\x05serve\x18\x01 \x01(\tH\x00R\x05serve\x120\n" +
+	"\x04hold\x18\x02 \x01(\v2\x1a.skep.wire.v1.RegistryHoldH\x00R\x04hold\x120\n" +
+	"\x04drop\x18\x03 \x01(\v2\x1a.skep.wire.v1.RegistryHoldH\x00R\x04drop\x12<\n" +
+	"\bmanifest\x18\x04 \x01(\v2\x1e.skep.wire.v1.RegistryManifestH\x00R\bmanifest\x12-\n" +
+	"\x03tag\x18\x05 \x01(\v2\x19.skep.wire.v1.RegistryTagH\x00R\x03tag\x121\n" +
+	"\x05untag\x18\x06 \x01(\v2\x19.skep.wire.v1.RegistryTagH\x00R\x05untag\x128\n" +
+	"\x06remove\x18\a \x01(\v2\x1e.skep.wire.v1.RegistryManifestH\x00R\x06removeB\x06\n" +
+	"\x04what\"V\n" +
+	"\fRegistryHold\x120\n" +
+	"\x05blobs\x18\x01 \x03(\v2\x1a.skep.wire.v1.RegistryBlobR\x05blobs\x12\x14\n" +
+	"\x05spare\x18\x02 \x01(\rR\x05spare\"\x9d\x01\n" +
+	"\x10RegistryManifest\x12\x1e\n" +
+	"\n" +
+	"repository\x18\x01 \x01(\tR\n" +
+	"repository\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x03 \x01(\tR\tmediaType\x12\x14\n" +
+	"\x05blobs\x18\x04 \x03(\fR\x05blobs\x12\x1c\n" +
+	"\tmanifests\x18\x05 \x03(\fR\tmanifests\"Y\n" +
+	"\vRegistryTag\x12\x1e\n" +
+	"\n" +
+	"repository\x18\x01 \x01(\tR\n" +
+	"repository\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\"\x0e\n" +
+	"\fRegistryDone\"=\n" +
+	"\vBlobRequest\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\"J\n" +
+	"\bBlobPart\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\n" +
+	"\n" +
+	"\bBlobKept*\xf0\x01\n" +
 	"\aRefusal\x12\b\n" +
 	"\x04NONE\x10\x00\x12\f\n" +
 	"\bCONFLICT\x10\x01\x12\n" +
@@ -1866,7 +2905,8 @@ const file_node_proto_rawDesc = "" +
 	"\n" +
 	"\x06QUORUM\x10\f\x12\x11\n" +
 	"\rNOT_CONNECTED\x10\r\x12\x0f\n" +
-	"\vLEFT_BEHIND\x10\x0e2\xc2\x01\n" +
+	"\vLEFT_BEHIND\x10\x0e\x12\v\n" +
+	"\aCROWDED\x10\x0f2\xc2\x01\n" +
 	"\tAuthority\x12:\n" +
 	"\x04Root\x12\x19.skep.wire.v1.RootRequest\x1a\x17.skep.wire.v1.RootReply\x12:\n" +
 	"\x04Join\x12\x19.skep.wire.v1.JoinRequest\x1a\x17.skep.wire.v1.JoinReply\x12=\n" +
@@ -1882,7 +2922,13 @@ const file_node_proto_rawDesc = "" +
 	"\tDirectory\x12C\n" +
 	"\aNetwork\x12\x1c.skep.wire.v1.NetworkRequest\x1a\x1a.skep.wire.v1.NetworkReply2J\n" +
 	"\x05Relay\x12A\n" +
-	"\x06Attach\x12\x18.skep.wire.v1.RelayFrame\x1a\x19.skep.wire.v1.RelayCredit(\x010\x01B(Z&github.com/skep-org/skep/internal/wireb\x06proto3"
+	"\x06Attach\x12\x18.skep.wire.v1.RelayFrame\x1a\x19.skep.wire.v1.RelayCredit(\x010\x012\x91\x01\n" +
+	"\bRegistry\x12A\n" +
+	"\x04Look\x12\x1b.skep.wire.v1.RegistryQuery\x1a\x1c.skep.wire.v1.RegistryAnswer\x12B\n" +
+	"\x06Record\x12\x1c.skep.wire.v1.RegistryChange\x1a\x1a.skep.wire.v1.RegistryDone2\x7f\n" +
+	"\x05Blobs\x12<\n" +
+	"\x05Fetch\x12\x19.skep.wire.v1.BlobRequest\x1a\x16.skep.wire.v1.BlobPart0\x01\x128\n" +
+	"\x04Keep\x12\x16.skep.wire.v1.BlobPart\x1a\x16.skep.wire.v1.BlobKept(\x01B(Z&github.com/skep-org/skep/internal/wireb\x06proto3"
 
 var (
 	file_node_proto_rawDescOnce sync.Once
@@ -1896,88 +2942,122 @@ func file_node_proto_rawDescGZIP() []byte {
 	return file_node_proto_rawDescData
 }
 
-var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_node_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_node_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_node_proto_goTypes = []any{
-	(Refusal)(0),           // 0: skep.wire.v1.Refusal
-	(*RootRequest)(nil),    // 1: skep.wire.v1.RootRequest
-	(*RootReply)(nil),      // 2: skep.wire.v1.RootReply
-	(*JoinRequest)(nil),    // 3: skep.wire.v1.JoinRequest
-	(*Taken)(nil),          // 4: skep.wire.v1.Taken
-	(*JoinReply)(nil),      // 5: skep.wire.v1.JoinReply
-	(*RenewRequest)(nil),   // 6: skep.wire.v1.RenewRequest
-	(*RenewReply)(nil),     // 7: skep.wire.v1.RenewReply
-	(*RaftMessages)(nil),   // 8: skep.wire.v1.RaftMessages
-	(*RaftDone)(nil),       // 9: skep.wire.v1.RaftDone
-	(*SnapshotChunk)(nil),  // 10: skep.wire.v1.SnapshotChunk
-	(*ProposeRequest)(nil), // 11: skep.wire.v1.ProposeRequest
-	(*ProposeReply)(nil),   // 12: skep.wire.v1.ProposeReply
-	(*Unique)(nil),         // 13: skep.wire.v1.Unique
-	(*Fault)(nil),          // 14: skep.wire.v1.Fault
-	(*EnterRequest)(nil),   // 15: skep.wire.v1.EnterRequest
-	(*EnterReply)(nil),     // 16: skep.wire.v1.EnterReply
-	(*DepartRequest)(nil),  // 17: skep.wire.v1.DepartRequest
-	(*DepartReply)(nil),    // 18: skep.wire.v1.DepartReply
-	(*MembersRequest)(nil), // 19: skep.wire.v1.MembersRequest
-	(*MembersReply)(nil),   // 20: skep.wire.v1.MembersReply
-	(*GroupMember)(nil),    // 21: skep.wire.v1.GroupMember
-	(*AskRequest)(nil),     // 22: skep.wire.v1.AskRequest
-	(*AskReply)(nil),       // 23: skep.wire.v1.AskReply
-	(*NetworkRequest)(nil), // 24: skep.wire.v1.NetworkRequest
-	(*NetworkReply)(nil),   // 25: skep.wire.v1.NetworkReply
-	(*RelayFrame)(nil),     // 26: skep.wire.v1.RelayFrame
-	(*LogLine)(nil),        // 27: skep.wire.v1.LogLine
-	(*RelayCredit)(nil),    // 28: skep.wire.v1.RelayCredit
-	nil,                    // 29: skep.wire.v1.LogLine.AttrsEntry
-	(*Manager)(nil),        // 30: skep.wire.v1.Manager
-	(*OpenLogs)(nil),       // 31: skep.wire.v1.OpenLogs
-	(*CloseLogs)(nil),      // 32: skep.wire.v1.CloseLogs
-	(*Question)(nil),       // 33: skep.wire.v1.Question
-	(*Network)(nil),        // 34: skep.wire.v1.Network
+	(Refusal)(0),             // 0: skep.wire.v1.Refusal
+	(RegistryQuery_What)(0),  // 1: skep.wire.v1.RegistryQuery.What
+	(*RootRequest)(nil),      // 2: skep.wire.v1.RootRequest
+	(*RootReply)(nil),        // 3: skep.wire.v1.RootReply
+	(*JoinRequest)(nil),      // 4: skep.wire.v1.JoinRequest
+	(*Taken)(nil),            // 5: skep.wire.v1.Taken
+	(*JoinReply)(nil),        // 6: skep.wire.v1.JoinReply
+	(*RenewRequest)(nil),     // 7: skep.wire.v1.RenewRequest
+	(*RenewReply)(nil),       // 8: skep.wire.v1.RenewReply
+	(*RaftMessages)(nil),     // 9: skep.wire.v1.RaftMessages
+	(*RaftDone)(nil),         // 10: skep.wire.v1.RaftDone
+	(*SnapshotChunk)(nil),    // 11: skep.wire.v1.SnapshotChunk
+	(*ProposeRequest)(nil),   // 12: skep.wire.v1.ProposeRequest
+	(*ProposeReply)(nil),     // 13: skep.wire.v1.ProposeReply
+	(*Unique)(nil),           // 14: skep.wire.v1.Unique
+	(*Fault)(nil),            // 15: skep.wire.v1.Fault
+	(*EnterRequest)(nil),     // 16: skep.wire.v1.EnterRequest
+	(*EnterReply)(nil),       // 17: skep.wire.v1.EnterReply
+	(*DepartRequest)(nil),    // 18: skep.wire.v1.DepartRequest
+	(*DepartReply)(nil),      // 19: skep.wire.v1.DepartReply
+	(*MembersRequest)(nil),   // 20: skep.wire.v1.MembersRequest
+	(*MembersReply)(nil),     // 21: skep.wire.v1.MembersReply
+	(*GroupMember)(nil),      // 22: skep.wire.v1.GroupMember
+	(*AskRequest)(nil),       // 23: skep.wire.v1.AskRequest
+	(*AskReply)(nil),         // 24: skep.wire.v1.AskReply
+	(*NetworkRequest)(nil),   // 25: skep.wire.v1.NetworkRequest
+	(*NetworkReply)(nil),     // 26: skep.wire.v1.NetworkReply
+	(*RelayFrame)(nil),       // 27: skep.wire.v1.RelayFrame
+	(*LogLine)(nil),          // 28: skep.wire.v1.LogLine
+	(*RelayCredit)(nil),      // 29: skep.wire.v1.RelayCredit
+	(*RegistryQuery)(nil),    // 30: skep.wire.v1.RegistryQuery
+	(*RegistryAnswer)(nil),   // 31: skep.wire.v1.RegistryAnswer
+	(*RegistryBlob)(nil),     // 32: skep.wire.v1.RegistryBlob
+	(*RegistryPeer)(nil),     // 33: skep.wire.v1.RegistryPeer
+	(*RegistryImage)(nil),    // 34: skep.wire.v1.RegistryImage
+	(*RegistryChange)(nil),   // 35: skep.wire.v1.RegistryChange
+	(*RegistryHold)(nil),     // 36: skep.wire.v1.RegistryHold
+	(*RegistryManifest)(nil), // 37: skep.wire.v1.RegistryManifest
+	(*RegistryTag)(nil),      // 38: skep.wire.v1.RegistryTag
+	(*RegistryDone)(nil),     // 39: skep.wire.v1.RegistryDone
+	(*BlobRequest)(nil),      // 40: skep.wire.v1.BlobRequest
+	(*BlobPart)(nil),         // 41: skep.wire.v1.BlobPart
+	(*BlobKept)(nil),         // 42: skep.wire.v1.BlobKept
+	nil,                      // 43: skep.wire.v1.LogLine.AttrsEntry
+	(*Manager)(nil),          // 44: skep.wire.v1.Manager
+	(*OpenLogs)(nil),         // 45: skep.wire.v1.OpenLogs
+	(*CloseLogs)(nil),        // 46: skep.wire.v1.CloseLogs
+	(*Question)(nil),         // 47: skep.wire.v1.Question
+	(*Network)(nil),          // 48: skep.wire.v1.Network
 }
 var file_node_proto_depIdxs = []int32{
-	4,  // 0: skep.wire.v1.JoinRequest.taken:type_name -> skep.wire.v1.Taken
-	30, // 1: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
+	5,  // 0: skep.wire.v1.JoinRequest.taken:type_name -> skep.wire.v1.Taken
+	44, // 1: skep.wire.v1.JoinReply.managers:type_name -> skep.wire.v1.Manager
 	0,  // 2: skep.wire.v1.ProposeReply.refusal:type_name -> skep.wire.v1.Refusal
-	13, // 3: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
+	14, // 3: skep.wire.v1.ProposeReply.unique:type_name -> skep.wire.v1.Unique
 	0,  // 4: skep.wire.v1.Fault.refusal:type_name -> skep.wire.v1.Refusal
-	21, // 5: skep.wire.v1.MembersReply.members:type_name -> skep.wire.v1.GroupMember
-	31, // 6: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
-	32, // 7: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
-	33, // 8: skep.wire.v1.AskRequest.question:type_name -> skep.wire.v1.Question
+	22, // 5: skep.wire.v1.MembersReply.members:type_name -> skep.wire.v1.GroupMember
+	45, // 6: skep.wire.v1.AskRequest.open_logs:type_name -> skep.wire.v1.OpenLogs
+	46, // 7: skep.wire.v1.AskRequest.close_logs:type_name -> skep.wire.v1.CloseLogs
+	47, // 8: skep.wire.v1.AskRequest.question:type_name -> skep.wire.v1.Question
 	0,  // 9: skep.wire.v1.AskReply.refusal:type_name -> skep.wire.v1.Refusal
-	34, // 10: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
-	27, // 11: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
-	29, // 12: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
-	1,  // 13: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
-	3,  // 14: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
-	6,  // 15: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
-	8,  // 16: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
-	10, // 17: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
-	11, // 18: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
-	15, // 19: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
-	17, // 20: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
-	22, // 21: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
-	19, // 22: skep.wire.v1.Group.Members:input_type -> skep.wire.v1.MembersRequest
-	24, // 23: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
-	26, // 24: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
-	2,  // 25: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
-	5,  // 26: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
-	7,  // 27: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
-	9,  // 28: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
-	9,  // 29: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
-	12, // 30: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
-	16, // 31: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
-	18, // 32: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
-	23, // 33: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
-	20, // 34: skep.wire.v1.Group.Members:output_type -> skep.wire.v1.MembersReply
-	25, // 35: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
-	28, // 36: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
-	25, // [25:37] is the sub-list for method output_type
-	13, // [13:25] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	48, // 10: skep.wire.v1.NetworkReply.network:type_name -> skep.wire.v1.Network
+	28, // 11: skep.wire.v1.RelayFrame.line:type_name -> skep.wire.v1.LogLine
+	43, // 12: skep.wire.v1.LogLine.attrs:type_name -> skep.wire.v1.LogLine.AttrsEntry
+	1,  // 13: skep.wire.v1.RegistryQuery.what:type_name -> skep.wire.v1.RegistryQuery.What
+	32, // 14: skep.wire.v1.RegistryAnswer.blobs:type_name -> skep.wire.v1.RegistryBlob
+	34, // 15: skep.wire.v1.RegistryAnswer.images:type_name -> skep.wire.v1.RegistryImage
+	33, // 16: skep.wire.v1.RegistryBlob.holders:type_name -> skep.wire.v1.RegistryPeer
+	33, // 17: skep.wire.v1.RegistryBlob.others:type_name -> skep.wire.v1.RegistryPeer
+	36, // 18: skep.wire.v1.RegistryChange.hold:type_name -> skep.wire.v1.RegistryHold
+	36, // 19: skep.wire.v1.RegistryChange.drop:type_name -> skep.wire.v1.RegistryHold
+	37, // 20: skep.wire.v1.RegistryChange.manifest:type_name -> skep.wire.v1.RegistryManifest
+	38, // 21: skep.wire.v1.RegistryChange.tag:type_name -> skep.wire.v1.RegistryTag
+	38, // 22: skep.wire.v1.RegistryChange.untag:type_name -> skep.wire.v1.RegistryTag
+	37, // 23: skep.wire.v1.RegistryChange.remove:type_name -> skep.wire.v1.RegistryManifest
+	32, // 24: skep.wire.v1.RegistryHold.blobs:type_name -> skep.wire.v1.RegistryBlob
+	2,  // 25: skep.wire.v1.Authority.Root:input_type -> skep.wire.v1.RootRequest
+	4,  // 26: skep.wire.v1.Authority.Join:input_type -> skep.wire.v1.JoinRequest
+	7,  // 27: skep.wire.v1.Authority.Renew:input_type -> skep.wire.v1.RenewRequest
+	9,  // 28: skep.wire.v1.Group.Step:input_type -> skep.wire.v1.RaftMessages
+	11, // 29: skep.wire.v1.Group.Snapshot:input_type -> skep.wire.v1.SnapshotChunk
+	12, // 30: skep.wire.v1.Group.Propose:input_type -> skep.wire.v1.ProposeRequest
+	16, // 31: skep.wire.v1.Group.Enter:input_type -> skep.wire.v1.EnterRequest
+	18, // 32: skep.wire.v1.Group.Depart:input_type -> skep.wire.v1.DepartRequest
+	23, // 33: skep.wire.v1.Group.Ask:input_type -> skep.wire.v1.AskRequest
+	20, // 34: skep.wire.v1.Group.Members:input_type -> skep.wire.v1.MembersRequest
+	25, // 35: skep.wire.v1.Directory.Network:input_type -> skep.wire.v1.NetworkRequest
+	27, // 36: skep.wire.v1.Relay.Attach:input_type -> skep.wire.v1.RelayFrame
+	30, // 37: skep.wire.v1.Registry.Look:input_type -> skep.wire.v1.RegistryQuery
+	35, // 38: skep.wire.v1.Registry.Record:input_type -> skep.wire.v1.RegistryChange
+	40, // 39: skep.wire.v1.Blobs.Fetch:input_type -> skep.wire.v1.BlobRequest
+	41, // 40: skep.wire.v1.Blobs.Keep:input_type -> skep.wire.v1.BlobPart
+	3,  // 41: skep.wire.v1.Authority.Root:output_type -> skep.wire.v1.RootReply
+	6,  // 42: skep.wire.v1.Authority.Join:output_type -> skep.wire.v1.JoinReply
+	8,  // 43: skep.wire.v1.Authority.Renew:output_type -> skep.wire.v1.RenewReply
+	10, // 44: skep.wire.v1.Group.Step:output_type -> skep.wire.v1.RaftDone
+	10, // 45: skep.wire.v1.Group.Snapshot:output_type -> skep.wire.v1.RaftDone
+	13, // 46: skep.wire.v1.Group.Propose:output_type -> skep.wire.v1.ProposeReply
+	17, // 47: skep.wire.v1.Group.Enter:output_type -> skep.wire.v1.EnterReply
+	19, // 48: skep.wire.v1.Group.Depart:output_type -> skep.wire.v1.DepartReply
+	24, // 49: skep.wire.v1.Group.Ask:output_type -> skep.wire.v1.AskReply
+	21, // 50: skep.wire.v1.Group.Members:output_type -> skep.wire.v1.MembersReply
+	26, // 51: skep.wire.v1.Directory.Network:output_type -> skep.wire.v1.NetworkReply
+	29, // 52: skep.wire.v1.Relay.Attach:output_type -> skep.wire.v1.RelayCredit
+	31, // 53: skep.wire.v1.Registry.Look:output_type -> skep.wire.v1.RegistryAnswer
+	39, // 54: skep.wire.v1.Registry.Record:output_type -> skep.wire.v1.RegistryDone
+	41, // 55: skep.wire.v1.Blobs.Fetch:output_type -> skep.wire.v1.BlobPart
+	42, // 56: skep.wire.v1.Blobs.Keep:output_type -> skep.wire.v1.BlobKept
+	41, // [41:57] is the sub-list for method output_type
+	25, // [25:41] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_node_proto_init() }
@@ -1991,15 +3071,24 @@ func file_node_proto_init() {
 		(*AskRequest_CloseLogs)(nil),
 		(*AskRequest_Question)(nil),
 	}
+	file_node_proto_msgTypes[33].OneofWrappers = []any{
+		(*RegistryChange_Serve)(nil),
+		(*RegistryChange_Hold)(nil),
+		(*RegistryChange_Drop)(nil),
+		(*RegistryChange_Manifest)(nil),
+		(*RegistryChange_Tag)(nil),
+		(*RegistryChange_Untag)(nil),
+		(*RegistryChange_Remove)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_node_proto_rawDesc), len(file_node_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   29,
+			NumEnums:      2,
+			NumMessages:   42,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   6,
 		},
 		GoTypes:           file_node_proto_goTypes,
 		DependencyIndexes: file_node_proto_depIdxs,

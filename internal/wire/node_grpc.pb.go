@@ -751,3 +751,297 @@ var Relay_ServiceDesc = grpc.ServiceDesc{
 	},
 	Metadata: "node.proto",
 }
+
+const (
+	Registry_Look_FullMethodName   = "/skep.wire.v1.Registry/Look"
+	Registry_Record_FullMethodName = "/skep.wire.v1.Registry/Record"
+)
+
+// RegistryClient is the client API for Registry service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Registry is what the nodes' registries ask the managers, who keep what images there are and which node has which blob.
+// Digests are SHA-256, 32 bytes.
+type RegistryClient interface {
+	// Look reads. NOT_FOUND: there is no such tag, manifest or blob.
+	Look(ctx context.Context, in *RegistryQuery, opts ...grpc.CallOption) (*RegistryAnswer, error)
+	// Record writes one change, as a whole. Writing it again does no harm.
+	Record(ctx context.Context, in *RegistryChange, opts ...grpc.CallOption) (*RegistryDone, error)
+}
+
+type registryClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewRegistryClient(cc grpc.ClientConnInterface) RegistryClient {
+	return &registryClient{cc}
+}
+
+func (c *registryClient) Look(ctx context.Context, in *RegistryQuery, opts ...grpc.CallOption) (*RegistryAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegistryAnswer)
+	err := c.cc.Invoke(ctx, Registry_Look_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryClient) Record(ctx context.Context, in *RegistryChange, opts ...grpc.CallOption) (*RegistryDone, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegistryDone)
+	err := c.cc.Invoke(ctx, Registry_Record_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// RegistryServer is the server API for Registry service.
+// All implementations must embed UnimplementedRegistryServer
+// for forward compatibility.
+//
+// Registry is what the nodes' registries ask the managers, who keep what images there are and which node has which blob.
+// Digests are SHA-256, 32 bytes.
+type RegistryServer interface {
+	// Look reads. NOT_FOUND: there is no such tag, manifest or blob.
+	Look(context.Context, *RegistryQuery) (*RegistryAnswer, error)
+	// Record writes one change, as a whole. Writing it again does no harm.
+	Record(context.Context, *RegistryChange) (*RegistryDone, error)
+	mustEmbedUnimplementedRegistryServer()
+}
+
+// UnimplementedRegistryServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedRegistryServer struct{}
+
+func (UnimplementedRegistryServer) Look(context.Context, *RegistryQuery) (*RegistryAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Look not implemented")
+}
+func (UnimplementedRegistryServer) Record(context.Context, *RegistryChange) (*RegistryDone, error) {
+	return nil, status.Error(codes.Unimplemented, "method Record not implemented")
+}
+func (UnimplementedRegistryServer) mustEmbedUnimplementedRegistryServer() {}
+func (UnimplementedRegistryServer) testEmbeddedByValue()                  {}
+
+// UnsafeRegistryServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to RegistryServer will
+// result in compilation errors.
+type UnsafeRegistryServer interface {
+	mustEmbedUnimplementedRegistryServer()
+}
+
+func RegisterRegistryServer(s grpc.ServiceRegistrar, srv RegistryServer) {
+	// If the following call panics, it indicates UnimplementedRegistryServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Registry_ServiceDesc, srv)
+}
+
+func _Registry_Look_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegistryQuery)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServer).Look(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Registry_Look_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServer).Look(ctx, req.(*RegistryQuery))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Registry_Record_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegistryChange)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServer).Record(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Registry_Record_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServer).Record(ctx, req.(*RegistryChange))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Registry_ServiceDesc is the grpc.ServiceDesc for Registry service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Registry_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "skep.wire.v1.Registry",
+	HandlerType: (*RegistryServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Look",
+			Handler:    _Registry_Look_Handler,
+		},
+		{
+			MethodName: "Record",
+			Handler:    _Registry_Record_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "node.proto",
+}
+
+const (
+	Blobs_Fetch_FullMethodName = "/skep.wire.v1.Blobs/Fetch"
+	Blobs_Keep_FullMethodName  = "/skep.wire.v1.Blobs/Keep"
+)
+
+// BlobsClient is the client API for Blobs service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Blobs are what the nodes' registries give each other.
+type BlobsClient interface {
+	// Fetch sends a blob from an offset on. NOT_FOUND: this node does not have it; CROWDED: not now.
+	Fetch(ctx context.Context, in *BlobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlobPart], error)
+	// Keep has the node keep a blob. It answers when the blob is on its disk and the managers know.
+	Keep(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BlobPart, BlobKept], error)
+}
+
+type blobsClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewBlobsClient(cc grpc.ClientConnInterface) BlobsClient {
+	return &blobsClient{cc}
+}
+
+func (c *blobsClient) Fetch(ctx context.Context, in *BlobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlobPart], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Blobs_ServiceDesc.Streams[0], Blobs_Fetch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BlobRequest, BlobPart]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Blobs_FetchClient = grpc.ServerStreamingClient[BlobPart]
+
+func (c *blobsClient) Keep(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BlobPart, BlobKept], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Blobs_ServiceDesc.Streams[1], Blobs_Keep_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BlobPart, BlobKept]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Blobs_KeepClient = grpc.ClientStreamingClient[BlobPart, BlobKept]
+
+// BlobsServer is the server API for Blobs service.
+// All implementations must embed UnimplementedBlobsServer
+// for forward compatibility.
+//
+// Blobs are what the nodes' registries give each other.
+type BlobsServer interface {
+	// Fetch sends a blob from an offset on. NOT_FOUND: this node does not have it; CROWDED: not now.
+	Fetch(*BlobRequest, grpc.ServerStreamingServer[BlobPart]) error
+	// Keep has the node keep a blob. It answers when the blob is on its disk and the managers know.
+	Keep(grpc.ClientStreamingServer[BlobPart, BlobKept]) error
+	mustEmbedUnimplementedBlobsServer()
+}
+
+// UnimplementedBlobsServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedBlobsServer struct{}
+
+func (UnimplementedBlobsServer) Fetch(*BlobRequest, grpc.ServerStreamingServer[BlobPart]) error {
+	return status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
+func (UnimplementedBlobsServer) Keep(grpc.ClientStreamingServer[BlobPart, BlobKept]) error {
+	return status.Error(codes.Unimplemented, "method Keep not implemented")
+}
+func (UnimplementedBlobsServer) mustEmbedUnimplementedBlobsServer() {}
+func (UnimplementedBlobsServer) testEmbeddedByValue()               {}
+
+// UnsafeBlobsServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to BlobsServer will
+// result in compilation errors.
+type UnsafeBlobsServer interface {
+	mustEmbedUnimplementedBlobsServer()
+}
+
+func RegisterBlobsServer(s grpc.ServiceRegistrar, srv BlobsServer) {
+	// If the following call panics, it indicates UnimplementedBlobsServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Blobs_ServiceDesc, srv)
+}
+
+func _Blobs_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BlobRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BlobsServer).Fetch(m, &grpc.GenericServerStream[BlobRequest, BlobPart]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Blobs_FetchServer = grpc.ServerStreamingServer[BlobPart]
+
+func _Blobs_Keep_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(BlobsServer).Keep(&grpc.GenericServerStream[BlobPart, BlobKept]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Blobs_KeepServer = grpc.ClientStreamingServer[BlobPart, BlobKept]
+
+// Blobs_ServiceDesc is the grpc.ServiceDesc for Blobs service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Blobs_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "skep.wire.v1.Blobs",
+	HandlerType: (*BlobsServer)(nil),
+	Methods:     []grpc.MethodDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Fetch",
+			Handler:       _Blobs_Fetch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Keep",
+			Handler:       _Blobs_Keep_Handler,
+			ClientStreams: true,
+		},
+	},
+	Metadata: "node.proto",
+}
