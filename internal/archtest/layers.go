@@ -64,6 +64,7 @@ func pureGroups() []group {
 		{path: "internal/manager/rotation"}, {path: "internal/manager/forecast"},
 		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
 		{path: "internal/stack/plan"}, {path: "internal/stack/converge"},
+		{path: "internal/registry/records"},
 	}
 }
 

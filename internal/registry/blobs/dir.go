@@ -1,0 +1,199 @@
+package blobs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/skep-org/skep/internal/durable"
+	"github.com/skep-org/skep/internal/model"
+)
+
+// Reserve is what is left free on the disk: the engine and the daemon itself live on it.
+const Reserve = 128 << 20
+
+var (
+	// ErrNotFound is returned for a blob that is not on this node.
+	ErrNotFound = errors.New("the blob is not on this node")
+	// ErrFull is returned when the disk has no room.
+	ErrFull = errors.New("the registry's disk on this node is full")
+	// ErrDigest is returned for content that is not its digest's.
+	ErrDigest = errors.New("the content does not match its digest")
+)
+
+// Names below the directory.
+const (
+	keptDir   = "blobs"
+	comingDir = "coming"
+)
+
+// Dir is the directory of a node's blobs. Its methods may be called from anywhere.
+type Dir struct {
+	// Free tells how many bytes are free at a path; Open sets it to ask the system.
+	Free func(path string) (uint64, error)
+	path string
+}
+
+// Open makes the directory where it is missing, and removes what was on its way when the daemon ended.
+func Open(path string) (*Dir, error) {
+	d := &Dir{path: path, Free: free}
+	if err := os.RemoveAll(d.coming()); err != nil {
+		return nil, fmt.Errorf("remove unfinished blobs: %w", err)
+	}
+	for _, dir := range []string{d.kept(), d.coming()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the registry's directory: %w", err)
+		}
+	}
+	return d, nil
+}
+
+func (d *Dir) kept() string   { return filepath.Join(d.path, keptDir) }
+func (d *Dir) coming() string { return filepath.Join(d.path, comingDir) }
+
+// at is where a blob is kept; the first byte spreads the files over directories.
+func (d *Dir) at(b model.Digest) string {
+	hex := b.String()[len("sha256:"):]
+	return filepath.Join(d.kept(), hex[:2], hex)
+}
+
+// Get opens a blob. It is to be closed.
+func (d *Dir) Get(b model.Digest) (*os.File, error) {
+	f, err := os.Open(d.at(b))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotFound
+	}
+	return f, err
+}
+
+// Size tells how long a blob is.
+func (d *Dir) Size(b model.Digest) (int64, error) {
+	info, err := os.Stat(d.at(b))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// Adopt takes a file whose digest is known to be right, from the same disk.
+func (d *Dir) Adopt(path string, b model.Digest) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fullOr(err)
+	}
+	return d.name(path, b)
+}
+
+func (d *Dir) name(path string, b model.Digest) error {
+	to := d.at(b)
+	dir := filepath.Dir(to)
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		if err := durable.SyncDir(d.kept()); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return fullOr(err)
+	}
+	if err := os.Rename(path, to); err != nil {
+		return fullOr(err)
+	}
+	return durable.SyncDir(dir)
+}
+
+// Remove deletes a blob; there being none is no error.
+func (d *Dir) Remove(b model.Digest) error {
+	if err := os.Remove(d.at(b)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Kept is a blob on the disk.
+type Kept struct {
+	Digest model.Digest
+	Size   int64
+	Since  time.Time
+}
+
+// List lists the blobs. A file that bears no digest's name is left out.
+func (d *Dir) List() (out []Kept, err error) {
+	err = filepath.WalkDir(d.kept(), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := model.ParseDigest("sha256:" + e.Name())
+		if err != nil {
+			return nil //nolint:nilerr // not ours
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			out = append(out, Kept{Digest: b, Size: info.Size(), Since: info.ModTime()})
+		}
+		return err
+	})
+	return out, err
+}
+
+// Room returns ErrFull when the disk cannot take so many bytes more.
+func (d *Dir) Room(bytes int64) error {
+	left, err := d.Free(d.path)
+	if err != nil {
+		return fmt.Errorf("ask how much of the registry's disk is free: %w", err)
+	}
+	if left < Reserve+uint64(max(0, bytes)) {
+		return fmt.Errorf("%w: %d MB are free at %s, of which %d MB are kept back; free some, or remove images with skep image rm and skep image gc",
+			ErrFull, left>>20, d.path, Reserve>>20)
+	}
+	return nil
+}
+
+func free(path string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, err
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// fullOr is ErrFull where the disk is what failed.
+func fullOr(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// Full tells whether an error of a write is that of a full disk.
+func Full(err error) bool { return errors.Is(fullOr(err), ErrFull) }
+
+// Put keeps content whose digest is b.
+func (d *Dir) Put(b model.Digest, size int64, r io.Reader) error {
+	w, err := d.Create(b, size)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		w.Abort()
+		return err
+	}
+	return w.Commit()
+}

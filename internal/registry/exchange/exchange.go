@@ -1,0 +1,248 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skep-org/skep/internal/env"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/blobs"
+	"github.com/skep-org/skep/internal/store"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+// ErrBusy is answered by a node that gives a blob to as many others as it may.
+var ErrBusy = errors.New("the node gives that blob to others just now")
+
+// ErrAway is returned for a blob that the cluster has, on nodes none of which is up.
+var ErrAway = errors.New("no node that has it is up")
+
+// Peer is another node whose registry can be asked.
+type Peer struct {
+	Node model.ID
+	Addr string
+}
+
+// Cluster is the rest of the cluster, as this node reaches it.
+type Cluster interface {
+	// Look asks the managers; store.ErrNotFound: there is no such thing.
+	Look(context.Context, *wire.RegistryQuery) (*wire.RegistryAnswer, error)
+	// Record has the managers write down a change.
+	Record(context.Context, *wire.RegistryChange) error
+	// Fetch reads a blob of another node from an offset on: blobs.ErrNotFound, ErrBusy.
+	Fetch(ctx context.Context, from Peer, d model.Digest, offset int64) (io.ReadCloser, error)
+	// Give has another node keep a blob.
+	Give(ctx context.Context, to Peer, d model.Digest, size int64, body io.Reader) error
+}
+
+// Options are what an [Exchange] is made of.
+type Options struct {
+	Cluster Cluster
+	Dir     *blobs.Dir
+	Copies  int // how many nodes are to have a blob
+	Env     env.Env
+	Logger  *slog.Logger
+}
+
+// Exchange is a node's part in sharing blobs. Its methods may be called from anywhere.
+type Exchange struct {
+	Options
+	life context.Context //nolint:containedctx // of what outlives the request that began it
+	end  context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex
+	flights map[model.Digest]*flight
+	giving  map[model.Digest]int
+	pushed  map[model.Digest]bool // here first: given to one other node at a time
+	bad     map[sent]bool         // what came of it was not that blob
+	closed  bool
+}
+
+type sent struct {
+	by   model.ID
+	blob model.Digest
+}
+
+// New makes an exchange that has to be closed.
+func New(o Options) *Exchange {
+	life, end := context.WithCancel(context.Background())
+	return &Exchange{Options: o, life: life, end: end, flights: map[model.Digest]*flight{}, giving: map[model.Digest]int{}, pushed: map[model.Digest]bool{}, bad: map[sent]bool{}}
+}
+
+// Flying counts the blobs on their way here.
+func (e *Exchange) Flying() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.flights)
+}
+
+// Close ends all that goes on.
+func (e *Exchange) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.end()
+	e.wg.Wait()
+}
+
+// Stat tells how long a blob of the cluster is; store.ErrNotFound, ErrAway.
+func (e *Exchange) Stat(ctx context.Context, d model.Digest) (int64, error) {
+	b, err := e.blob(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	if b.Copies == 0 {
+		return 0, fmt.Errorf("blob %s: %w", d, store.ErrNotFound)
+	}
+	if len(b.Holders) == 0 {
+		if _, err := e.Dir.Size(d); err != nil {
+			return 0, fmt.Errorf("blob %s: %w", d, ErrAway)
+		}
+	}
+	return int64(b.Size), nil
+}
+
+func (e *Exchange) blob(ctx context.Context, d model.Digest) (*wire.RegistryBlob, error) {
+	a, err := e.Cluster.Look(ctx, &wire.RegistryQuery{What: wire.RegistryQuery_BLOB, Digest: d[:]})
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Blobs) != 1 {
+		return nil, errors.New("a manager's answer about a blob cannot be read")
+	}
+	return a.Blobs[0], nil
+}
+
+// Keep makes a blob that is in the directory one that the cluster keeps.
+func (e *Exchange) Keep(ctx context.Context, d model.Digest) error {
+	size, err := e.Dir.Size(d)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.pushed[d] = true
+	e.mu.Unlock()
+	b, err := e.blob(ctx, d)
+	if err != nil {
+		return err
+	}
+	// This node is the first of the holders, so that it is the last to be asked by others.
+	if err := e.hold(ctx, d, size); err != nil {
+		return err
+	}
+	return e.spread(ctx, b, d, size)
+}
+
+// hold tells the managers that this node has a blob.
+func (e *Exchange) hold(ctx context.Context, d model.Digest, size int64) error {
+	err := e.Cluster.Record(ctx, &wire.RegistryChange{What: &wire.RegistryChange_Hold{Hold: &wire.RegistryHold{
+		Blobs: []*wire.RegistryBlob{{Digest: d[:], Size: uint64(size)}},
+	}}})
+	if err != nil {
+		return fmt.Errorf("tell the cluster that this node has blob %s: %w", d, err)
+	}
+	return nil
+}
+
+// spread gives a blob to as many of the other nodes as are to have it besides this one and those who do.
+func (e *Exchange) spread(ctx context.Context, b *wire.RegistryBlob, d model.Digest, size int64) error {
+	want := e.Copies - 1 - len(b.Holders)
+	if want <= 0 || len(b.Others) == 0 {
+		return nil
+	}
+	var mu sync.Mutex
+	var errs []error
+	next, given := 0, 0
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(want, len(b.Others)) {
+		g.Go(func() error {
+			for {
+				mu.Lock()
+				if next == len(b.Others) {
+					mu.Unlock()
+					return nil
+				}
+				to := b.Others[next]
+				next++
+				mu.Unlock()
+				err := e.give(ctx, to, d, size)
+				mu.Lock()
+				if err == nil {
+					given++
+					mu.Unlock()
+					return nil
+				}
+				errs = append(errs, err)
+				mu.Unlock()
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if have := given + 1 + len(b.Holders); have < min(e.Copies, 1+len(b.Holders)+len(b.Others)) {
+		return fmt.Errorf("blob %s is on %d of the %d nodes that are to have it, and no other one takes it: %w", d, have, e.Copies, errors.Join(errs...))
+	}
+	return nil
+}
+
+func (e *Exchange) give(ctx context.Context, to *wire.RegistryPeer, d model.Digest, size int64) error {
+	peer, err := peerOf(to)
+	if err != nil {
+		return err
+	}
+	f, err := e.Dir.Get(d)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := e.Cluster.Give(ctx, peer, d, size, f); err != nil {
+		return fmt.Errorf("give blob %s to node %s: %w", d, peer.Node, err)
+	}
+	return nil
+}
+
+func peerOf(p *wire.RegistryPeer) (Peer, error) {
+	node, err := wire.ID(p.GetNodeId())
+	return Peer{Node: node, Addr: p.GetAddr()}, err
+}
+
+// Take keeps a blob that another node gives. It returns when the managers know.
+func (e *Exchange) Take(ctx context.Context, d model.Digest, size int64, body io.Reader) error {
+	if _, err := e.Dir.Size(d); err == nil { // it came meanwhile
+		_, _ = io.Copy(io.Discard, body)
+	} else if err := e.Dir.Put(d, size, body); err != nil {
+		return err
+	}
+	return e.hold(ctx, d, size)
+}
+
+// Serve opens a blob for another node, which it must have here: blobs.ErrNotFound, ErrBusy. It is to be closed.
+func (e *Exchange) Serve(d model.Digest) (io.ReadSeekCloser, error) {
+	f, err := e.Dir.Get(d)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	most := 2
+	if e.pushed[d] {
+		most = 1
+	}
+	if e.giving[d] >= most {
+		_ = f.Close()
+		return nil, ErrBusy
+	}
+	e.giving[d]++
+	return &served{File: f, e: e, d: d}, nil
+}

@@ -1,0 +1,135 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/blobs"
+	"github.com/skep-org/skep/internal/wire"
+)
+
+const (
+	// tendEvery is how often a node looks whether enough nodes have what it has.
+	tendEvery = time.Minute
+	// compareEvery is how often, in such looks, disk and managers are compared.
+	compareEvery = 30
+	// orphanAge is how old a blob is before it is removed because the managers do not know of it: it may just be coming.
+	orphanAge = time.Hour
+	// spareAge is how long a node keeps a blob that enough others have: engines that pull it later find it near.
+	spareAge = 7 * 24 * time.Hour
+)
+
+// Tend keeps what this node has and what the cluster believes it has the same, and gives others what too few have, until ctx
+// ends. A node without blobs asks nobody.
+func (e *Exchange) Tend(ctx context.Context) error {
+	for look := 0; ; look++ {
+		timer, stop := e.Env.NewTimer(tendEvery)
+		select {
+		case <-timer:
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		}
+		if err := e.tend(ctx, look%compareEvery == 0); err != nil && ctx.Err() == nil {
+			e.Logger.Info("the registry's blobs could not all be looked after; it is tried again", "err", err)
+		}
+	}
+}
+
+func (e *Exchange) tend(ctx context.Context, compare bool) error {
+	here, err := e.Dir.List()
+	if err != nil || len(here) == 0 && !compare {
+		return err
+	}
+	if compare {
+		if err := e.compare(ctx, here); err != nil {
+			return err
+		}
+	}
+	return e.Repair(ctx)
+}
+
+// Repair gives others the blobs that too few nodes have, where that is this node's to do.
+func (e *Exchange) Repair(ctx context.Context) error {
+	a, err := e.Cluster.Look(ctx, &wire.RegistryQuery{What: wire.RegistryQuery_SHORT, Copies: uint32(e.Copies)})
+	if err != nil {
+		return err
+	}
+	for _, b := range a.Blobs {
+		if len(b.Digest) != len(model.Digest{}) {
+			continue
+		}
+		d := model.Digest(b.Digest)
+		size, err := e.Dir.Size(d)
+		if err != nil {
+			return e.drop(ctx, 0, d)
+		}
+		if err := e.spread(ctx, b, d, size); err != nil {
+			return err
+		}
+		e.Logger.Info("a blob that too few nodes had was given to others", "blob", d)
+	}
+	return nil
+}
+
+// compare removes what the managers do not know of, tells them what is not here, and removes old copies that enough others have.
+func (e *Exchange) compare(ctx context.Context, here []blobs.Kept) error {
+	a, err := e.Cluster.Look(ctx, &wire.RegistryQuery{What: wire.RegistryQuery_HELD})
+	if err != nil {
+		return err
+	}
+	known, now := map[model.Digest]*wire.RegistryBlob{}, e.Env.Now()
+	for _, b := range a.Blobs {
+		if len(b.Digest) == len(model.Digest{}) {
+			known[model.Digest(b.Digest)] = b
+		}
+	}
+	for _, k := range here {
+		b := known[k.Digest]
+		delete(known, k.Digest)
+		switch age := now.Sub(k.Since); {
+		case b == nil && age > orphanAge:
+			if err := e.Dir.Remove(k.Digest); err != nil {
+				return fmt.Errorf("remove blob %s, which is no image's any more: %w", k.Digest, err)
+			}
+		case b != nil && age > spareAge && int(b.Copies) > e.Copies:
+			if err := e.spare(ctx, k.Digest); err != nil {
+				return err
+			}
+		}
+	}
+	for d := range known { // what came since the list was made is here, too
+		if _, err := e.Dir.Size(d); err != nil {
+			e.Logger.Warn("a blob of the cluster's registry is not on this node's disk any more", "blob", d)
+			if err := e.drop(ctx, 0, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// spare removes a blob that enough others have. The managers decide: of two nodes that would remove it one may.
+func (e *Exchange) spare(ctx context.Context, d model.Digest) error {
+	if err := e.drop(ctx, uint32(e.Copies), d); err != nil {
+		return err
+	}
+	a, err := e.Cluster.Look(ctx, &wire.RegistryQuery{What: wire.RegistryQuery_HELD})
+	if err != nil {
+		return err
+	}
+	for _, b := range a.Blobs {
+		if len(b.Digest) == len(d) && model.Digest(b.Digest) == d {
+			return nil // it is to stay
+		}
+	}
+	return e.Dir.Remove(d)
+}
+
+func (e *Exchange) drop(ctx context.Context, spare uint32, d model.Digest) error {
+	return e.Cluster.Record(ctx, &wire.RegistryChange{What: &wire.RegistryChange_Drop{Drop: &wire.RegistryHold{
+		Blobs: []*wire.RegistryBlob{{Digest: d[:]}}, Spare: spare,
+	}}})
+}

@@ -1,0 +1,293 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/exchange"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// TestPushAndPull: what is pushed to one node is on two, is pulled by all at once from those that have it by then, and survives
+// the node it was pushed to.
+func TestPushAndPull(t *testing.T) {
+	c := newCluster(t, 6, 2)
+	layer := random(8 << 20)
+	c.nodes[0].push("team/app", "1", []byte(`{"architecture":"amd64"}`), layer)
+	require.Len(t, store.ImageBlobs.Get(c.store.View(), model.DigestOf(layer).Key()).Holders, 2)
+
+	var g errgroup.Group
+	for _, n := range c.nodes[:5] {
+		g.Go(func() error { return n.pull("team/app", "1") })
+	}
+	require.NoError(t, g.Wait())
+	require.LessOrEqual(t, c.nodes[0].sent, int64(2*len(layer)+1<<20), "the node that was pushed to sends the image at most twice")
+	for _, n := range c.nodes[:5] {
+		n.settled()
+		require.FileExists(t, n.file(layer))
+	}
+
+	c.nodes[0].power(false)
+	require.NoError(t, c.nodes[5].pull("team/app", "1"), "a new node")
+}
+
+func (n *node) file(blob []byte) string {
+	hex := strings.TrimPrefix(model.DigestOf(blob).String(), "sha256:")
+	return filepath.Join(n.reg.opt.Dir, "blobs", hex[:2], hex)
+}
+
+// TestCredential: without it nothing is told but that one is needed, and it is given for this registry's images only.
+func TestCredential(t *testing.T) {
+	c := newCluster(t, 1, 2)
+	r := c.nodes[0].reg
+	for _, password := range []string{"", "wrong"} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", c.nodes[0].http.URL+"/v2/", nil)
+		require.NoError(t, err)
+		if password != "" {
+			req.SetBasicAuth(user, password)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+		require.Contains(t, string(body), "skep's socket")
+		require.Contains(t, resp.Header.Get("WWW-Authenticate"), "Basic")
+	}
+	for image, ours := range map[string]bool{"127.0.0.1:5005/app:1": true, "localhost:5005/team/app": true, "127.0.0.1:5000/app": false, "app:1": false, "docker.io/127.0.0.1/app": false, "": false} {
+		require.Equal(t, ours, r.Auth(image) != "", image)
+	}
+	raw, err := base64.URLEncoding.DecodeString(r.Auth("127.0.0.1:5005/app"))
+	require.NoError(t, err)
+	require.Contains(t, string(raw), r.token)
+	header, err := r.BuildAuth(base64.URLEncoding.EncodeToString([]byte(`{"example.org":{"username":"u"}}`)))
+	require.NoError(t, err)
+	raw, err = base64.URLEncoding.DecodeString(header)
+	require.NoError(t, err)
+	var all map[string]struct{ Username, Password string }
+	require.NoError(t, json.Unmarshal(raw, &all))
+	require.Equal(t, "u", all["example.org"].Username)
+	require.Equal(t, r.token, all["127.0.0.1:5005"].Password)
+}
+
+// TestResume: an upload that was interrupted goes on where it was, also after the daemon was restarted; one that nobody goes on
+// with is removed.
+func TestResume(t *testing.T) {
+	c := newCluster(t, 2, 2)
+	n := c.nodes[0]
+	blob := random(3 << 20)
+	at := n.upload("app")
+	status, h, text := n.call("PATCH", at, bytes.NewReader(blob[:1<<20]), "Content-Type", "application/octet-stream")
+	require.Equal(t, http.StatusAccepted, status, text)
+	at = h.Get("Location")
+	n.restart()
+	status, h, _ = n.call("GET", n.http.URL+at, nil)
+	require.Equal(t, http.StatusNoContent, status)
+	require.Equal(t, fmt.Sprintf("0-%d", 1<<20-1), h.Get("Range"))
+	status, h, text = n.call("PATCH", n.http.URL+h.Get("Location"), bytes.NewReader(blob[1<<20:]), "Content-Type", "application/octet-stream",
+		"Content-Range", fmt.Sprintf("%d-%d", 1<<20, len(blob)-1))
+	require.Equal(t, http.StatusAccepted, status, text)
+	status, text = n.finish(n.http.URL+h.Get("Location"), blob)
+	require.Equal(t, http.StatusCreated, status, text)
+	require.FileExists(t, c.nodes[1].file(blob), "and it is on another node too")
+
+	n.upload("app")
+	require.NoError(t, purgeUploads(n.reg.uploads(), time.Now().Add(-time.Hour)))
+	require.Len(t, n.uploadsLeft(), 1)
+	require.NoError(t, purgeUploads(n.reg.uploads(), time.Now().Add(time.Hour)))
+	require.Empty(t, n.uploadsLeft())
+}
+
+func (n *node) uploadsLeft() (left []string) {
+	left, _ = filepath.Glob(filepath.Join(n.reg.uploads(), "docker/registry/v2/repositories/app/_uploads/*"))
+	return left
+}
+
+// TestWrongDigest: content that is not its digest's is refused, from a client and from a node.
+func TestWrongDigest(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	n := c.nodes[0]
+	status, h, _ := n.call("PATCH", n.upload("app"), strings.NewReader("one"), "Content-Type", "application/octet-stream")
+	require.Equal(t, http.StatusAccepted, status)
+	status, text := n.finish(n.http.URL+h.Get("Location"), []byte("another"))
+	require.Equal(t, http.StatusBadRequest, status, text)
+	require.Contains(t, text, "DIGEST_INVALID")
+
+	layer := random(1 << 20)
+	n.push("app", "1", []byte("{}"), layer)
+	reader := c.without(layer)
+	wrong, from := random(len(layer)), exchange.Peer{}
+	reader.spy = func(p exchange.Peer, d model.Digest) io.Reader {
+		if d != model.DigestOf(layer) || from != (exchange.Peer{}) && p != from {
+			return nil
+		}
+		from = p
+		return bytes.NewReader(wrong)
+	}
+	require.Error(t, reader.pull("app", "1"), "one node sends something else")
+	reader.settled()
+	require.NoFileExists(t, reader.file(layer))
+	require.NoError(t, reader.pull("app", "1"), "another one does not")
+}
+
+// without is a node that does not have a blob.
+func (c *cluster) without(blob []byte) *node {
+	for _, n := range c.nodes {
+		if _, err := os.Stat(n.file(blob)); err != nil {
+			return n
+		}
+	}
+	c.t.Fatal("all nodes have the blob")
+	return nil
+}
+
+// TestBrokenOff: a transfer that breaks off goes on at another node, from where it was.
+func TestBrokenOff(t *testing.T) {
+	c := newCluster(t, 4, 3)
+	layer := random(4 << 20)
+	c.nodes[0].push("app", "1", []byte("{}"), layer)
+	reader, broke := c.without(layer), false
+	reader.spy = func(_ exchange.Peer, d model.Digest) io.Reader {
+		if d != model.DigestOf(layer) || broke {
+			return nil
+		}
+		broke = true
+		return io.MultiReader(bytes.NewReader(layer[:1<<20]), iotest.ErrReader(errOff))
+	}
+	require.NoError(t, reader.pull("app", "1"))
+	require.True(t, broke)
+}
+
+// TestFullDisk: a push to a node whose disk is full is refused with a sentence, in a code that makes clients stop; nothing of it is
+// kept, and what is there can still be pulled.
+func TestFullDisk(t *testing.T) {
+	c := newCluster(t, 2, 2)
+	c.nodes[0].push("app", "1", []byte("{}"), random(1000))
+	c.nodes[0].reg.exchange.Dir.Free = func(string) (uint64, error) { return 0, nil }
+	status, _, text := c.nodes[0].call("POST", "/v2/app/blobs/uploads/", nil)
+	require.Equal(t, http.StatusForbidden, status)
+	require.Contains(t, text, `"DENIED"`)
+	require.Contains(t, text, "disk on this node is full")
+	require.NoError(t, c.nodes[0].pull("app", "1"))
+
+	status, text = c.nodes[1].blob("app", random(1000))
+	require.GreaterOrEqual(t, status, 400, "there is no other node to keep it")
+	require.Contains(t, text, "full")
+}
+
+// TestTags: a tag that is pushed again is another image, which no node misses; one removed is gone, and what it named stays for a
+// while, and as long as anything else names it.
+func TestTags(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	config, shared, first, second := []byte("{}"), random(1000), random(1000), random(1000)
+	c.nodes[0].push("app", "1", config, shared, first)
+	was := c.nodes[1].push("app", "1", config, shared, second)
+	c.nodes[1].push("app", "2", config, shared, second)
+	status, h, _ := c.nodes[2].call("GET", "/v2/app/manifests/1", nil, "Accept", imageType)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, was.String(), h.Get("Docker-Content-Digest"))
+	c.settle()
+	_, _, text := c.nodes[2].call("GET", "/v2/app/tags/list", nil)
+	require.JSONEq(t, `{"name":"app","tags":["1","2"]}`, text)
+	_, _, text = c.nodes[2].call("GET", "/v2/_catalog", nil)
+	require.JSONEq(t, `{"repositories":["app"]}`, text)
+
+	require.Zero(t, c.sweep(time.Hour), "what nobody names any more is kept for a while")
+	c.late = 2 * time.Hour
+	require.Equal(t, 3, c.sweep(time.Hour), "the first image's manifest, its bytes and its layer")
+	require.NoError(t, c.nodes[2].pull("app", "1"))
+
+	status, _, text = c.nodes[0].call("DELETE", "/v2/app/manifests/1", nil)
+	require.Equal(t, http.StatusAccepted, status, text)
+	c.late = 5 * time.Hour
+	require.Zero(t, c.sweep(time.Hour), "the other tag names it")
+	require.NoError(t, c.nodes[2].pull("app", "2"))
+	status, _, text = c.nodes[0].call("DELETE", "/v2/app/manifests/"+was.String(), nil)
+	require.Equal(t, http.StatusAccepted, status, text)
+	require.ErrorContains(t, c.nodes[2].pull("app", "2"), "404")
+	c.late = 9 * time.Hour
+	require.NotZero(t, c.sweep(time.Hour))
+	require.Zero(t, store.ImageBlobs.Len(c.store.View()))
+}
+
+// TestSweepDuringPush: a blob that is collected while a push counts on it makes that push fail, never the image.
+func TestSweepDuringPush(t *testing.T) {
+	c := newCluster(t, 2, 2)
+	n, config, layer := c.nodes[0], []byte("{}"), random(1000)
+	for _, b := range [][]byte{config, layer} {
+		status, text := n.blob("app", b)
+		require.Equal(t, http.StatusCreated, status, text)
+	}
+	c.sweep(0)
+	m := manifestOf(config, layer)
+	status, _, text := n.call("PUT", "/v2/app/manifests/1", bytes.NewReader(m), "Content-Type", imageType)
+	require.Equal(t, http.StatusBadRequest, status, text)
+	require.Contains(t, text, "MANIFEST_BLOB_UNKNOWN")
+	n.push("app", "1", config, layer)
+	c.sweep(0)
+	require.NoError(t, c.nodes[1].pull("app", "1"))
+}
+
+// TestConcurrentPushes: many pushes of one tag at once all succeed, and the tag is one of them.
+func TestConcurrentPushes(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	shared := random(1 << 20)
+	var g errgroup.Group
+	for i := range 12 {
+		g.Go(func() error {
+			c.nodes[i%3].push("app", "1", []byte(fmt.Sprintf(`{"n":%d}`, i)), shared, random(1000))
+			return nil
+		})
+	}
+	require.NoError(t, g.Wait())
+	for _, n := range c.nodes {
+		require.NoError(t, n.pull("app", "1"))
+	}
+}
+
+// TestAway: what only nodes have that are down is pushed again, and whoever pulls it is told so.
+func TestAway(t *testing.T) {
+	c := newCluster(t, 3, 1)
+	config, layer := []byte("{}"), random(1000)
+	c.nodes[0].push("app", "1", config, layer)
+	c.nodes[0].power(false)
+	require.ErrorContains(t, c.nodes[1].pull("app", "1"), "no node that has it is up")
+	c.nodes[2].push("app", "1", config, layer)
+	require.NoError(t, c.nodes[1].pull("app", "1"))
+}
+
+// TestRepair: what a node had that is gone for good is given to another one by one of those that have it too.
+func TestRepair(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	layer := random(1 << 20)
+	c.nodes[0].push("app", "1", []byte("{}"), layer)
+	holders := store.ImageBlobs.Get(c.store.View(), model.DigestOf(layer).Key()).Holders
+	gone := c.at(exchange.Peer{Node: holders[1]})
+	gone.power(false)
+	spare := c.without(layer)
+	for _, n := range c.nodes {
+		require.NoError(t, n.reg.Exchange().Repair(t.Context()))
+	}
+	require.NoFileExists(t, spare.file(layer), "it may be back in a moment")
+	c.late = time.Hour
+	for _, n := range c.nodes {
+		if n != gone {
+			require.NoError(t, n.reg.Exchange().Repair(t.Context()))
+		}
+	}
+	require.FileExists(t, spare.file(layer))
+}
