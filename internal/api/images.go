@@ -34,6 +34,9 @@ func (s *Server) pin(r *request, image, auth string) (pinned, warning string) {
 	defer cancel()
 	var answer struct{ Descriptor struct{ Digest string } }
 	header := http.Header{}
+	if own := s.registryAuth(image); own != "" {
+		auth = own
+	}
 	if auth != "" {
 		header.Set(registryAuth, auth)
 	}

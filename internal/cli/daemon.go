@@ -74,10 +74,19 @@ func daemonFlags(c *node.Config) []section {
 	cluster.StringVar(&c.ListenAddr, "listen-addr", c.ListenAddr, "`address:port` where other nodes reach this one")
 	cluster.StringVar(&c.AdvertiseAddr, "advertise-addr", c.AdvertiseAddr, "`address` told to other nodes: an address, an interface's name, either with :port (default: the address of the interface that has the default route)")
 
+	registry := pflag.NewFlagSet("registry", pflag.ContinueOnError)
+	registry.Func("registry-addr", "loopback `address:port` where the cluster's registry is served, the same on every node; off: not at all (default \""+c.RegistryAddr+"\")", func(v string) error {
+		if c.RegistryAddr = v; v == "off" {
+			c.RegistryAddr = ""
+		}
+		return nil
+	})
+	registry.IntVar(&c.RegistryCopies, "registry-copies", c.RegistryCopies, "on how many `nodes` what is pushed here is kept before the push is done")
+
 	logs := pflag.NewFlagSet("logs", pflag.ContinueOnError)
 	logs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "`level` of what is logged: debug, info, warn or error")
 	logs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "`format` of the log: text or json")
 	logs.StringVar(&c.MetricsAddr, "metrics-addr", c.MetricsAddr, "`address:port` that serves Prometheus metrics (default: none)")
 
-	return []section{{"State", state}, {"API", api}, {"Docker Engine", engine}, {"Other nodes", cluster}, {"Log and metrics", logs}}
+	return []section{{"State", state}, {"API", api}, {"Docker Engine", engine}, {"Other nodes", cluster}, {"Registry", registry}, {"Log and metrics", logs}}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/backupcmd"
+	"github.com/skep-org/skep/internal/cli/imagecmd"
 	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/cli/netcmd"
 	"github.com/skep-org/skep/internal/cli/policycmd"
@@ -47,7 +48,7 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), stackcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), imagecmd.New(), stackcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }
 

@@ -16,6 +16,9 @@ const (
 	DefaultDataDir    = "/var/lib/skep"
 	DefaultHost       = "unix:///run/skep/skep.sock"
 	DefaultListenAddr = "0.0.0.0:2377"
+	// DefaultRegistryAddr is one that Docker Engines trust without configuration, as they do every loopback address.
+	DefaultRegistryAddr   = "127.0.0.1:5005"
+	DefaultRegistryCopies = 2
 	// DockerSocket is where stock Docker Engines listen, and what containers that talk to Docker mount.
 	DockerSocket = "/var/run/docker.sock"
 )
@@ -56,6 +59,11 @@ type Config struct {
 	// that has the default route. `docker swarm init` may say otherwise.
 	ListenAddr, AdvertiseAddr string
 
+	// RegistryAddr is the loopback address:port where the cluster's registry is served; empty: not at all.
+	RegistryAddr string
+	// RegistryCopies is how many nodes are to have what is pushed to this one.
+	RegistryCopies int
+
 	LogLevel, LogFormat string // debug, info, warn, error; text, json
 	// MetricsAddr serves Prometheus metrics; empty means not at all.
 	MetricsAddr string
@@ -71,6 +79,8 @@ func DefaultConfig() Config {
 		PluginDir:          plugin.DefaultDir,
 		DockerSocketMounts: MountsGetSkep,
 		ListenAddr:         DefaultListenAddr,
+		RegistryAddr:       DefaultRegistryAddr,
+		RegistryCopies:     DefaultRegistryCopies,
 		LogLevel:           "info",
 		LogFormat:          "text",
 	}
@@ -85,6 +95,12 @@ func (c Config) Validate() error {
 		oneOf("--log-level", c.LogLevel, "debug", "info", "warn", "error"),
 		oneOf("--log-format", c.LogFormat, "text", "json"),
 		hostPort("--listen-addr", c.ListenAddr),
+	}
+	if c.RegistryAddr != "" {
+		errs = append(errs, loopback("--registry-addr", c.RegistryAddr))
+	}
+	if c.RegistryCopies < 1 {
+		errs = append(errs, fmt.Errorf("--registry-copies %d is not at least 1", c.RegistryCopies))
 	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir is empty: name the directory that keeps the cluster's state"))
@@ -168,6 +184,14 @@ func oneOf(flag, value string, allowed ...string) error {
 func hostPort(flag, value string) error {
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
 		return fmt.Errorf("%s %q is not address:port", flag, value)
+	}
+	return nil
+}
+
+// loopback accepts what no other machine reaches, and engines trust.
+func loopback(flag, value string) error {
+	if ap, err := netip.ParseAddrPort(value); err != nil || !ap.Addr().IsLoopback() || ap.Port() == 0 {
+		return fmt.Errorf("%s %q is no loopback address with a port, such as %s", flag, value, DefaultRegistryAddr)
 	}
 	return nil
 }

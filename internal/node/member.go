@@ -19,6 +19,7 @@ import (
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/node/vault"
+	"github.com/skep-org/skep/internal/registry"
 	"github.com/skep-org/skep/internal/store"
 	"golang.org/x/sync/errgroup"
 )
@@ -46,6 +47,7 @@ type member struct {
 	executor *docker.Executor
 	overlays *overlays
 	times    *durations
+	registry *registry.Registry // nil: the node has none
 
 	mu       sync.Mutex
 	ms       membership
@@ -79,10 +81,15 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	m.dialer = remote.NewDialer(remote.DialerConfig{Keys: keys.Keys, Env: e})
 	m.sessions = remote.NewAgentDialer(m.managers, m.dialer)
 	m.server = remote.NewServer(remote.Config{Cluster: ms.Cluster, Keys: keys.Keys, Allowed: m.allowed, Env: e, Logger: logger})
-	m.executor, err = docker.New(docker.Options{Host: cfg.Engine, NodeID: ms.Node, Files: filesOf(ms.Node), Env: e, Source: sockets.Path, Plane: o})
+	m.executor, err = docker.New(docker.Options{Host: cfg.Engine, NodeID: ms.Node, Files: filesOf(ms.Node), Env: e, Source: sockets.Path, Plane: o,
+		RegistryAuth: m.registryAuth})
 	if err != nil {
 		return nil, err
 	}
+	if err := m.openRegistry(); err != nil {
+		return nil, errors.Join(err, m.executor.Close())
+	}
+	m.server.SetHandlers(m.handlers(nil))
 	m.porter, m.respond = m.newPorter(), m.newRespondent()
 	m.agent, err = agent.NewAgent(agent.Config{
 		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
@@ -123,6 +130,7 @@ func (m *member) start() error {
 	g.Go(func() error { return m.keepNetworks(ctx) })
 	g.Go(func() error { return m.porter.Run(ctx) })
 	g.Go(func() error { return m.respond.run(ctx) })
+	g.Go(func() error { return m.serveRegistry(ctx) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()

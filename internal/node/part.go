@@ -61,7 +61,8 @@ func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string,
 		Cluster: ms.Cluster, ID: ms.RaftID, Addr: ms.AdvertiseAddr, Member: p.member, Dialer: d, Env: e, Logger: logger,
 	})
 	tidy := func(ctx context.Context) error { return p.manager.Group().Run(ctx) }
-	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy)})
+	sweep := func(ctx context.Context) error { return p.sweepImages(ctx) }
+	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy, sweep)})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -137,7 +138,7 @@ func (p *part) leaderView(ctx context.Context) (roles.Group, error) {
 // handlers are what a manager answers other nodes.
 func (p *part) handlers() remote.Handlers {
 	return remote.Handlers{
-		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p}, Directory: directory{p},
+		Authority: p.authority, Group: groupCalls{p}, Dispatcher: p.manager, Relay: relay{p}, Directory: directory{p}, Registry: registryDesk{p},
 		Managers: func() []*wire.Manager {
 			var out []*wire.Manager
 			for _, m := range p.managers() {

@@ -123,7 +123,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 		return err
 	}
 	m.update(func() { m.part = p })
-	m.server.SetHandlers(p.handlers())
+	m.server.SetHandlers(m.handlers(p))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.run(ctx, m.ring) })
 	g.Go(func() error { return m.enter(ctx, p) })
@@ -138,7 +138,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	})
 	err = g.Wait()
 	m.update(func() { m.part = nil })
-	m.server.SetHandlers(remote.Handlers{})
+	m.server.SetHandlers(m.handlers(nil))
 	return err
 }
 

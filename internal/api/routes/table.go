@@ -41,6 +41,9 @@ func Table() []Route {
 		{Ours, "GET", "/skep/policy"},
 		{Ours, "POST", "/skep/policy/allow"},
 		{Ours, "POST", "/skep/policy/remove"},
+		{Ours, "GET", "/skep/images"},
+		{Ours, "POST", "/skep/images/remove"},
+		{Ours, "POST", "/skep/images/collect"},
 
 		// The engine's answer and the cluster's, together.
 		{Merged, "GET", "/_ping"},
@@ -58,6 +61,10 @@ func Table() []Route {
 		{Merged, "POST", "/containers/create"}, // mounts of the Docker socket, cluster networks
 		{Merged, "POST", "/volumes/create"},    // cluster volumes
 		{Merged, "PUT", "/volumes/{name}"},     // cluster volumes
+		{Merged, "POST", "/images/create"},     // the credential of the cluster's registry
+		{Merged, "POST", "/images/{name}/push"},
+		{Merged, "GET", "/distribution/{name}/json"},
+		{Merged, "POST", "/build"},
 
 		// The engine alone.
 		{Passed, "GET", "/containers/json"},
@@ -89,11 +96,9 @@ func Table() []Route {
 		{Passed, "POST", "/exec/{id}/resize"},
 		{Passed, "GET", "/exec/{id}/json"},
 		{Passed, "GET", "/images/json"},
-		{Passed, "POST", "/images/create"},
 		{Passed, "GET", "/images/{name}/json"},
 		{Passed, "GET", "/images/{name}/attestations"},
 		{Passed, "GET", "/images/{name}/history"},
-		{Passed, "POST", "/images/{name}/push"},
 		{Passed, "POST", "/images/{name}/tag"},
 		{Passed, "DELETE", "/images/{name}"},
 		{Passed, "GET", "/images/search"},
@@ -101,8 +106,6 @@ func Table() []Route {
 		{Passed, "GET", "/images/{name}/get"},
 		{Passed, "GET", "/images/get"},
 		{Passed, "POST", "/images/load"},
-		{Passed, "GET", "/distribution/{name}/json"},
-		{Passed, "POST", "/build"},
 		{Passed, "POST", "/build/prune"},
 		{Passed, "POST", "/commit"},
 		{Passed, "POST", "/auth"},

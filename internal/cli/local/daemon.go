@@ -35,7 +35,7 @@ func Over(address string, dial func(context.Context) (net.Conn, error)) *Daemon 
 	return &Daemon{socket: address, http: &http.Client{Transport: &http.Transport{DialContext: dialed, DisableKeepAlives: true}}}
 }
 
-// Call asks and returns the answer's body. An answer that is not 200 is an error with the daemon's words. what is what an
+// Call asks and returns the answer's body. An answer that is neither 200 nor 201 is an error with the daemon's words. what is what an
 // older daemon does not know.
 func (d *Daemon) Call(ctx context.Context, method, path string, body io.Reader, what string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://skep"+path, body)
@@ -46,7 +46,7 @@ func (d *Daemon) Call(ctx context.Context, method, path string, body io.Reader, 
 	if err != nil {
 		return nil, fmt.Errorf("the skep daemon does not answer at %s (is it running? --host names another socket): %w", d.socket, err)
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated {
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()

@@ -25,6 +25,8 @@ type Options struct {
 	Source func(path string) string
 	// Plane is the node's data plane. Nil: there is none, and tasks on overlay networks are rejected.
 	Plane DataPlane
+	// RegistryAuth is the credential for an image of the cluster's own registry; empty for another one's. Nil: there is none.
+	RegistryAuth func(image string) string
 }
 
 // Executor implements [executor.Executor]. Close it when done.
@@ -69,7 +71,7 @@ func New(o Options) (*Executor, error) {
 		plane:    plane,
 		networks: networks{api: api, plane: plane},
 		starting: starting{tasks: map[model.ID]int{}},
-		pulls:    newPulls(api, o.Env.Clock),
+		pulls:    newPulls(api, o.Env.Clock, o.RegistryAuth),
 		known:    known{tasks: map[model.ID]*executor.Container{}, oom: map[string]bool{}},
 		prepared: prepared{ids: map[string]bool{}},
 	}, nil

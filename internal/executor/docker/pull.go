@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,9 +52,12 @@ type flight struct {
 	cancel  context.CancelFunc
 }
 
-func newPulls(api *client.Client, clock env.Clock) *pulls {
+func newPulls(api *client.Client, clock env.Clock, own func(string) string) *pulls {
 	return &pulls{
 		pull: func(ctx context.Context, image, auth string) error {
+			if own != nil {
+				auth = cmp.Or(own(image), auth)
+			}
 			stream, err := api.ImagePull(ctx, image, client.ImagePullOptions{RegistryAuth: auth})
 			if err != nil {
 				return err

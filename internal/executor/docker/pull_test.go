@@ -28,7 +28,7 @@ type registry struct {
 }
 
 func (r *registry) made() *pulls {
-	p := newPulls(nil, env.Real().Clock)
+	p := newPulls(nil, env.Real().Clock, nil)
 	p.pull = func(ctx context.Context, _, _ string) error {
 		r.pulls.Add(1)
 		select {

@@ -81,6 +81,8 @@ type Handlers struct {
 	Dispatcher Dispatcher
 	Relay      Relay
 	Directory  Directory
+	Registry   Registry
+	Blobs      Blobs // of every node that has a registry, whatever its role
 	// Managers lists where the managers are reached and which one leads, for agents that ask the wrong one. It may be
 	// nil.
 	Managers func() []*wire.Manager
@@ -117,6 +119,18 @@ type Dispatcher interface {
 // Directory answers nodes that need to know of a network nothing of theirs is on yet. The name is what a user wrote.
 type Directory interface {
 	Network(ctx context.Context, name string) (*wire.Network, error)
+}
+
+// Registry answers for the images of the cluster's registry. The node is the one that asks.
+type Registry interface {
+	Look(ctx context.Context, node model.ID, q *wire.RegistryQuery) (*wire.RegistryAnswer, error)
+	Record(ctx context.Context, node model.ID, c *wire.RegistryChange) error
+}
+
+// Blobs gives blobs to other nodes, and keeps what they give. An exchange.Exchange does.
+type Blobs interface {
+	Serve(model.Digest) (io.ReadSeekCloser, error)
+	Take(ctx context.Context, d model.Digest, size int64, body io.Reader) error
 }
 
 // Relay takes the output of a node's containers. It returns when it has had enough.

@@ -47,6 +47,15 @@ func memberTLS(keys identity.Keys, node model.ID, now func() time.Time) (*tls.Co
 	return c, nil
 }
 
+// nodeTLS is the TLS towards a node of this node's cluster, whatever its role.
+func nodeTLS(keys identity.Keys, node model.ID, now func() time.Time) (*tls.Config, error) {
+	c, err := memberTLS(keys, node, now)
+	if err == nil {
+		c.ServerName = node.String()
+	}
+	return c, err
+}
+
 var errWrongPeer = errors.New("another node answers at that address")
 
 // watched are a client's credentials that remember what became of the newest handshake: gRPC tells of it in text only.

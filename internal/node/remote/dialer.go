@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -127,17 +128,20 @@ func (d *Dialer) link(to Manager) (*link, error) {
 		l.retire()
 	}
 	d.prune()
-	l, err := d.make(to)
+	l, err := d.make(to, memberTLS)
 	if err == nil {
 		d.links[to] = l
 	}
 	return l, err
 }
 
+// clientTLS is the TLS towards a node: memberTLS or nodeTLS.
+type clientTLS func(keys identity.Keys, node model.ID, now func() time.Time) (*tls.Config, error)
+
 // make makes a link with the keys of now.
-func (d *Dialer) make(to Manager) (*link, error) {
+func (d *Dialer) make(to Manager, as clientTLS) (*link, error) {
 	n := &note{}
-	c, err := memberTLS(d.keys, to.Node, d.cfg.Env.Now)
+	c, err := as(d.keys, to.Node, d.cfg.Env.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +205,7 @@ func (d *Dialer) ready(ctx context.Context, to Manager) (*link, error) {
 // alone returns a connection that stands and carries the caller's stream only: release is due, and end after it. The one
 // that is kept to a manager may still lead to where that manager was before it lost its power, which shows seconds later.
 func (d *Dialer) alone(ctx context.Context, to Manager) (*link, error) {
-	l, err := d.another(to.target())
+	l, err := d.another(to.target(), memberTLS)
 	if err != nil {
 		return nil, err
 	}
@@ -213,14 +217,14 @@ func (d *Dialer) alone(ctx context.Context, to Manager) (*link, error) {
 	return l, nil
 }
 
-func (d *Dialer) another(to Manager) (*link, error) {
+func (d *Dialer) another(to Manager, as clientTLS) (*link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, errEnds
 	}
 	d.refresh()
-	l, err := d.make(to)
+	l, err := d.make(to, as)
 	if err != nil {
 		return nil, err
 	}

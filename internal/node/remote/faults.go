@@ -11,6 +11,8 @@ import (
 	"github.com/skep-org/skep/internal/manager/dispatcher"
 	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/blobs"
+	"github.com/skep-org/skep/internal/registry/exchange"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/store/raft"
 	"github.com/skep-org/skep/internal/wire"
@@ -21,8 +23,10 @@ import (
 func refusals() []refusal {
 	return []refusal{
 		{store.ErrConflict, wire.Refusal_CONFLICT},
+		{exchange.ErrBusy, wire.Refusal_CROWDED},
 		{store.ErrExists, wire.Refusal_EXISTS},
 		{store.ErrNotFound, wire.Refusal_NOT_FOUND},
+		{blobs.ErrNotFound, wire.Refusal_NOT_FOUND},
 		{store.ErrInUse, wire.Refusal_IN_USE},
 		{store.ErrTooLarge, wire.Refusal_TOO_LARGE},
 		{raft.ErrTooLarge, wire.Refusal_TOO_LARGE},

@@ -197,10 +197,12 @@ type fakes struct {
 	session func(model.ID) (wire.Session, error)
 	enter   func(context.Context) error
 	roots   []byte
+	blobs   map[model.Digest][]byte
+	busy    bool
 }
 
 func (f *fakes) handlers() Handlers {
-	return Handlers{Authority: f, Group: f, Dispatcher: f, Relay: f, Directory: f}
+	return Handlers{Authority: f, Group: f, Dispatcher: f, Relay: f, Directory: f, Registry: f, Blobs: f}
 }
 
 func (f *fakes) Root(context.Context) (*wire.RootReply, error) {

@@ -26,6 +26,10 @@ func ruleOf(method string) (rule, bool) {
 		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Dispatcher != nil }}, true
 	case wire.Directory_Network_FullMethodName:
 		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Directory != nil }}, true
+	case wire.Registry_Look_FullMethodName, wire.Registry_Record_FullMethodName:
+		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Registry != nil }}, true
+	case wire.Blobs_Fetch_FullMethodName, wire.Blobs_Keep_FullMethodName:
+		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Blobs != nil }}, true
 	case wire.Relay_Attach_FullMethodName:
 		return rule{need: model.RoleWorker, served: func(h *Handlers) bool { return h.Relay != nil }}, true
 	case wire.Group_Step_FullMethodName, wire.Group_Snapshot_FullMethodName, wire.Group_Propose_FullMethodName,

@@ -25,7 +25,8 @@ import (
 
 // services are all that the project's protocol has.
 func services() []grpc.ServiceDesc {
-	return []grpc.ServiceDesc{wire.Authority_ServiceDesc, wire.Group_ServiceDesc, wire.Dispatcher_ServiceDesc, wire.Relay_ServiceDesc, wire.Directory_ServiceDesc}
+	return []grpc.ServiceDesc{wire.Authority_ServiceDesc, wire.Group_ServiceDesc, wire.Dispatcher_ServiceDesc, wire.Relay_ServiceDesc, wire.Directory_ServiceDesc,
+		wire.Registry_ServiceDesc, wire.Blobs_ServiceDesc}
 }
 
 // Every method has a rule, so that a new one cannot be forgotten in the table.
@@ -79,6 +80,35 @@ func methods() []method {
 		}},
 		{"Directory.Network", func(ctx context.Context, cc *grpc.ClientConn) error {
 			_, err := wire.NewDirectoryClient(cc).Network(ctx, &wire.NetworkRequest{Name: "open"})
+			return err
+		}},
+		{"Registry.Look", func(ctx context.Context, cc *grpc.ClientConn) error {
+			_, err := wire.NewRegistryClient(cc).Look(ctx, &wire.RegistryQuery{})
+			return err
+		}},
+		{"Registry.Record", func(ctx context.Context, cc *grpc.ClientConn) error {
+			_, err := wire.NewRegistryClient(cc).Record(ctx, &wire.RegistryChange{})
+			return err
+		}},
+		{"Blobs.Fetch", func(ctx context.Context, cc *grpc.ClientConn) error {
+			d := model.DigestOf(nil)
+			s, err := wire.NewBlobsClient(cc).Fetch(ctx, &wire.BlobRequest{Digest: d[:]})
+			if err != nil {
+				return err
+			}
+			if _, err = s.Recv(); errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}},
+		{"Blobs.Keep", func(ctx context.Context, cc *grpc.ClientConn) error {
+			d := model.DigestOf(nil)
+			s, err := wire.NewBlobsClient(cc).Keep(ctx)
+			if err != nil {
+				return err
+			}
+			_ = s.Send(&wire.BlobPart{Digest: d[:]}) // the answer tells
+			_, err = s.CloseAndRecv()
 			return err
 		}},
 		{"Relay.Attach", func(ctx context.Context, cc *grpc.ClientConn) error {

@@ -96,6 +96,8 @@ func (s *Server) forMembers() *grpc.Server {
 	wire.RegisterDispatcherServer(g, dispatcherService{})
 	wire.RegisterRelayServer(g, relayService{})
 	wire.RegisterDirectoryServer(g, directoryService{})
+	wire.RegisterRegistryServer(g, registryService{})
+	wire.RegisterBlobsServer(g, blobsService{})
 	return g
 }
 
