@@ -48,6 +48,7 @@ type world struct {
 	front   *httptest.Server
 	engine  map[string]string // "GET /path" → "status body"
 	passed  []string          // what reached the engine
+	auths   []string          // with which credentials
 }
 
 type fakeCluster struct {
@@ -203,6 +204,7 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.cluster.mu.Unlock()
 	w.passed = append(w.passed, line)
+	w.auths = append(w.auths, r.Header.Get("X-Registry-Auth")+r.Header.Get("X-Registry-Config"))
 	_, bare := versions.Split(r.URL.Path)
 	answer, ok := w.engine[r.Method+" "+bare]
 	if !ok {

@@ -145,6 +145,9 @@ counted on something just removed fails, and succeeds when it is done again.`,
 		if err := ask(cmd, *host, http.MethodPost, "/skep/images/collect?grace="+url.QueryEscape(grace.String()), &got); err != nil {
 			return err
 		}
+		if got.Blobs == 0 {
+			return say(cmd, "there is nothing to remove\n")
+		}
 		return say(cmd, "removed %d blobs, %s: the nodes free their disks within two hours\n", got.Blobs, units.HumanSize(float64(got.Bytes)))
 	}
 	return cmd
