@@ -270,6 +270,55 @@ func TestAway(t *testing.T) {
 	require.NoError(t, c.nodes[1].pull("app", "1"))
 }
 
+// TestCompare: what is no image's any more is removed after a while, a blob that a disk has lost is not counted on, and an old copy goes
+// where enough others are.
+func TestCompare(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	config, layer := []byte("{}"), random(1000)
+	digest := c.nodes[0].push("app", "1", config, layer)
+	for _, n := range c.nodes {
+		require.NoError(t, n.pull("app", "1"))
+		n.settled()
+	}
+	holders := func() int { return len(store.ImageBlobs.Get(c.store.View(), model.DigestOf(layer).Key()).Holders) }
+	c.compare()
+	require.Equal(t, 3, holders())
+
+	for _, n := range c.nodes {
+		n.age(layer, 8*24*time.Hour)
+	}
+	c.compare()
+	require.Equal(t, 2, holders())
+	require.NoFileExists(t, c.nodes[0].file(layer))
+
+	require.NoError(t, os.Remove(c.nodes[1].file(layer)))
+	c.compare()
+	require.Equal(t, 1, holders())
+	require.NoError(t, c.nodes[0].pull("app", "1"))
+	c.nodes[0].settled()
+
+	status, _, text := c.nodes[0].call("DELETE", "/v2/app/manifests/"+digest.String(), nil)
+	require.Equal(t, http.StatusAccepted, status, text)
+	c.sweep(0)
+	c.compare()
+	require.FileExists(t, c.nodes[0].file(layer), "it has just come")
+	c.nodes[0].age(layer, 2*time.Hour)
+	c.compare()
+	require.NoFileExists(t, c.nodes[0].file(layer))
+}
+
+func (c *cluster) compare() {
+	for _, n := range c.nodes {
+		require.NoError(c.t, n.reg.Exchange().Compare(c.t.Context()))
+	}
+}
+
+// age makes a blob one that came a while ago.
+func (n *node) age(blob []byte, by time.Duration) {
+	then := time.Now().Add(-by)
+	require.NoError(n.c.t, os.Chtimes(n.file(blob), then, then))
+}
+
 // TestRepair: what a node had that is gone for good is given to another one by one of those that have it too.
 func TestRepair(t *testing.T) {
 	c := newCluster(t, 3, 2)

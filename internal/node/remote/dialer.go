@@ -205,7 +205,11 @@ func (d *Dialer) ready(ctx context.Context, to Manager) (*link, error) {
 // alone returns a connection that stands and carries the caller's stream only: release is due, and end after it. The one
 // that is kept to a manager may still lead to where that manager was before it lost its power, which shows seconds later.
 func (d *Dialer) alone(ctx context.Context, to Manager) (*link, error) {
-	l, err := d.another(to.target(), memberTLS)
+	return d.aloneAs(ctx, to, memberTLS)
+}
+
+func (d *Dialer) aloneAs(ctx context.Context, to Manager, as clientTLS) (*link, error) {
+	l, err := d.another(to.target(), as)
 	if err != nil {
 		return nil, err
 	}

@@ -103,14 +103,5 @@ func (d *Dialer) toNode(ctx context.Context, to Manager) (*link, error) {
 	if to.Node.IsZero() {
 		return nil, fmt.Errorf("%w: it is not known which node is at %s", ErrUnreachable, to.Addr)
 	}
-	l, err := d.another(to.target(), nodeTLS)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.stand(ctx); err != nil {
-		l.release()
-		d.end(l)
-		return nil, err
-	}
-	return l, nil
+	return d.aloneAs(ctx, to, nodeTLS)
 }

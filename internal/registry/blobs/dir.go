@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,7 @@ type Dir struct {
 	// Free tells how many bytes are free at a path; Open sets it to ask the system.
 	Free func(path string) (uint64, error)
 	path string
+	mu   sync.Mutex // of what puts a name in place, makes it young or takes it away
 }
 
 // Open makes the directory where it is missing, and removes what was on its way when the daemon ended.
@@ -110,18 +112,38 @@ func (d *Dir) name(path string, b model.Digest) error {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return fullOr(err)
 	}
-	if err := os.Rename(path, to); err != nil {
+	d.mu.Lock()
+	err := os.Rename(path, to)
+	d.mu.Unlock()
+	if err != nil {
 		return fullOr(err)
 	}
 	return durable.SyncDir(dir)
 }
 
-// Remove deletes a blob; there being none is no error.
-func (d *Dir) Remove(b model.Digest) error {
-	if err := os.Remove(d.at(b)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+// Touch makes a blob one that has just come; ErrNotFound where there is none.
+func (d *Dir) Touch(b model.Digest, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := os.Chtimes(d.at(b), now, now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotFound
 	}
-	return nil
+	return err
+}
+
+// RemoveOld deletes a blob unless it has come, or was touched, since; there being none is no error.
+func (d *Dir) RemoveOld(b model.Digest, since time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	info, err := os.Stat(d.at(b))
+	if err == nil && info.ModTime().Before(since) {
+		err = os.Remove(d.at(b))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Kept is a blob on the disk.

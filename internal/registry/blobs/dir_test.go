@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,8 +51,14 @@ func TestDir(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, digest, list[0].Digest)
-	require.NoError(t, d.Remove(digest))
-	require.NoError(t, d.Remove(digest))
+	now := time.Now()
+	require.NoError(t, d.Touch(digest, now))
+	require.NoError(t, d.RemoveOld(digest, now.Add(-time.Hour)))
+	_, err = d.Size(digest)
+	require.NoError(t, err, "it is younger than that")
+	require.NoError(t, d.RemoveOld(digest, now.Add(time.Hour)))
+	require.NoError(t, d.RemoveOld(digest, now.Add(time.Hour)))
+	require.ErrorIs(t, d.Touch(digest, now), ErrNotFound)
 	_, err = d.Size(digest)
 	require.ErrorIs(t, err, ErrNotFound)
 }

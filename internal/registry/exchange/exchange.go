@@ -122,6 +122,9 @@ func (e *Exchange) blob(ctx context.Context, d model.Digest) (*wire.RegistryBlob
 
 // Keep makes a blob that is in the directory one that the cluster keeps.
 func (e *Exchange) Keep(ctx context.Context, d model.Digest) error {
+	if err := e.Dir.Touch(d, e.Env.Now()); err != nil {
+		return err
+	}
 	size, err := e.Dir.Size(d)
 	if err != nil {
 		return err
@@ -219,7 +222,8 @@ func peerOf(p *wire.RegistryPeer) (Peer, error) {
 
 // Take keeps a blob that another node gives. It returns when the managers know.
 func (e *Exchange) Take(ctx context.Context, d model.Digest, size int64, body io.Reader) error {
-	if _, err := e.Dir.Size(d); err == nil { // it came meanwhile
+	// One that is here already may just be about to be removed, because no image needed it.
+	if err := e.Dir.Touch(d, e.Env.Now()); err == nil {
 		_, _ = io.Copy(io.Discard, body)
 	} else if err := e.Dir.Put(d, size, body); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
-	"github.com/skep-org/skep/internal/registry/blobs"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -39,14 +38,13 @@ func (e *Exchange) Tend(ctx context.Context) error {
 }
 
 func (e *Exchange) tend(ctx context.Context, compare bool) error {
-	here, err := e.Dir.List()
-	if err != nil || len(here) == 0 && !compare {
-		return err
-	}
 	if compare {
-		if err := e.compare(ctx, here); err != nil {
+		if err := e.Compare(ctx); err != nil {
 			return err
 		}
+	}
+	if here, err := e.Dir.List(); err != nil || len(here) == 0 {
+		return err
 	}
 	return e.Repair(ctx)
 }
@@ -74,8 +72,12 @@ func (e *Exchange) Repair(ctx context.Context) error {
 	return nil
 }
 
-// compare removes what the managers do not know of, tells them what is not here, and removes old copies that enough others have.
-func (e *Exchange) compare(ctx context.Context, here []blobs.Kept) error {
+// Compare removes what the managers do not know of, tells them what is not here, and removes old copies that enough others have.
+func (e *Exchange) Compare(ctx context.Context) error {
+	here, err := e.Dir.List()
+	if err != nil {
+		return err
+	}
 	a, err := e.Cluster.Look(ctx, &wire.RegistryQuery{What: wire.RegistryQuery_HELD})
 	if err != nil {
 		return err
@@ -91,7 +93,7 @@ func (e *Exchange) compare(ctx context.Context, here []blobs.Kept) error {
 		delete(known, k.Digest)
 		switch age := now.Sub(k.Since); {
 		case b == nil && age > orphanAge:
-			if err := e.Dir.Remove(k.Digest); err != nil {
+			if err := e.Dir.RemoveOld(k.Digest, now.Add(-orphanAge)); err != nil {
 				return fmt.Errorf("remove blob %s, which is no image's any more: %w", k.Digest, err)
 			}
 		case b != nil && age > spareAge && int(b.Copies) > e.Copies:
@@ -125,7 +127,7 @@ func (e *Exchange) spare(ctx context.Context, d model.Digest) error {
 			return nil // it is to stay
 		}
 	}
-	return e.Dir.Remove(d)
+	return e.Dir.RemoveOld(d, e.Env.Now().Add(-spareAge))
 }
 
 func (e *Exchange) drop(ctx context.Context, spare uint32, d model.Digest) error {
