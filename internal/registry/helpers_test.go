@@ -50,6 +50,7 @@ type node struct {
 	sent int64 // bytes of blobs given to others
 	spy  func(exchange.Peer, model.Digest) io.Reader
 	off  bool
+	ctx  context.Context //nolint:containedctx // of the newest fetch, for the spy
 }
 
 func newCluster(t *testing.T, nodes, copies int) *cluster {
@@ -136,7 +137,7 @@ func (c *cluster) at(p exchange.Peer) *node {
 	return nil
 }
 
-func (n *node) Fetch(_ context.Context, from exchange.Peer, d model.Digest, offset int64) (io.ReadCloser, error) {
+func (n *node) Fetch(ctx context.Context, from exchange.Peer, d model.Digest, offset int64) (io.ReadCloser, error) {
 	other := n.c.at(from)
 	if other.off {
 		return nil, errOff
@@ -149,6 +150,7 @@ func (n *node) Fetch(_ context.Context, from exchange.Peer, d model.Digest, offs
 		return nil, err
 	}
 	if n.spy != nil {
+		n.ctx = ctx
 		if instead := n.spy(from, d); instead != nil {
 			return wrapped{instead, r}, nil
 		}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -170,6 +171,32 @@ func TestBrokenOff(t *testing.T) {
 	}
 	require.NoError(t, reader.pull("app", "1"))
 	require.True(t, broke)
+}
+
+// TestStalled: a node that sends nothing any more is given up, and another one goes on.
+func TestStalled(t *testing.T) {
+	c := newCluster(t, 4, 3)
+	layer := random(1 << 20)
+	c.nodes[0].push("app", "1", []byte("{}"), layer)
+	reader, stalled := c.without(layer), false
+	reader.reg.exchange.Stall = 50 * time.Millisecond
+	reader.spy = func(_ exchange.Peer, d model.Digest) io.Reader {
+		if d != model.DigestOf(layer) || stalled {
+			return nil
+		}
+		stalled = true
+		return silent{reader.ctx}
+	}
+	require.NoError(t, reader.pull("app", "1"))
+	require.True(t, stalled)
+}
+
+// silent says nothing until its reader has had enough.
+type silent struct{ ctx context.Context } //nolint:containedctx // the reader's
+
+func (s silent) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
 }
 
 // TestFullDisk: a push to a node whose disk is full is refused with a sentence, in a code that makes clients stop; nothing of it is

@@ -81,8 +81,9 @@ type scene struct {
 
 func (s *scene) t(name string, f func()) {
 	s.Helper()
-	s.Log(name)
+	began := time.Now()
 	f()
+	s.Logf("%s: %v", name, time.Since(began).Round(time.Millisecond))
 }
 
 // image is one that only w1 has, of a size that takes a moment.

@@ -1,12 +1,14 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -46,9 +48,13 @@ type Options struct {
 	Cluster Cluster
 	Dir     *blobs.Dir
 	Copies  int // how many nodes are to have a blob
-	Env     env.Env
-	Logger  *slog.Logger
+	// Stall is how long a node that is to send a blob may send nothing before another one is asked; 0: half a minute.
+	Stall  time.Duration
+	Env    env.Env
+	Logger *slog.Logger
 }
+
+const defaultStall = 30 * time.Second
 
 // Exchange is a node's part in sharing blobs. Its methods may be called from anywhere.
 type Exchange struct {
@@ -73,6 +79,7 @@ type sent struct {
 // New makes an exchange that has to be closed.
 func New(o Options) *Exchange {
 	life, end := context.WithCancel(context.Background())
+	o.Stall = cmp.Or(o.Stall, defaultStall)
 	return &Exchange{Options: o, life: life, end: end, flights: map[model.Digest]*flight{}, giving: map[model.Digest]int{}, pushed: map[model.Digest]bool{}, bad: map[sent]bool{}}
 }
 

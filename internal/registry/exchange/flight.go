@@ -113,7 +113,7 @@ func (e *Exchange) fetch(ctx context.Context, f *flight, b *wire.RegistryBlob) e
 			switch {
 			case err == nil:
 				return e.arrived(f, senders)
-			case ctx.Err() != nil || errors.Is(err, blobs.ErrFull):
+			case ctx.Err() != nil || blobs.Full(err):
 				f.writer.Abort()
 				return err
 			case errors.Is(err, ErrBusy):
@@ -175,6 +175,11 @@ func (e *Exchange) pause(ctx context.Context) error {
 
 // read takes what one node gives of the rest of a blob.
 func (e *Exchange) read(ctx context.Context, f *flight, from Peer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() { e.watch(ctx, cancel, f) })
 	r, err := e.Cluster.Fetch(ctx, from, f.digest, f.writer.Written())
 	if err != nil {
 		return err
@@ -187,6 +192,27 @@ func (e *Exchange) read(ctx context.Context, f *flight, from Peer) error {
 		return io.ErrUnexpectedEOF
 	}
 	return nil
+}
+
+// watch gives a node up that sends nothing for a while.
+func (e *Exchange) watch(ctx context.Context, giveUp func(), f *flight) {
+	for last := int64(-1); ; {
+		f.mu.Lock()
+		written := f.written
+		f.mu.Unlock()
+		if written == last {
+			giveUp()
+			return
+		}
+		last = written
+		timer, stop := e.Env.NewTimer(e.Stall)
+		select {
+		case <-timer:
+		case <-ctx.Done():
+			stop()
+			return
+		}
+	}
 }
 
 // progress writes a flight's blob and tells its readers.
