@@ -124,10 +124,10 @@ func (p *plain) Write(b []byte) (int, error) {
 	if !p.began {
 		p.WriteHeader(http.StatusOK)
 	}
-	if p.refused != nil {
-		return len(b), nil // the library's own words
+	if p.refused == nil {
+		return p.ResponseWriter.Write(b)
 	}
-	return p.ResponseWriter.Write(b)
+	return len(b), nil // the library's own words
 }
 
 // Unwrap is for http.ResponseController.

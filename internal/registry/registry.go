@@ -83,7 +83,7 @@ func (r *Registry) Close() { r.exchange.Close() }
 
 // Run serves until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
-	l, err := net.Listen("tcp", r.opt.Addr)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.opt.Addr)
 	if err != nil {
 		return fmt.Errorf("listen for the cluster's registry at %s: %w; name another address with --registry-addr, the same on every node", r.opt.Addr, err)
 	}

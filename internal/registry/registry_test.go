@@ -56,7 +56,7 @@ func TestCredential(t *testing.T) {
 	c := newCluster(t, 1, 2)
 	r := c.nodes[0].reg
 	for _, password := range []string{"", "wrong"} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", c.nodes[0].http.URL+"/v2/", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.nodes[0].http.URL+"/v2/", nil)
 		require.NoError(t, err)
 		if password != "" {
 			req.SetBasicAuth(user, password)

@@ -47,10 +47,7 @@ func TestCommands(t *testing.T) {
 		cmd.SetErr(&progress)
 		cmd.SilenceUsage, cmd.SilenceErrors = true, true
 		err := cmd.ExecuteContext(context.WithoutCancel(t.Context()))
-		text := ""
-		for _, one := range asked {
-			text += "asked " + one + "\n"
-		}
+		text := "asked " + strings.Join(asked, "\nasked ") + "\n"
 		text += progress.String() + regexp.MustCompile(`\d+ years ago`).ReplaceAllString(out.String(), "YEARS ago")
 		if err != nil {
 			text += "error: " + err.Error() + "\n"

@@ -155,7 +155,7 @@ type Kept struct {
 
 // List lists the blobs. A file that bears no digest's name is left out.
 func (d *Dir) List() (out []Kept, err error) {
-	err = filepath.WalkDir(d.kept(), func(path string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(d.kept(), func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

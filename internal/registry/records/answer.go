@@ -42,7 +42,7 @@ func Answer(v store.View, node model.ID, q *wire.RegistryQuery, now time.Time) (
 		if b == nil {
 			b = &model.ImageBlob{Digest: d} // where it would be kept is asked before there is one
 		}
-		return &wire.RegistryAnswer{Blobs: []*wire.RegistryBlob{blobOnWire(v, peersUp(v), b, node)}}, nil
+		return &wire.RegistryAnswer{Blobs: []*wire.RegistryBlob{blobOnWire(peersUp(v), b, node)}}, nil
 	case wire.RegistryQuery_IMAGES:
 		return &wire.RegistryAnswer{Images: images(v)}, nil
 	case wire.RegistryQuery_SHORT:

@@ -27,7 +27,7 @@ func peersUp(v store.View) map[model.ID]string {
 }
 
 // blobOnWire tells node of a blob. The node it was pushed to is asked last: it has given it away at least once already.
-func blobOnWire(v store.View, up map[model.ID]string, b *model.ImageBlob, node model.ID) *wire.RegistryBlob {
+func blobOnWire(up map[model.ID]string, b *model.ImageBlob, node model.ID) *wire.RegistryBlob {
 	out := &wire.RegistryBlob{Digest: b.Digest[:], Size: b.Size, Copies: uint32(len(b.Holders))}
 	for _, h := range inTurn(b.Holders, b.Digest, node) {
 		if addr := up[h]; addr != "" && h != node && h != b.Holders[0] {
@@ -84,7 +84,7 @@ func short(v store.View, node model.ID, copies int, now time.Time) (out []*wire.
 			}
 		}
 		if have < min(copies, len(up)) {
-			out = append(out, blobOnWire(v, up, b, node))
+			out = append(out, blobOnWire(up, b, node))
 		}
 	}
 	return out
