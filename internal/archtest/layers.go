@@ -12,7 +12,7 @@ type group struct {
 // from another group of its layer. That is also what keeps the manager's stages apart: they share a layer.
 func layers() [][]group {
 	return [][]group{
-		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}},
+		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}, {path: "packaging"}},
 		{{path: "internal/store", only: true}, {path: "internal/wire"}},
 		{{path: "internal/control"}, {path: "internal/identity"}},
 		// What several stages ask: pure helpers.
@@ -33,7 +33,7 @@ func layers() [][]group {
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"}, {path: "internal/network/check"},
-			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/registry"}, {path: "internal/stack"}, {path: "internal/provision"},
+			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/registry"}, {path: "internal/stack"},
 		},
 		// What drives one node's data plane.
 		{{path: "internal/network/dataplane"}},
@@ -41,7 +41,9 @@ func layers() [][]group {
 		{{path: "internal/manager", only: true}},
 		{{path: "internal/node/remote"}},
 		{{path: "internal/node"}},
-		{{path: "internal/client"}},
+		// Machines made nodes: by what a daemon is told and answers, never by what it is made of.
+		{{path: "internal/provision", only: true}, {path: "internal/provision/doctor"}, {path: "internal/client"}},
+		{{path: "internal/provision/examine"}, {path: "internal/provision/sshdriver"}, {path: "internal/provision/fleet"}},
 		// The example's web server and its client import nothing of ours. They have a place below the lab because skep is
 		// that server, too, on hosts of a lab where only skep is installed.
 		{{path: "examples/whoami/load"}},
@@ -62,6 +64,7 @@ func pureGroups() []group {
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
 		{path: "internal/manager/rotation"}, {path: "internal/manager/forecast"},
+		{path: "internal/provision", only: true}, {path: "internal/provision/doctor"},
 		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
 		{path: "internal/stack/plan"}, {path: "internal/stack/converge"},
 		{path: "internal/registry/records"},
