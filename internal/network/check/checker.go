@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/skep-org/skep/internal/env"
@@ -40,6 +41,8 @@ type Report struct {
 	Findings []network.Finding `json:"findings"`
 	Probed   int               `json:"probed"` // other nodes that packets were sent to
 	Left     []Left            `json:"left"`   // those, or what of them, could not be tried
+	// At is when it ended, by this node's clock; zero from daemons that do not tell.
+	At time.Time `json:"at,omitzero"`
 }
 
 // New makes a checker.
@@ -85,7 +88,7 @@ func (c *Checker) Reach(ctx context.Context) (Report, error) {
 	}
 	results = append(results, more...)
 	found, untried := Judge(results, mtu, f.Port)
-	return Report{Findings: found, Probed: len(byPeer(results)), Left: append(left, untried...)}, nil
+	return Report{Findings: found, Probed: len(byPeer(results)), Left: append(left, untried...), At: c.cfg.Env.Now()}, nil
 }
 
 // send finds out all probes' fates.
