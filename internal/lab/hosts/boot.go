@@ -113,6 +113,11 @@ func (l *Lab) prepare(m machine) error {
 	if err := os.MkdirAll(filepath.Join(dir, guest.EtcDocker), 0o755); err != nil {
 		return err
 	}
+	if m.host() && l.cfg.Bare {
+		if err := l.prepareBare(m); err != nil {
+			return err
+		}
+	}
 	for name, content := range map[string]string{
 		guest.ResolvConf: "nameserver " + silentDNS + "\n",
 		guest.EtcHosts:   etcHosts(l.machines),

@@ -35,6 +35,9 @@ type Config struct {
 	DockerSwarm bool
 	// NoCluster leaves the hosts alone, without `docker swarm init`.
 	NoCluster bool
+	// Bare hosts run an SSH server and nothing else: no engine, no skep. Their /usr and /etc are their own, made of the
+	// machine's. [Lab.Key], [Lab.KnownHosts] and [Lab.Inventory] are the ways in.
+	Bare bool
 
 	// EngineArgs and DaemonArgs are appended to every engine's and every skep daemon's command line.
 	EngineArgs, DaemonArgs []string
@@ -67,6 +70,7 @@ func (c Config) complete() (Config, error) {
 		c.Subnet = DefaultConfig().Subnet
 	}
 	c.Subnet = c.Subnet.Masked()
+	c.NoCluster = c.NoCluster || c.Bare
 	if c.Progress == nil {
 		c.Progress = io.Discard
 	}
@@ -75,7 +79,7 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("finding the skep program: %w", err)
 		}
 	}
-	return c, errors.Join(c.checkNumbers(), c.checkPlaces(), checkMachine())
+	return c, errors.Join(c.checkNumbers(), c.checkPlaces(), c.checkMachine())
 }
 
 // resolve gives a directory, which need not exist, the one name that hosts' processes are found by.
@@ -111,6 +115,12 @@ func (c Config) checkPlaces() error {
 			return fmt.Errorf("%s is hidden from the hosts, which have a /run of their own: choose another place", path)
 		}
 	}
+	if c.Bare && (strings.HasPrefix(c.Dir, "/usr/") || strings.HasPrefix(c.Dir, "/etc/")) {
+		return fmt.Errorf("the lab's directory %s is where bare hosts have files of their own made of the machine's: choose another place", c.Dir)
+	}
+	if c.Bare && c.DockerSwarm {
+		return errors.New("bare hosts have no engines that could be in swarm mode: leave out one of both")
+	}
 	// Clients outside reach a host's sockets at DIR/NAME/run/skep/skep.sock, and such a path may have 107 bytes.
 	if len(c.Dir) > 70 {
 		return fmt.Errorf("the path of the lab's directory %s has %d bytes: sockets below it allow 70, choose a shorter one", c.Dir, len(c.Dir))
@@ -119,9 +129,13 @@ func (c Config) checkPlaces() error {
 }
 
 // checkMachine tells all that is missing at once.
-func checkMachine() error {
+func (c Config) checkMachine() error {
 	var missing []string
-	for _, program := range []string{"dockerd", "docker", "containerd", "runc", "ip", "nft", "iptables", "nsenter"} {
+	programs, packages := []string{"dockerd", "docker", "containerd", "runc", "ip", "nft", "iptables", "nsenter"}, "docker.io iproute2 nftables iptables util-linux"
+	if c.Bare {
+		programs, packages = append(programs, "sshd"), packages+" openssh-server"
+	}
+	for _, program := range programs {
 		if _, err := findProgram(program); err != nil {
 			missing = append(missing, program)
 		}
@@ -130,7 +144,7 @@ func checkMachine() error {
 	case os.Geteuid() != 0:
 		return errors.New("a lab needs root: it makes namespaces and mounts")
 	case len(missing) > 0:
-		return fmt.Errorf("a lab needs programs that are not installed: %s (Debian: apt-get install docker.io iproute2 nftables iptables util-linux)", strings.Join(missing, ", "))
+		return fmt.Errorf("a lab needs programs that are not installed: %s (Debian: apt-get install %s)", strings.Join(missing, ", "), packages)
 	}
 	return nil
 }

@@ -85,6 +85,9 @@ func (l *Lab) removeDir() error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(l.sshDir()); err != nil {
+		return err
+	}
 	for _, name := range []string{"faults.json", "faults.json.new", "lock", "lab.json.new", "lab.json"} {
 		if err := os.Remove(filepath.Join(l.cfg.Dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

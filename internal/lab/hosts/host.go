@@ -79,6 +79,9 @@ func (h *Host) locked(f func() error) error { return locked(places(h.dir()).lock
 
 // ready waits until a host's engine and daemon answer.
 func (h *Host) ready(ctx context.Context) error {
+	if h.lab.cfg.Bare {
+		return h.readySSH(ctx)
+	}
 	if err := h.answers(ctx, h.engine, Engine); err != nil || h.lab.cfg.DockerSwarm {
 		return err
 	}

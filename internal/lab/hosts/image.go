@@ -19,8 +19,8 @@ const WhoamiImage = "skep/whoami:1"
 // examples/whoami is not at hand.
 const WhoamiCommand = "lab-whoami"
 
-// loadImages puts the lab's images on a host that has none of them yet.
-func (h *Host) loadImages(ctx context.Context) error {
+// LoadImages puts the lab's images on a host that has none of them yet. Its engine has to run.
+func (h *Host) LoadImages(ctx context.Context) error {
 	program, entrypoint := h.lab.whoami()
 	files := []engine.File{{Path: "/whoami", From: program}}
 	if _, err := engine.ImportImage(ctx, h.engine, WhoamiImage, files, "ENTRYPOINT "+entrypoint, "EXPOSE 8080"); err != nil {

@@ -101,6 +101,7 @@ func (l *Lab) spec(m machine) guest.Spec {
 	if m.host() {
 		s.Strict = m.strict()
 		s.Programs = l.programs(m)
+		s.Own = l.cfg.Bare
 	}
 	return s
 }

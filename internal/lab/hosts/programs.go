@@ -23,6 +23,9 @@ func prefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, 24) }
 // programs are what runs on a host: the engine and, unless the engines are a swarm themselves, skep. They start at the
 // same time, as on a machine that boots; each copes with the other not being there yet.
 func (l *Lab) programs(m machine) []guest.Program {
+	if l.cfg.Bare {
+		return l.barePrograms(m)
+	}
 	at := places(l.machineDir(m.Name))
 	engine := append([]string{
 		"dockerd", "--data-root", at.engineData(), "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid",

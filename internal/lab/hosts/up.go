@@ -61,6 +61,11 @@ func (l *Lab) up(ctx context.Context) error {
 	if lives[0], err = l.boot(ctx, l.machines[0]); err != nil {
 		return fmt.Errorf("making the switch: %w", err)
 	}
+	if l.cfg.Bare {
+		if err := l.writeKeys(); err != nil {
+			return fmt.Errorf("making the hosts' keys: %w", err)
+		}
+	}
 	l.say("Starting %d hosts on %s", len(l.Hosts()), l.cfg.Subnet)
 	g, gctx := errgroup.WithContext(ctx)
 	for i, h := range l.hosts[1:] {
@@ -96,13 +101,19 @@ func (h *Host) first(ctx context.Context) (lifeline, error) {
 		return life, err
 	}
 	h.lab.say("%s: %s answers at %s (%s)", h.Name, h.kind(), h.Address, since(began))
-	return life, h.loadImages(ctx)
+	if h.lab.cfg.Bare {
+		return life, nil
+	}
+	return life, h.LoadImages(ctx)
 }
 
 // kind says what answers on a host.
 func (h *Host) kind() string {
-	if h.lab.cfg.DockerSwarm {
+	switch {
+	case h.lab.cfg.DockerSwarm:
 		return "Docker Engine"
+	case h.lab.cfg.Bare:
+		return "SSH"
 	}
 	return "Docker Engine with skep"
 }

@@ -19,7 +19,7 @@ type step struct {
 
 // privateMounts makes a host of what still is the machine's file system: its own processes, devices' tree, /run and the
 // few files in /etc that hosts must not share.
-func privateMounts(dir string) error {
+func (s Spec) privateMounts(dir string) error {
 	const cgroups = "/run/lab/cgroup" // the control groups' place while /sys is made anew
 	if err := mount(
 		step{"", "/", "", unix.MS_REC | unix.MS_SLAVE, ""},
@@ -43,6 +43,11 @@ func privateMounts(dir string) error {
 	}
 	if err := unix.Unmount(cgroups, unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmounting %s: %w", cgroups, err)
+	}
+	if s.Own {
+		if err := ownFiles(dir); err != nil {
+			return err
+		}
 	}
 	if err := target("/etc/resolv.conf"); err != nil {
 		return err

@@ -84,7 +84,7 @@ func (s Spec) set(dir string) error {
 	if err := enterCgroup(s.Cgroup); err != nil {
 		return err
 	}
-	return privateMounts(dir)
+	return s.privateMounts(dir)
 }
 
 func tell(word string) error {

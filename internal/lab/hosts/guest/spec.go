@@ -18,6 +18,9 @@ type Spec struct {
 	Bridge  bool
 	// Strict refuses packets whose answers would leave through another device, as many distributions set it.
 	Strict bool `json:",omitempty"`
+	// Own has the host have files of its own: what is changed below /usr and /etc is kept in its directory, and of the engine,
+	// skep and logs there is at first nothing.
+	Own bool `json:",omitempty"`
 	// Cgroup is the parent of the host's control groups, e.g. /skep-lab-1a2b3c4d/m1.
 	Cgroup   string
 	Programs []Program
