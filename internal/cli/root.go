@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/backupcmd"
+	"github.com/skep-org/skep/internal/cli/doctorcmd"
 	"github.com/skep-org/skep/internal/cli/imagecmd"
 	"github.com/skep-org/skep/internal/cli/labcmd"
+	"github.com/skep-org/skep/internal/cli/machinecmd"
 	"github.com/skep-org/skep/internal/cli/netcmd"
 	"github.com/skep-org/skep/internal/cli/policycmd"
 	"github.com/skep-org/skep/internal/cli/stackcmd"
@@ -48,7 +50,8 @@ docker:
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageFunc(usage)
-	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), imagecmd.New(), stackcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), imagecmd.New(), stackcmd.New(),
+		machinecmd.New(), doctorcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }
 
