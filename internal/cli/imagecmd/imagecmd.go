@@ -24,8 +24,8 @@ func New() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image COMMAND",
 		Short: "Show and change what is in the cluster's registry",
-		Long: `Show and change what is in the cluster's registry. Every node serves it to its own
-engine: what is pushed to one node can be pulled from all.
+		Long: `Show and change what is in the cluster's registry. Every node serves it to its
+own engine: what is pushed to one node can be pulled from all.
 
   docker push 127.0.0.1:5005/app:1
   docker service create --name app 127.0.0.1:5005/app:1`,
@@ -70,8 +70,9 @@ func list() *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		Short:   "Show the images in the cluster's registry",
-		Long: `Show the images in the cluster's registry. COPIES is on how many nodes that are up
-all of an image can be had; an image without a tag is named by its digest only.`,
+		Long: `Show the images in the cluster's registry. COPIES is on how many nodes that
+are up all of an image can be had; an image without a tag is named by its
+digest only.`,
 		Args: cobra.NoArgs,
 	}
 	host := hostFlag(cmd)
@@ -108,9 +109,10 @@ func remove() *cobra.Command {
 		Use:     "rm IMAGE [IMAGE...]",
 		Aliases: []string{"remove"},
 		Short:   "Remove images from the cluster's registry",
-		Long: `Remove images from the cluster's registry: NAME:TAG removes the tag, NAME@DIGEST
-the image with all its tags. Containers that run it run on. What no image needs
-any more is removed from the nodes' disks a day later, or by skep image gc.`,
+		Long: `Remove images from the cluster's registry: NAME:TAG removes the tag,
+NAME@DIGEST the image with all its tags. Containers that run it run on. What
+no image needs any more is removed from the nodes' disks a day later, or by
+skep image gc.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	host := hostFlag(cmd)
@@ -132,10 +134,11 @@ func collect() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what no image in the cluster's registry needs",
-		Long: `Remove what no image in the cluster's registry needs: images that have lost their
-tag, and what only they were made of. The cluster does so by itself with what
-nothing has needed for a day. What is referred to is never removed; a push that
-counted on something just removed fails, and succeeds when it is done again.`,
+		Long: `Remove what no image in the cluster's registry needs: images that have lost
+their tag, and what only they were made of. The cluster does so by itself with
+what nothing has needed for a day. What is referred to is never removed; a
+push that counted on something just removed fails, and succeeds when it is
+done again.`,
 		Args: cobra.NoArgs,
 	}
 	host := hostFlag(cmd)
@@ -157,8 +160,8 @@ func push() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push LOCAL [NAME]",
 		Short: "Push an image of this node's engine to the cluster's registry",
-		Long: `Push an image of this node's engine to the cluster's registry, under the name it has
-or another one, and say what it is called there.
+		Long: `Push an image of this node's engine to the cluster's registry, under the name
+it has or another one, and say what it is called there.
 
   skep image push app:1
   skep image push sha256:7c5695719da7 team/app:2`,
