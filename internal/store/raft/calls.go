@@ -86,14 +86,30 @@ func (r *Replica) Change(ctx context.Context, c Change) error {
 	})
 }
 
+// transferTries is how often a successor is asked to lead, each time for as long as an election takes: one that has not yet
+// applied the newest change of members does not answer.
+const transferTries = 3
+
 // Transfer hands leadership to a voter, to the one that has most of the log when to is 0, and returns when it is gone.
 func (r *Replica) Transfer(ctx context.Context, to uint64) error {
+	var err error
+	for range transferTries {
+		if err = r.transfer(ctx, to); !errors.Is(err, errStays) {
+			return err
+		}
+	}
+	return err
+}
+
+var errStays = errors.New("raft: leadership could not be handed over in time and stays here")
+
+func (r *Replica) transfer(ctx context.Context, to uint64) error {
 	return r.await(ctx, func() error { return r.machine.Transfer(to) }, func(m *Machine) (bool, error) {
 		if !m.lead.Leading {
 			return true, nil
 		}
 		if m.node.BasicStatus().LeadTransferee == 0 {
-			return true, errors.New("raft: leadership could not be handed over in time and stays here")
+			return true, errStays
 		}
 		return false, nil
 	})
