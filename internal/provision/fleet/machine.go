@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -138,7 +139,7 @@ func (m *machine) check(ctx context.Context, managers []string) (engine bool, er
 			return fmt.Errorf("what it says cannot be read: %w", err)
 		}
 		engine = report.Facts.Engine.Err == ""
-		found := append(report.Findings, doctor.Clock(report.Facts.At, began, ended, clockLimit)...)
+		found := slices.Concat(report.Findings, doctor.Clock(report.Facts.At, began, ended, clockLimit))
 		for _, one := range found {
 			m.fleet.say(m.Name, fmt.Sprintf("%s: %s: %s (%s)", one.Level, one.Area, one.What, one.Mend))
 		}
