@@ -60,15 +60,15 @@ func taskRows(tasks []swarm.Task, services []swarm.Service, nodes []swarm.Node, 
 	for _, n := range nodes {
 		names[n.ID] = n.Description.Hostname
 	}
-	name := func(t swarm.Task) string {
-		place := fmt.Sprint(t.Slot)
+	place := func(t swarm.Task) string { // a global service has a slot on each node
 		if t.Slot == 0 {
-			place = t.NodeID
+			return t.NodeID
 		}
-		return cmp.Or(names[t.ServiceID], t.ServiceID) + "." + place
+		return fmt.Sprint(t.Slot)
 	}
+	name := func(t swarm.Task) string { return cmp.Or(names[t.ServiceID], t.ServiceID) + "." + place(t) }
 	slices.SortFunc(tasks, func(a, b swarm.Task) int {
-		return cmp.Or(cmp.Compare(names[a.ServiceID], names[b.ServiceID]), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.NodeID, b.NodeID),
+		return cmp.Or(cmp.Compare(names[a.ServiceID], names[b.ServiceID]), cmp.Compare(a.Slot, b.Slot), cmp.Compare(place(a), place(b)),
 			b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	rows := [][]string{{"ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"}}
