@@ -33,9 +33,9 @@ func (s *service) spec() swarm.ServiceSpec {
 func (s *service) imageAndBuild() {
 	switch {
 	case s.Build != nil && s.Image == "":
-		s.refuse("build", "a cluster cannot build this, for want of a registry of its own: build and push it elsewhere, and name it with image")
+		s.refuse("build", "it is not built here: build it with docker build, push it with skep image push, and name it with image")
 	case s.Build != nil:
-		s.warn("build", "a cluster cannot build this, for want of a registry of its own: the image %s runs as it is in its registry", s.Image)
+		s.warn("build", "it is not built here: the image %s runs as it is in its registry", s.Image)
 	case s.Image == "" && s.Provider == nil:
 		s.refuse("image", "the service has no image")
 	}

@@ -7,7 +7,7 @@ func workload() []Entry {
 		"healthcheck.timeout", "healthcheck.start_period", "healthcheck.start_interval", "ports", "ports.[].name", "ports.[].mode",
 		"ports.[].target", "ports.[].protocol", "stdin_open", "tty")
 	return append(all,
-		Entry{Path: s + "build", Verdict: ByValue, Below: true, Says: "a cluster cannot build yet, for want of a registry of its own: with image it is warned about and that image runs, without it is refused"},
+		Entry{Path: s + "build", Verdict: ByValue, Below: true, Says: "nothing is built yet: with image it is warned about and that image runs, without it is refused"},
 		Entry{Path: s + "depends_on", Verdict: ByValue, Says: "becomes labels skep.depends-on.SERVICE, by which the managers hold back each new task until the condition holds (docs/stacks.md); a service that others wait for to complete, and has no deploy.mode, becomes a replicated-job"},
 		Entry{Path: s + "depends_on.*", Says: "the name of a service of the file"},
 		Entry{Path: s + "depends_on.*.condition"},
