@@ -56,12 +56,14 @@ func (f *fixture) sub(name string, part func(*fixture)) {
 	}
 }
 
-// tellLogs shows the end of every daemon's log.
+// tellLogs shows the end of every daemon's and engine's log.
 func (f *fixture) tellLogs() {
 	for _, h := range f.Hosts() {
-		data, err := os.ReadFile(h.Log(hosts.Daemon))
-		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		f.t.Logf("the log of %s ends (%v):\n%s", h.Name, err, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+		for _, program := range []string{hosts.Daemon, hosts.Engine} {
+			data, err := os.ReadFile(h.Log(program))
+			lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+			f.t.Logf("the log of %s of %s ends (%v):\n%s", program, h.Name, err, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+		}
 	}
 }
 
