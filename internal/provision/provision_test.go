@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 }
 
 func inventory(text string) string {
-	all, err := ParseInventory([]byte(text), "/work", "/home/me")
+	all, err := ParseInventory([]byte(text), "/home/me/cluster", "/home/me")
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}
