@@ -33,17 +33,6 @@ func (a *Agent) jitter(d time.Duration) time.Duration {
 	return d/2 + time.Duration(a.nonce()%uint64(d))
 }
 
-func (a *Agent) pause(ctx context.Context, d time.Duration) error {
-	timer, stop := a.cfg.Env.NewTimer(d)
-	defer stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer:
-		return nil
-	}
-}
-
 // watchEngine follows the engine's containers; after each loss they are listed anew.
 func (a *Agent) watchEngine(ctx context.Context) error {
 	for tries := 0; ; tries++ {
@@ -56,7 +45,7 @@ func (a *Agent) watchEngine(ctx context.Context) error {
 			tries = 0
 		}
 		a.cfg.Log.Warn("the container engine was lost, trying again", "error", err)
-		if err := a.pause(ctx, backoff(tries, pauseMost)); err != nil {
+		if err := a.cfg.Env.Pause(ctx, backoff(tries, pauseMost)); err != nil {
 			return err
 		}
 	}
@@ -132,7 +121,7 @@ func (a *Agent) keepSession(ctx context.Context, over <-chan struct{}) error {
 		if err != nil {
 			a.cfg.Log.Debug("no manager can be reached, trying again", "error", err)
 		}
-		if err := a.pause(ctx, a.jitter(backoff(tries, most))); err != nil {
+		if err := a.cfg.Env.Pause(ctx, a.jitter(backoff(tries, most))); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"time"
@@ -21,6 +22,18 @@ type Env struct {
 
 // Real is the machine's own clock and entropy.
 func Real() Env { return Env{Clock: wall{}, Rand: rand.Reader} }
+
+// Pause returns after d, or at once with its error when ctx ends.
+func (e Env) Pause(ctx context.Context, d time.Duration) error {
+	timer, stop := e.NewTimer(d)
+	defer stop()
+	select {
+	case <-timer:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // NewID draws 128 random bits that are never all zero.
 func (e Env) NewID() [16]byte {

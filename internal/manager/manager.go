@@ -166,7 +166,7 @@ func (m *Manager) terms(ctx context.Context) error {
 		m.opt.Logger.Error("a leader term failed; leadership is handed over", "term", l.Term, "err", err)
 		if err := m.replica.Transfer(ctx, 0); err != nil {
 			m.opt.Logger.Info("no other manager can lead; leading again", "err", err)
-			m.pause(ctx, termRetry)
+			_ = m.opt.Env.Pause(ctx, termRetry)
 		}
 	}
 	return ctx.Err()
@@ -203,14 +203,5 @@ func (m *Manager) term(ctx context.Context, lead raft.Leadership) error {
 			return err
 		case <-changed:
 		}
-	}
-}
-
-func (m *Manager) pause(ctx context.Context, d time.Duration) {
-	c, stop := m.opt.Env.NewTimer(d)
-	defer stop()
-	select {
-	case <-c:
-	case <-ctx.Done():
 	}
 }

@@ -77,12 +77,7 @@ func (m *member) offerRegistry(ctx context.Context, addr string) {
 			m.logger.Debug("the managers do not know yet whether this node has a registry", "err", err)
 			wait, retry = retry, min(2*retry, serveAgain)
 		}
-		timer, stop := m.env.NewTimer(wait)
-		select {
-		case <-timer:
-		case <-ctx.Done():
-		}
-		stop()
+		_ = m.env.Pause(ctx, wait) // the loop looks at ctx
 	}
 }
 
@@ -205,12 +200,8 @@ const (
 // sweepImages deletes what nobody has referred to for a while, again and again while this manager leads.
 func (p *part) sweepImages(ctx context.Context) error {
 	for {
-		timer, stop := p.env.NewTimer(sweepEvery)
-		select {
-		case <-timer:
-		case <-ctx.Done():
-			stop()
-			return ctx.Err()
+		if err := p.env.Pause(ctx, sweepEvery); err != nil {
+			return err
 		}
 		// What could not be deleted now is found the next time.
 		_, _ = registryDesk{p}.sweep(ctx, sweepGrace)

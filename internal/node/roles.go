@@ -160,12 +160,8 @@ func (m *member) enter(ctx context.Context, p *part) error {
 				told = false
 			}
 		}
-		timer, stop := m.env.NewTimer(enterRetry)
-		select {
-		case <-timer:
-		case <-ctx.Done():
-			stop()
-			return ctx.Err()
+		if err := m.env.Pause(ctx, enterRetry); err != nil {
+			return err
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (g *Group) Enter(ctx context.Context, peer identity.Peer, id uint64, addr s
 		if done {
 			return nil
 		}
-		if err := g.pause(ctx, retry); err != nil {
+		if err := g.opt.Env.Pause(ctx, retry); err != nil {
 			return fmt.Errorf("node %s learns the cluster's state and has not caught up yet; it enters again: %w", peer.Node, err)
 		}
 	}

@@ -67,7 +67,7 @@ func (g *Group) look(ctx context.Context) (roles.Group, raft.Status, error) {
 		if settled {
 			return members, st, nil
 		}
-		if err := g.pause(ctx, retry); err != nil {
+		if err := g.opt.Env.Pause(ctx, retry); err != nil {
 			return nil, st, err
 		}
 	}
@@ -86,7 +86,7 @@ func (g *Group) exclusive(ctx context.Context, f func() error) error {
 		if !errors.Is(err, raft.ErrChangePending) && !errors.Is(err, raft.ErrBusy) {
 			return leaderError(err)
 		}
-		if perr := g.pause(ctx, retry); perr != nil {
+		if perr := g.opt.Env.Pause(ctx, retry); perr != nil {
 			return fmt.Errorf("%w: %w", perr, err)
 		}
 	}
@@ -98,15 +98,4 @@ func leaderError(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrNotLeader, err)
 	}
 	return err
-}
-
-func (g *Group) pause(ctx context.Context, d time.Duration) error {
-	c, stop := g.opt.Env.NewTimer(d)
-	defer stop()
-	select {
-	case <-c:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -34,7 +34,7 @@ func (g *Group) Run(ctx context.Context) error {
 		if err := g.tidy(ctx, told); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotLeader) {
 			g.tell(told, model.ID{}, err)
 		}
-		if err := g.pause(ctx, every); err != nil {
+		if err := g.opt.Env.Pause(ctx, every); err != nil {
 			return err
 		}
 	}

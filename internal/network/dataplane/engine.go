@@ -54,20 +54,9 @@ func (p *Plane) watchEngine(ctx context.Context) error {
 			return ctx.Err()
 		}
 		p.cfg.Log.Debug("the engine's networks are not watched; it is tried again", "err", err)
-		if err := p.pause(ctx, engineRetry); err != nil {
+		if err := p.cfg.Env.Pause(ctx, engineRetry); err != nil {
 			return err
 		}
-	}
-}
-
-func (p *Plane) pause(ctx context.Context, d time.Duration) error {
-	timer, stop := p.cfg.Env.NewTimer(d)
-	defer stop()
-	select {
-	case <-timer:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -86,7 +75,7 @@ func (p *Plane) lookAfterEngine(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			p.cfg.Log.Debug("the engine does not tell its networks", "err", err)
 		}
-		if err := p.pause(ctx, lookPause); err != nil {
+		if err := p.cfg.Env.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}

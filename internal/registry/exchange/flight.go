@@ -127,7 +127,7 @@ func (e *Exchange) fetch(ctx context.Context, f *flight, b *wire.RegistryBlob) e
 		} else {
 			round++
 		}
-		if err := e.pause(ctx); err != nil {
+		if err := e.Env.Pause(ctx, busyWait); err != nil {
 			f.writer.Abort()
 			return err
 		}
@@ -160,17 +160,6 @@ func (e *Exchange) isBad(n model.ID, d model.Digest) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.bad[sent{n, d}]
-}
-
-func (e *Exchange) pause(ctx context.Context) error {
-	timer, stop := e.Env.NewTimer(busyWait)
-	defer stop()
-	select {
-	case <-timer:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // read takes what one node gives of the rest of a blob.

@@ -24,12 +24,8 @@ const (
 // ends. A node without blobs asks nobody.
 func (e *Exchange) Tend(ctx context.Context) error {
 	for look := 0; ; look++ {
-		timer, stop := e.Env.NewTimer(tendEvery)
-		select {
-		case <-timer:
-		case <-ctx.Done():
-			stop()
-			return ctx.Err()
+		if err := e.Env.Pause(ctx, tendEvery); err != nil {
+			return err
 		}
 		if err := e.tend(ctx, look%compareEvery == 0); err != nil && ctx.Err() == nil {
 			e.Logger.Info("the registry's blobs could not all be looked after; it is tried again", "err", err)
