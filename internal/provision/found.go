@@ -1,6 +1,10 @@
 package provision
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moby/moby/api/types/system"
+)
 
 // Places on a host.
 const (
@@ -107,6 +111,16 @@ func ParseFound(said string) Found {
 		}
 	}
 	return f
+}
+
+// DaemonVersion is skep's among the versions that a daemon names; empty where it is none of skep's.
+func DaemonVersion(all []system.ComponentVersion) string {
+	for _, part := range all {
+		if part.Name == "skep" {
+			return part.Version
+		}
+	}
+	return ""
 }
 
 // Quote makes a word of a shell script out of any text.

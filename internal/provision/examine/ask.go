@@ -75,12 +75,7 @@ func daemonVersion(ctx context.Context, address string) string {
 	if err != nil {
 		return ""
 	}
-	for _, part := range v.Components {
-		if part.Name == "skep" {
-			return part.Version
-		}
-	}
-	return ""
+	return provision.DaemonVersion(v.Components)
 }
 
 // checkNet has the daemon compare its networks with what they should be, on a manager those of all nodes.

@@ -77,12 +77,7 @@ func (m *machine) version(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	for _, part := range v.Components {
-		if part.Name == "skep" {
-			return part.Version
-		}
-	}
-	return ""
+	return provision.DaemonVersion(v.Components)
 }
 
 // Shell runs a person's command on a machine, at their terminal.
