@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skep-org/skep/internal/store/backup"
+
+	"github.com/skep-org/skep/internal/cli/local/localtest"
 )
 
 // fake is a daemon that has a backup to give and takes one.
@@ -30,15 +30,8 @@ type fake struct {
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "skep") //nolint:usetesting // a socket's path must be short
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	f := &fake{host: "unix://" + filepath.Join(dir, "s")}
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	require.NoError(t, err)
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: f}}
-	s.Start()
-	t.Cleanup(s.Close)
+	f := &fake{}
+	f.host = localtest.Serve(t, f)
 	return f
 }
 

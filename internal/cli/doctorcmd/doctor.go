@@ -89,15 +89,8 @@ func netCheck(ctx context.Context, host string, all bool) (api.NetCheck, error) 
 	if all {
 		path += "?all=1"
 	}
-	body, err := d.Call(ctx, http.MethodGet, path, nil, "skep net check")
-	if err != nil {
-		return got, err
-	}
-	defer func() { _ = body.Close() }()
-	if err := json.NewDecoder(body).Decode(&got); err != nil {
-		return got, fmt.Errorf("the daemon's answer cannot be read: %w", err)
-	}
-	return got, nil
+	err = d.Ask(ctx, http.MethodGet, path, &got, "skep net check")
+	return got, err
 }
 
 // render is a report for people: a paragraph for each finding.

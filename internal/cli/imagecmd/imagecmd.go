@@ -46,18 +46,7 @@ func ask(cmd *cobra.Command, host, method, path string, v any) error {
 	if err != nil {
 		return err
 	}
-	body, err := d.Call(cmd.Context(), method, path, nil, "skep image")
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if v == nil {
-		return nil
-	}
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("the daemon's answer cannot be read: %w", err)
-	}
-	return nil
+	return d.Ask(cmd.Context(), method, path, v, "skep image")
 }
 
 func say(cmd *cobra.Command, format string, args ...any) error {

@@ -4,28 +4,20 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
-	"github.com/stretchr/testify/require"
+
+	"github.com/skep-org/skep/internal/cli/local/localtest"
 )
 
 // TestCommands: each line of the input is the daemon's answer to one request, the command and its arguments are on the line.
 func TestCommands(t *testing.T) {
-	dir, err := os.MkdirTemp("", "skep") //nolint:usetesting // a socket's path must be short
-	require.NoError(t, err)
-	defer os.RemoveAll(dir)
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	require.NoError(t, err)
 	var answers, asked []string
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := localtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.String())
 		answer := ""
 		if len(answers) > 0 {
@@ -35,14 +27,12 @@ func TestCommands(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 		_, _ = io.WriteString(w, answer)
-	})}}
-	s.Start()
-	defer s.Close()
+	}))
 	datadriven.RunTest(t, "testdata/image.txt", func(t *testing.T, d *datadriven.TestData) string {
 		answers, asked = strings.Split(d.Input, "\n"), nil
 		cmd := New()
 		var out, progress bytes.Buffer
-		cmd.SetArgs(append(words(d), "--host", "unix://"+filepath.Join(dir, "s")))
+		cmd.SetArgs(append(words(d), "--host", host))
 		cmd.SetOut(&out)
 		cmd.SetErr(&progress)
 		cmd.SilenceUsage, cmd.SilenceErrors = true, true

@@ -60,3 +60,19 @@ func (d *Daemon) Call(ctx context.Context, method, path string, body io.Reader, 
 	}
 	return nil, errors.New(said.Message)
 }
+
+// Ask calls and reads the JSON of the answer into v; nil: it is of no interest.
+func (d *Daemon) Ask(ctx context.Context, method, path string, v any, what string) error {
+	body, err := d.Call(ctx, method, path, nil, what)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if v == nil {
+		return nil
+	}
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return fmt.Errorf("the daemon's answer cannot be read: %w", err)
+	}
+	return nil
+}

@@ -4,11 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,10 +12,11 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/stretchr/testify/require"
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/validate"
+
+	"github.com/skep-org/skep/internal/cli/local/localtest"
 )
 
 // object is something a cluster has, as JSON.
@@ -46,17 +43,8 @@ type fake struct {
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "skep") //nolint:usetesting // a socket's path must be short
-	require.NoError(t, err)
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	require.NoError(t, err)
-	f := &fake{host: "unix://" + filepath.Join(dir, "s"), kinds: map[string][]object{}, fail: map[string]string{}, refused: map[string]int{}, digests: map[string]string{}}
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: f}}
-	s.Start()
-	t.Cleanup(func() {
-		s.Close()
-		_ = os.RemoveAll(dir)
-	})
+	f := &fake{kinds: map[string][]object{}, fail: map[string]string{}, refused: map[string]int{}, digests: map[string]string{}}
+	f.host = localtest.Serve(t, f)
 	return f
 }
 
