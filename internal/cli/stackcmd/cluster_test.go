@@ -92,6 +92,8 @@ type cluster struct {
 func (d *daemon) begin(t stagetest.TB, seed uint64) *cluster {
 	c := &cluster{}
 	c.World = stagetest.New(reporting{t, c})
+	ingress := swarm.NetworkSpec{Annotations: swarm.Annotations{Name: "ingress"}, DriverConfiguration: &swarm.Driver{Name: "overlay"}, Ingress: true}
+	c.Write(store.WriterAPI, store.Networks.Put(&model.Network{ID: c.NewID(), Name: "ingress", Spec: model.DocOf(ingress)}))
 	e := env.Seeded(seed, c.Clock)
 	for _, p := range manager.Planners(e) {
 		c.loops = append(c.loops, control.NewLoop(p, c.Store, c.direct(), c.Clock))
@@ -198,6 +200,8 @@ func (c *cluster) step(t *model.Task) {
 		c.Report(t, model.StateReady, 0, "")
 	case at < model.StateRunning && t.Desired >= model.StateRunning:
 		c.Report(t, model.StateRunning, 0, "")
+	case t.Desired == model.StateComplete && at == model.StateRunning:
+		c.Report(t, model.StateComplete, 0, "")
 	}
 }
 

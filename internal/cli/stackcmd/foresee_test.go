@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,8 @@ import (
 // draw other ids. Nothing is written by the forecast.
 func TestPlanIsWhatDeployDoes(t *testing.T) {
 	d := newDaemon(t)
-	file := filepath.Join(t.TempDir(), "compose.json")
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "compose.json"), filepath.Join(dir, "key")
 	seen := map[string]int{}
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		require.NoError(t, flag.Set("rapid.checks", "200"))
@@ -37,13 +39,13 @@ func TestPlanIsWhatDeployDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := d.begin(t, rapid.Uint64().Draw(t, "seed"))
 		drawCluster(t, c)
-		drawn := drawStack(t)
+		drawn := drawStack(t, secret)
 		for range rapid.IntRange(1, 2).Draw(t, "deployments") {
 			d.checkDeployment(t, c, file, drawn, seen)
 			drawn.change(t)
 		}
 	})
-	for _, what := range []string{"starts", "stops", "restarts", "stays", "waits", "moves"} {
+	for _, what := range []string{"starts", "stops", "restarts", "stays", "waits", "waits for a service", "completes", "moves", "refused"} {
 		if seen[what] == 0 {
 			t.Errorf("in no case a task %s: the cases are too tame", what)
 		}
@@ -69,7 +71,7 @@ func (d *daemon) checkDeployment(t *rapid.T, c *cluster, file string, drawn *dra
 	}
 	if err != nil {
 		seen["refused"]++
-		if !strings.Contains(err.Error(), reason(planErr)) {
+		if !strings.Contains(ids.ReplaceAllString(err.Error(), "ID"), reason(planErr)) {
 			t.Fatalf("foreseen: %v\ndeployed: %v", planErr, err)
 		}
 		c.rest()
@@ -90,6 +92,9 @@ func (d *daemon) checkDeployment(t *rapid.T, c *cluster, file string, drawn *dra
 	}
 }
 
+// ids are those of services in what the cluster says.
+var ids = regexp.MustCompile(`\b[a-z0-9]{25}\b`)
+
 // reason is what the cluster said, without who said it.
 func reason(err error) string {
 	_, text, found := strings.Cut(err.Error(), "the cluster would refuse ")
@@ -97,7 +102,7 @@ func reason(err error) string {
 		_, text, _ = strings.Cut(err.Error(), cannot)
 	}
 	_, text, _ = strings.Cut(text, ": ")
-	return text
+	return ids.ReplaceAllString(text, "ID")
 }
 
 // foresee is what skep stack plan gets to know.
@@ -138,7 +143,11 @@ func expected(o *forecast.Outcome) map[string]string {
 	for _, s := range o.Services {
 		var tasks []string
 		for _, t := range s.Tasks {
-			tasks = append(tasks, fmt.Sprintf("%d %s %s→%s %s", t.Slot, t.Fate, t.From, t.To, t.Pending))
+			line := fmt.Sprintf("%d %s %s→%s %s", t.Slot, t.Fate, t.From, t.To, t.Pending)
+			if t.Ends {
+				line += "completes"
+			}
+			tasks = append(tasks, line)
 		}
 		slices.Sort(tasks)
 		if len(tasks) > 0 || s.Written {
@@ -166,13 +175,13 @@ func became(c *cluster, before store.View) map[string]string {
 			switch {
 			case a != nil && b != nil && a.id == b.id && (a.host != "" || b.host == ""):
 				stays++
-				continue
+			case b == nil && a.completed:
 			case b == nil:
 				tasks = append(tasks, fmt.Sprintf("%d stops %s→ ", a.slot, a.host))
-			case a == nil || a.host == "":
-				tasks = append(tasks, fmt.Sprintf("%d starts →%s %s", b.slot, b.host, b.pending))
+			case a == nil || a.host == "" || a.completed:
+				tasks = append(tasks, fmt.Sprintf("%d starts →%s %s", b.slot, b.host, b.fate()))
 			default:
-				tasks = append(tasks, fmt.Sprintf("%d restarts %s→%s %s", b.slot, a.host, b.host, b.pending))
+				tasks = append(tasks, fmt.Sprintf("%d restarts %s→%s %s", b.slot, a.host, b.host, b.fate()))
 			}
 		}
 		was, is := store.Services.ByID(before, id), store.Services.ByID(c.View(), id)
@@ -189,18 +198,28 @@ type holder struct {
 	slot          uint64
 	host, pending string
 	created       int64
+	completed     bool
 }
 
-// held are the tasks that are to run, by slot and node.
+func (h *holder) fate() string {
+	if h.completed {
+		return "completes"
+	}
+	return h.pending
+}
+
+// held are the tasks that are to run, and those of a job's iteration that have, by slot and node.
 func held(c *cluster, v store.View, service model.ID) map[string]*holder {
 	out := map[string]*holder{}
+	s := store.Services.ByID(v, service)
 	for t := range store.TasksOf(v, service) {
 		o := store.Observe(v, t, c.Now())
 		at := fmt.Sprint(t.Slot, t.NodeID)
-		if t.Desired >= model.StateShutdown || o.State.Terminal() || out[at] != nil && out[at].created > t.Created {
+		completed := t.Desired == model.StateComplete && o.State == model.StateComplete && s != nil && s.Iteration == t.Iteration
+		if t.Desired >= model.StateShutdown || o.State.Terminal() && !completed || out[at] != nil && out[at].created > t.Created {
 			continue
 		}
-		h := &holder{id: t.ID, slot: t.Slot, created: t.Created, host: c.Name(o.NodeID)}
+		h := &holder{id: t.ID, slot: t.Slot, created: t.Created, host: c.Name(o.NodeID), completed: completed}
 		if o.State < model.StateAssigned {
 			h.host, h.pending = "", o.Err
 			if h.pending == "" {
@@ -225,6 +244,8 @@ func kinds(line string) map[string]bool {
 		out[what] = strings.Contains(line, " "+what+" ")
 	}
 	out["waits"] = strings.Contains(line, "no suitable node")
+	out["waits for a service"] = strings.Contains(line, "waits for service")
+	out["completes"] = strings.Contains(line, "completes")
 	for _, part := range strings.Split(line, "; ") {
 		words := strings.Fields(part)
 		if len(words) > 2 && words[1] == "restarts" {
@@ -280,30 +301,47 @@ func drawCluster(t *rapid.T, c *cluster) {
 type drawnStack struct {
 	project  map[string]any
 	services map[string]any
+	secret   string // the file of the secret
 	tags     int
 }
 
-func drawStack(t *rapid.T) *drawnStack {
-	d := &drawnStack{services: map[string]any{}}
-	d.project = map[string]any{"services": d.services, "configs": map[string]any{"motd": map[string]any{"content": "hello"}}}
+func drawStack(t *rapid.T, secret string) *drawnStack {
+	d := &drawnStack{services: map[string]any{}, secret: secret}
+	d.project = map[string]any{
+		"services": d.services,
+		"configs":  map[string]any{"motd": map[string]any{"content": "hello"}},
+		"secrets":  map[string]any{"key": map[string]any{"file": secret}},
+	}
+	d.rotate("first")
 	for i := range rapid.IntRange(1, 4).Draw(t, "services") {
-		d.services[fmt.Sprintf("s%d", i+1)] = d.service(t)
+		name := fmt.Sprintf("s%d", i+1)
+		d.services[name] = d.service(t, name)
 	}
 	return d
 }
 
-func (d *drawnStack) service(t *rapid.T) map[string]any {
-	deploy := map[string]any{"update_config": map[string]any{
-		"parallelism":    rapid.IntRange(0, 3).Draw(t, "parallelism"),
-		"delay":          rapid.SampledFrom([]string{"0s", "1s", "7s"}).Draw(t, "delay"),
-		"monitor":        rapid.SampledFrom([]string{"1s", "5s"}).Draw(t, "monitor"),
-		"order":          rapid.SampledFrom([]string{"stop-first", "start-first"}).Draw(t, "order"),
-		"failure_action": "pause",
-	}}
+// rotate gives the secret another content.
+func (d *drawnStack) rotate(content string) {
+	if err := os.WriteFile(d.secret, []byte(content), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+func (d *drawnStack) service(t *rapid.T, name string) map[string]any {
+	mode := rapid.SampledFrom([]string{"replicated", "replicated", "replicated", "replicated", "global", "replicated-job", "global-job"}).Draw(t, "mode")
+	job := strings.HasSuffix(mode, "job")
+	deploy := map[string]any{"mode": mode}
+	if !job {
+		deploy["update_config"] = map[string]any{
+			"parallelism":    rapid.IntRange(0, 3).Draw(t, "parallelism"),
+			"delay":          rapid.SampledFrom([]string{"0s", "1s", "7s"}).Draw(t, "delay"),
+			"monitor":        rapid.SampledFrom([]string{"1s", "5s"}).Draw(t, "monitor"),
+			"order":          rapid.SampledFrom([]string{"stop-first", "start-first"}).Draw(t, "order"),
+			"failure_action": "pause",
+		}
+	}
 	placement := map[string]any{}
-	if rapid.IntRange(0, 4).Draw(t, "global") == 0 {
-		deploy["mode"] = "global"
-	} else {
+	if strings.HasPrefix(mode, "replicated") {
 		deploy["replicas"] = rapid.IntRange(0, 6).Draw(t, "replicas")
 		if rapid.IntRange(0, 3).Draw(t, "limited") == 0 {
 			placement["max_replicas_per_node"] = rapid.IntRange(1, 2).Draw(t, "max")
@@ -320,32 +358,54 @@ func (d *drawnStack) service(t *rapid.T) map[string]any {
 		deploy["resources"] = map[string]any{"reservations": map[string]any{"cpus": cpus}}
 	}
 	s := map[string]any{"image": "app:0", "deploy": deploy}
-	switch rapid.IntRange(0, 5).Draw(t, "publishes") {
+	if mode := rapid.SampledFrom([]string{"", "", "", "host", "ingress"}).Draw(t, "publishes"); mode != "" {
+		s["ports"] = []any{map[string]any{"target": 80, "published": fmt.Sprint(rapid.IntRange(8000, 8001).Draw(t, "port")), "mode": mode}}
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "uses") {
 	case 0:
-		s["ports"] = []any{map[string]any{"target": 80, "published": fmt.Sprint(rapid.IntRange(8000, 8001).Draw(t, "port")), "mode": "host"}}
-	case 1:
 		s["configs"] = []string{"motd"}
+	case 1:
+		s["secrets"] = []string{"key"}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "waits") == 0 {
+		s["depends_on"] = d.dependencies(t, name)
 	}
 	return s
+}
+
+// dependencies draws what a service waits for: at times one that waits for it, and what cannot be.
+func (d *drawnStack) dependencies(t *rapid.T, name string) map[string]any {
+	out := map[string]any{}
+	for _, other := range slices.Sorted(maps.Keys(d.services)) {
+		if other != name && rapid.Bool().Draw(t, "on "+other) {
+			conditions := []string{"service_started", "service_healthy"}
+			if mode := d.services[other].(map[string]any)["deploy"].(map[string]any)["mode"].(string); strings.HasSuffix(mode, "job") {
+				conditions = []string{"service_started", "service_completed_successfully", "service_completed_successfully"}
+			}
+			out[other] = map[string]any{"condition": rapid.SampledFrom(conditions).Draw(t, "condition")}
+		}
+	}
+	return out
 }
 
 // change draws what the next deployment has otherwise.
 func (d *drawnStack) change(t *rapid.T) {
 	for _, name := range slices.Sorted(maps.Keys(d.services)) {
 		s := d.services[name].(map[string]any)
+		deploy := s["deploy"].(map[string]any)
 		switch rapid.IntRange(0, 6).Draw(t, "change") {
 		case 0:
-			delete(d.services, name)
+			d.drop(name)
 		case 1, 2:
 			d.tags++
 			s["image"] = fmt.Sprintf("app:%d", d.tags)
 		case 3:
-			if deploy := s["deploy"].(map[string]any); deploy["mode"] == nil {
+			if deploy["replicas"] != nil {
 				deploy["replicas"] = rapid.IntRange(0, 6).Draw(t, "replicas")
 			}
 		case 4:
-			next := d.service(t)
-			if (next["deploy"].(map[string]any)["mode"] == nil) == (s["deploy"].(map[string]any)["mode"] == nil) {
+			next := d.service(t, name)
+			if next["deploy"].(map[string]any)["mode"] == deploy["mode"] {
 				d.services[name] = next
 			}
 		}
@@ -353,7 +413,21 @@ func (d *drawnStack) change(t *rapid.T) {
 	if rapid.Bool().Draw(t, "config") {
 		d.project["configs"] = map[string]any{"motd": map[string]any{"content": rapid.SampledFrom([]string{"hello", "bye"}).Draw(t, "content")}}
 	}
+	if rapid.Bool().Draw(t, "secret") {
+		d.rotate(rapid.SampledFrom([]string{"first", "second"}).Draw(t, "key"))
+	}
 	if len(d.services) == 0 || rapid.IntRange(0, 2).Draw(t, "more") == 0 {
-		d.services[fmt.Sprintf("t%d", len(d.services))] = d.service(t)
+		name := fmt.Sprintf("t%d", len(d.services))
+		d.services[name] = d.service(t, name)
+	}
+}
+
+// drop takes a service out of the files, and out of what others wait for.
+func (d *drawnStack) drop(name string) {
+	delete(d.services, name)
+	for _, s := range d.services {
+		if on, waits := s.(map[string]any)["depends_on"].(map[string]any); waits {
+			delete(on, name)
+		}
 	}
 }

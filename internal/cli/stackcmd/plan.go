@@ -169,6 +169,14 @@ func taskName(service string, t forecast.Task) string {
 
 // fate is a task's in words.
 func fate(t forecast.Task) string {
+	if t.Ends {
+		return way(t) + ", and completes"
+	}
+	return way(t)
+}
+
+// way is where a task comes from and goes to.
+func way(t forecast.Task) string {
 	switch {
 	case t.Fate == forecast.Stops && t.From == "":
 		return "waits no more"

@@ -9,7 +9,7 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// agents stand in for the nodes' agents: nothing takes time and nothing fails.
+// agents stand in for the nodes' agents: nothing takes time and nothing fails. A job's task completes once it runs.
 type agents struct {
 	seen  uint64 // what has changed since is to be looked at
 	first bool   // everything is
@@ -107,6 +107,8 @@ func (f *Forecast) report(v store.View, id model.ID) *store.Change {
 		next.State = model.StateReady
 	case t.Desired >= model.StateRunning && at < model.StateRunning:
 		next.State = model.StateRunning
+	case t.Desired == model.StateComplete:
+		next.State = model.StateComplete
 	default:
 		return nil
 	}

@@ -3,7 +3,7 @@
 //
 // It reads all tables and writes none: what it writes goes into a copy that nobody else sees. In the place of the nodes'
 // agents stands the simplest there is (agents.go): what is placed on a node that is heard is started, runs, and ends as
-// soon as it is asked to. Time passes in jumps, from one moment a planner waits for to the next.
+// soon as it is asked to, or as a job's task has run. Time passes in jumps, from one moment a planner waits for to the next.
 //
 // Invariants: the same state, time and writes give the same outcome; the view that a forecast began with never changes;
 // a forecast ends, after [maxRounds] at the latest, and says where it had come to.

@@ -77,7 +77,11 @@ func shown(o forecast.Outcome) string {
 	for _, s := range o.Services {
 		fmt.Fprintf(&b, "%s %v stay %d %s\n", s.Name, s.Written, s.Stay, s.Update)
 		for _, task := range s.Tasks {
-			fmt.Fprintf(&b, "  %d %s %s→%s %s\n", task.Slot, task.Fate, task.From, task.To, task.Pending)
+			fmt.Fprintf(&b, "  %d %s %s→%s %s", task.Slot, task.Fate, task.From, task.To, task.Pending)
+			if task.Ends {
+				b.WriteString("and completes")
+			}
+			b.WriteString("\n")
 		}
 	}
 	return b.String() + o.Open
@@ -159,6 +163,36 @@ func TestSilentNode(t *testing.T) {
 	out := shown(follow(t, f))
 	require.Equal(t, 2, strings.Count(out, "stops n1"), out)
 	require.Equal(t, 2, strings.Count(out, "stops n2"), out)
+}
+
+// A job's tasks complete once they run, and what waits for it goes on. One that has completed and is removed has nothing
+// to stop.
+func TestJobs(t *testing.T) {
+	w := world(t)
+	w.Settle()
+	two := uint64(2)
+	job := w.Spec("migrate")
+	job.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &two, TotalCompletions: &two}}
+	job.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "done:1"}
+	web := service(w, "web", 1)
+	web.Labels = map[string]string{"skep.depends-on.migrate": "service_completed_successfully"}
+	f := forecast.New(w.View(), w.Now(), planners)
+	ask(t, f, web)
+	require.Contains(t, shown(f.Outcome()), "1 starts → waits for service migrate")
+	ask(t, f, job)
+	out := shown(follow(t, f))
+	require.Equal(t, 2, strings.Count(out, "and completes"), out)
+	require.Equal(t, 3, strings.Count(out, "starts →n"), out)
+
+	w.Ask(job)
+	for range 10 {
+		w.Settle()
+		w.Agents()
+	}
+	f = forecast.New(w.View(), w.Now(), planners)
+	_, _, err := f.Commit(&store.Batch{Writer: store.WriterAPI, Changes: []store.Change{store.Services.Delete(model.KeyOf(w.ID("migrate")))}}).Result()
+	require.NoError(t, err)
+	require.Equal(t, "migrate true stay 0 \n", shown(follow(t, f)))
 }
 
 // The same state has the same forecast.

@@ -44,6 +44,7 @@ type Task struct {
 	Slot    uint64 `json:",omitempty"`
 	Node    string `json:",omitempty"` // of a global service: the host name of the node that it is the task of
 	Fate    Fate
+	Ends    bool   `json:",omitempty"` // it is a job's, and completes
 	From    string `json:",omitempty"` // the host name of the node where the old one runs, if it has one
 	To      string `json:",omitempty"` // and that of the new one
 	Pending string `json:",omitempty"` // why the new one has none
@@ -81,6 +82,9 @@ func (f *Forecast) service(s *model.Service, after store.View) Service {
 	out := Service{ID: s.ID.String(), Name: s.Name, Written: f.written(s) || store.Services.ByID(after, s.ID) == nil}
 	before, then := present(f.began, s.ID, f.start), present(after, s.ID, f.clock.Now())
 	for _, at := range places(before, then) {
+		if then[at] == nil && f.ended(before[at]) {
+			continue // there is nothing of it to stop
+		}
 		t, changes := f.becomes(at, before[at], then[at])
 		if !changes {
 			out.Stay++
@@ -95,15 +99,16 @@ func (f *Forecast) service(s *model.Service, after store.View) Service {
 func (f *Forecast) becomes(at place, old, cur *model.Task) (t Task, changes bool) {
 	after := f.store.View()
 	t = Task{Slot: at.slot, Node: host(after, at.node)}
-	if old != nil {
+	if old != nil && !f.ended(old) {
 		t.From, _ = lands(f.began, old, f.start)
 	}
 	if cur != nil {
 		t.To, t.Pending = lands(after, cur, f.clock.Now())
+		t.Ends = store.Observe(after, cur, f.clock.Now()).State.Terminal()
 	}
 	switch {
 	case old != nil && cur != nil && old.ID == cur.ID:
-		t.Fate, changes = Starts, t.From == "" && t.To != ""
+		t.Fate, changes = Starts, t.From == "" && t.To != "" && !f.ended(old)
 		return t, changes
 	case cur == nil:
 		t.Fate = Stops
@@ -115,12 +120,19 @@ func (f *Forecast) becomes(at place, old, cur *model.Task) (t Task, changes bool
 	return t, true
 }
 
-// present are the tasks that hold a service's slots: of each the newest that is wanted and has not ended.
+// ended reports whether a task had ended when the forecast began.
+func (f *Forecast) ended(t *model.Task) bool { return store.Observe(f.began, t, f.start).State.Terminal() }
+
+// present are the tasks that hold a service's slots: of each the newest that is wanted and has not ended, or of a job
+// has completed in the present iteration.
 func present(v store.View, service model.ID, now time.Time) map[place]*model.Task {
 	out := map[place]*model.Task{}
+	s := store.Services.ByID(v, service)
 	for t := range wanted(store.TasksOf(v, service)) {
 		at := place{t.Slot, t.NodeID}
-		if other := out[at]; (other == nil || other.Created < t.Created) && !store.Observe(v, t, now).State.Terminal() {
+		state := store.Observe(v, t, now).State
+		done := state == model.StateComplete && t.Desired == model.StateComplete && s != nil && t.Iteration == s.Iteration
+		if other := out[at]; (other == nil || other.Created < t.Created) && (done || !state.Terminal()) {
 			out[at] = t
 		}
 	}
