@@ -50,6 +50,7 @@ stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice
 bench: setup build demo-programs ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
 	@$(GO) run ./internal/lab/bench/cmd
 	@$(GO) run ./internal/lab/bench/cmd -failover
+	@$(GO) run ./internal/lab/bench/cmd -spread -rounds 3
 	@$(GO) run ./internal/lab/bench/cmd -network
 
 lint: ## Check style and likely mistakes

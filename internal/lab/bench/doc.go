@@ -13,6 +13,9 @@
 // Networks measures ways to a server on such hosts: by its service's virtual address, through another node's published
 // port, and over an overlay of Docker's swarm mode, second by second in turns.
 //
+// Spread measures a service's tasks on an overlay network over three workers: made, scaled, updated, moved by a drain,
+// removed; beside it as many containers by the workers' engines alone.
+//
 // It reads and writes no tables. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within

@@ -88,6 +88,11 @@ func OneNode() Section { return Section{"one node", "One node, against Docker's 
 // ManyNodes is the section of Failover.
 func ManyNodes() Section { return Section{"failover", "Losing hosts, against Docker's swarm mode"} }
 
+// ManyTasks is the section of Spread.
+func ManyTasks() Section {
+	return Section{"spread", "Tasks on several hosts, against Docker's swarm mode"}
+}
+
 // Paths is the section of Networks.
 func Paths() Section { return Section{"network", "Ways through the network"} }
 

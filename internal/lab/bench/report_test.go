@@ -44,23 +44,3 @@ func TestSectionIsReplacedAndTheRestKept(t *testing.T) {
 		t.Errorf("the page became:\n%s", page)
 	}
 }
-
-func TestEventsAreCounted(t *testing.T) {
-	c := &containers{image: map[string]string{}, running: map[string]bool{}, changed: make(chan struct{})}
-	for _, action := range []string{"create", "start"} {
-		e := event{Action: action}
-		e.Actor.ID, e.Actor.Attributes = "1", map[string]string{"image": image1}
-		c.apply(e, nil)
-	}
-	if now, _, _ := c.look(); now.all != 1 || now.running[image1] != 1 {
-		t.Errorf("after the start: %+v", now)
-	}
-	for _, action := range []string{"die", "destroy"} {
-		e := event{Action: action}
-		e.Actor.ID = "1"
-		c.apply(e, nil)
-	}
-	if now, _, _ := c.look(); now.all != 0 || now.running[image1] != 0 {
-		t.Errorf("after the end: %+v", now)
-	}
-}

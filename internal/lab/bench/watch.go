@@ -1,21 +1,26 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"sync"
 
+	"github.com/moby/moby/client"
+
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
-// containers is what the engine's events say is there.
+// containers is what engines' events say is there.
 type containers struct {
 	mu      sync.Mutex
 	image   map[string]string // every container that exists, by id
-	running map[string]bool
-	changed chan struct{} // closed and renewed at each change
+	running map[string]string // the host of each that runs, by id
+	changed chan struct{}     // closed and renewed at each change
 	err     error
 	ended   chan struct{} // closed when nothing is followed any more
 }
@@ -24,6 +29,7 @@ type containers struct {
 type count struct {
 	all     int
 	running map[string]int // by image
+	on      map[string]int // those that run, by host
 }
 
 // event is the part of an engine's event that matters here.
@@ -42,7 +48,7 @@ func watch(ctx context.Context, engine *side.Side) (*containers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching the engine's containers: %w", err)
 	}
-	c := &containers{image: map[string]string{}, running: map[string]bool{}, changed: make(chan struct{}), ended: make(chan struct{})}
+	c := newContainers()
 	go func() {
 		defer close(c.ended)
 		defer func() { _ = body.Close() }()
@@ -50,7 +56,7 @@ func watch(ctx context.Context, engine *side.Side) (*containers, error) {
 		for {
 			var e event
 			err := dec.Decode(&e)
-			c.apply(e, err)
+			c.apply("", e, err)
 			if err != nil {
 				return
 			}
@@ -59,15 +65,47 @@ func watch(ctx context.Context, engine *side.Side) (*containers, error) {
 	return c, nil
 }
 
-func (c *containers) apply(e event, err error) {
+// watchHosts follows the container events of all of these hosts' engines until the context ends.
+func watchHosts(ctx context.Context, all []*hosts.Host) *containers {
+	c := newContainers()
+	var followers sync.WaitGroup
+	filters := client.Filters{}.Add("type", "container").Add("event", "create", "start", "die", "destroy")
+	for _, h := range all {
+		stream := h.Engine().Events(ctx, client.EventsListOptions{Filters: filters})
+		followers.Go(func() {
+			for {
+				select {
+				case m := <-stream.Messages:
+					e := event{Action: string(m.Action)}
+					e.Actor.ID, e.Actor.Attributes = m.Actor.ID, m.Actor.Attributes
+					c.apply(h.Name, e, nil)
+				case err := <-stream.Err:
+					c.apply(h.Name, event{}, cmp.Or(err, io.EOF))
+					return
+				}
+			}
+		})
+	}
+	go func() {
+		defer close(c.ended)
+		followers.Wait()
+	}()
+	return c
+}
+
+func newContainers() *containers {
+	return &containers{image: map[string]string{}, running: map[string]string{}, changed: make(chan struct{}), ended: make(chan struct{})}
+}
+
+func (c *containers) apply(host string, e event, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.err = err
+	c.err = cmp.Or(c.err, err)
 	switch e.Action {
 	case "create":
 		c.image[e.Actor.ID] = e.Actor.Attributes["image"]
 	case "start":
-		c.running[e.Actor.ID] = true
+		c.running[e.Actor.ID] = host
 	case "die":
 		delete(c.running, e.Actor.ID)
 	case "destroy":
@@ -99,9 +137,10 @@ func (c *containers) until(ctx context.Context, want func(count) bool) error {
 func (c *containers) look() (count, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := count{all: len(c.image), running: map[string]int{}}
-	for id := range c.running {
+	now := count{all: len(c.image), running: map[string]int{}, on: map[string]int{}}
+	for id, host := range c.running {
 		now.running[c.image[id]]++
+		now.on[host]++
 	}
 	return now, c.changed, c.err
 }

@@ -29,8 +29,9 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "rounds; a figure is the median over them")
 	failover := flag.Bool("failover", false, "measure the loss of hosts instead, on labs of five; a leader is lost twice as often as there are rounds")
 	network := flag.Bool("network", false, "measure ways through the network instead, three times as many pairs as there are rounds")
+	spread := flag.Bool("spread", false, "measure a service's tasks on an overlay network over three workers instead")
 	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks")
-	out := flag.String("json", "", "where to write the results for machines; bench-results.json, failover-results.json or network-results.json")
+	out := flag.String("json", "", "where to write the results for machines; bench-results.json, failover-results.json, spread-results.json or network-results.json")
 	doc := flag.String("doc", "docs/benchmarks.md", "the document whose section to write; empty: none")
 	flag.Parse()
 	if *skep != "" {
@@ -48,6 +49,9 @@ func run(ctx context.Context) error {
 	}
 	if *network {
 		return measurePaths(ctx, bench.NetworkConfig{Skep: *skep, Whoami: *whoami, Pairs: 3 * *rounds, Log: os.Stderr}, cmp.Or(*out, "network-results.json"), *doc)
+	}
+	if *spread {
+		return measureTasks(ctx, bench.SpreadConfig{Skep: *skep, Rounds: *rounds, Log: os.Stderr}, cmp.Or(*out, "spread-results.json"), *doc)
 	}
 	results, err := bench.Run(ctx, bench.Config{Skep: *skep, Rounds: *rounds, Log: os.Stderr})
 	if err != nil {
@@ -72,6 +76,17 @@ func measureLosses(ctx context.Context, skep string, rounds int, out, doc string
 		"power fails under a service of %d tasks: what counts is the time until as many containers run on the other hosts, by their engines' word.",
 		cfg.Leaders, cfg.Workers, machine(), cfg.Replicas, cfg.Scale, cfg.Replicas)
 	return write(results, out, doc, bench.ManyNodes(), about, bench.LossTable(results))
+}
+
+func measureTasks(ctx context.Context, cfg bench.SpreadConfig, out, doc string) error {
+	results, err := bench.Spread(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	about := fmt.Sprintf("Medians of %d rounds in one run, the sides taking turns, on %s: a manager and three workers with skep, and as many in Docker's "+
+		"swarm mode, made by skep lab. The tasks are on one overlay network, without a virtual address; the update replaces ten at a time. \"Engine alone\" is "+
+		"as many containers on the three workers' engines, on their default bridge, ten at a time.", cfg.Rounds, machine())
+	return write(results, out, doc, bench.ManyTasks(), about, bench.Table(results))
 }
 
 func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string) error {
