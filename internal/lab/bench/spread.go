@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,12 +86,10 @@ func Spread(ctx context.Context, cfg SpreadConfig) (_ []Result, err error) {
 
 // spreadTurn lets one side do every work once. The engines alone are those of the peer's hosts, while it has no service.
 func spreadTurn(ctx context.Context, cfg SpreadConfig, grounds map[string]*ground, side string, took map[string]map[string][]float64) error {
-	g, who := grounds[side], spreader(nil)
+	g := grounds[cmp.Or(map[string]string{Alone: Swarm}[side], side)]
+	var who spreader = &service{via: g.lab.Hosts()[0].Docker()}
 	if side == Alone {
-		g = grounds[Swarm]
 		who = &engines{workers: g.workers}
-	} else {
-		who = &service{via: g.lab.Hosts()[0].Docker()}
 	}
 	_, _ = fmt.Fprintf(cfg.Log, "%-5s", side)
 	defer func() { _, _ = fmt.Fprintln(cfg.Log) }()

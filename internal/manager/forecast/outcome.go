@@ -121,7 +121,9 @@ func (f *Forecast) becomes(at place, old, cur *model.Task) (t Task, changes bool
 }
 
 // ended reports whether a task had ended when the forecast began.
-func (f *Forecast) ended(t *model.Task) bool { return store.Observe(f.began, t, f.start).State.Terminal() }
+func (f *Forecast) ended(t *model.Task) bool {
+	return store.Observe(f.began, t, f.start).State.Terminal()
+}
 
 // present are the tasks that hold a service's slots: of each the newest that is wanted and has not ended, or of a job
 // has completed in the present iteration.
