@@ -13,7 +13,7 @@ import (
 )
 
 func networkCommands(dir *string) []*cobra.Command {
-	return []*cobra.Command{partitionCommand(dir), lossCommand(dir), delayCommand(dir), healCommand(dir)}
+	return []*cobra.Command{partitionCommand(dir), lossCommand(dir), delayCommand(dir), rateCommand(dir), healCommand(dir)}
 }
 
 func partitionCommand(dir *string) *cobra.Command {
@@ -86,10 +86,28 @@ func delayCommand(dir *string) *cobra.Command {
 	}
 }
 
+func rateCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rate HOST RATE",
+		Short: "Bound what a host's link carries each way",
+		Long: `Bound what a host's link carries each way, such as 200mbit; 0 ends it.
+
+  skep lab rate w1 10mbit`,
+		Args: cobra.ExactArgs(2),
+		RunE: withLab(dir, func(cmd *cobra.Command, lab *hosts.Lab, args []string) error {
+			rate, err := hosts.ParseBitrate(args[1])
+			if err != nil {
+				return err
+			}
+			return lab.Rate(cmd.Context(), args[0], rate)
+		}),
+	}
+}
+
 func healCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "heal",
-		Short: "End all partitions, losses and delays",
+		Short: "End all partitions, losses, delays and rates",
 		Args:  cobra.NoArgs,
 		RunE: withLab(dir, func(cmd *cobra.Command, lab *hosts.Lab, _ []string) error {
 			return lab.Heal(cmd.Context())

@@ -20,6 +20,8 @@ type faults struct {
 	Loss map[string]int `json:",omitempty"`
 	// Delay is, for a machine, how much later packets from it and to it arrive.
 	Delay map[string]time.Duration `json:",omitempty"`
+	// Rate is, for a machine, how much its link carries each way.
+	Rate map[string]Bitrate `json:",omitempty"`
 }
 
 // separate adds cuts between groups: everyone in one loses everyone in the others, or with oneWay the first group's
@@ -112,6 +114,9 @@ func (f faults) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Delay)) {
 		b.WriteString("packets from and to " + name + " are " + f.Delay[name].String() + " late\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Rate)) {
+		b.WriteString("the link of " + name + " carries " + f.Rate[name].String() + " each way\n")
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ func TestFaults(t *testing.T) {
 	}
 	datadriven.RunTest(t, "testdata/faults.txt", func(t *testing.T, d *datadriven.TestData) string {
 		var f faults
+		var shaped strings.Builder
 		for line := range strings.Lines(d.Input) {
 			words := strings.Fields(line)
 			switch words[0] {
@@ -34,11 +36,20 @@ func TestFaults(t *testing.T) {
 				f.Loss = map[string]int{words[1]: 30, words[2]: 100}
 			case "delay":
 				f.Delay = map[string]time.Duration{words[1]: 50 * time.Millisecond}
+			case "rate":
+				rate, err := ParseBitrate(words[2])
+				if err != nil {
+					return "error: " + err.Error()
+				}
+				f.Rate = with(f.Rate, words[1], rate)
+				for _, args := range f.shape(words[1]).commands("eth0") {
+					fmt.Fprintln(&shaped, "tc", strings.Join(args, " "))
+				}
 			default:
 				t.Fatalf("unknown word %s", words[0])
 			}
 		}
-		return f.String() + "--\n" + f.rules()
+		return f.String() + shaped.String() + "--\n" + f.rules()
 	})
 }
 
