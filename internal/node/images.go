@@ -141,8 +141,8 @@ func (i images) ask(call func(remote.Manager) error) error {
 	return fmt.Errorf("no manager answers for the cluster's registry: %w", errors.Join(errs...))
 }
 
-func (i images) Fetch(ctx context.Context, from exchange.Peer, d model.Digest, offset int64) (io.ReadCloser, error) {
-	return i.m.dialer.FetchBlob(ctx, from, d, offset)
+func (i images) Fetch(ctx context.Context, from exchange.Peer, r exchange.Request) (io.ReadCloser, error) {
+	return i.m.dialer.FetchBlob(ctx, from, r)
 }
 
 func (i images) Give(ctx context.Context, to exchange.Peer, d model.Digest, size int64, body io.Reader) error {

@@ -39,6 +39,7 @@ type cluster struct {
 	mu    sync.Mutex
 	store *store.Store
 	late  time.Duration // by how much the clock is ahead
+	slow  time.Duration // what a read from another node takes
 	nodes []*node
 }
 
@@ -137,25 +138,22 @@ func (c *cluster) at(p exchange.Peer) *node {
 	return nil
 }
 
-func (n *node) Fetch(ctx context.Context, from exchange.Peer, d model.Digest, offset int64) (io.ReadCloser, error) {
+func (n *node) Fetch(ctx context.Context, from exchange.Peer, r exchange.Request) (io.ReadCloser, error) {
 	other := n.c.at(from)
 	if other.off {
 		return nil, errOff
 	}
-	r, err := other.reg.Exchange().Serve(d)
+	b, err := other.reg.Exchange().Serve(ctx, n.id, r)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := r.Seek(offset, io.SeekStart); err != nil {
 		return nil, err
 	}
 	if n.spy != nil {
 		n.ctx = ctx
-		if instead := n.spy(from, d); instead != nil {
-			return wrapped{instead, r}, nil
+		if instead := n.spy(from, r.Blob); instead != nil {
+			return wrapped{instead, b}, nil
 		}
 	}
-	return wrapped{&counted{r, other}, r}, nil
+	return wrapped{&counted{b, other}, b}, nil
 }
 
 func (n *node) Give(ctx context.Context, to exchange.Peer, d model.Digest, size int64, body io.Reader) error {
@@ -177,6 +175,7 @@ type counted struct {
 }
 
 func (c *counted) Read(p []byte) (int, error) {
+	time.Sleep(c.by.c.slow)
 	n, err := c.Reader.Read(p)
 	c.by.c.mu.Lock()
 	c.by.sent += int64(n)
@@ -262,6 +261,7 @@ func (n *node) push(repository, tag string, blobs ...[]byte) model.Digest {
 
 // pull pulls an image whole, and says why it could not.
 func (n *node) pull(repository, tag string) error {
+	n.c.t.Helper()
 	status, _, text := n.call("GET", "/v2/"+repository+"/manifests/"+tag, nil, "Accept", imageType)
 	if status != http.StatusOK {
 		return fmt.Errorf("manifest: %d %s", status, text)
@@ -303,7 +303,9 @@ func random(size int) []byte {
 func (c *cluster) sweep(grace time.Duration) (rows int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, pass := range []func(store.View, time.Time, time.Duration) records.Swept{records.SweepManifests, records.SweepManifests, records.SweepBlobs} {
+	for _, pass := range []func(store.View, time.Time, time.Duration) records.Swept{
+		records.SweepManifests, records.SweepManifests, records.SweepManifests, records.SweepBlobs,
+	} {
 		for _, b := range pass(c.store.View(), c.now(), grace).Batches {
 			rows += len(b.Changes)
 			_, err := store.Direct{Store: c.store, Now: c.now}.Commit(b).Wait(c.t.Context())

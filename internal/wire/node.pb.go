@@ -121,7 +121,7 @@ const (
 	RegistryQuery_TAGS         RegistryQuery_What = 2 // of repository: names
 	RegistryQuery_REPOSITORIES RegistryQuery_What = 3 // names
 	RegistryQuery_MANIFEST     RegistryQuery_What = 4 // of repository and digest: that it is there
-	RegistryQuery_BLOB         RegistryQuery_What = 5 // of digest: one of blobs
+	RegistryQuery_BLOB         RegistryQuery_What = 5 // of digest: one of blobs; of repository, if there is one: NOT_FOUND where none of its images is made of it
 	RegistryQuery_IMAGES       RegistryQuery_What = 6 // images
 	RegistryQuery_SHORT        RegistryQuery_What = 7 // blobs that the asking node is to give to others, because too few have them
 	RegistryQuery_HELD         RegistryQuery_What = 8 // blobs that the asking node is believed to have
@@ -962,6 +962,7 @@ func (x *Unique) GetKey() []byte {
 type Fault struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refusal       Refusal                `protobuf:"varint,1,opt,name=refusal,proto3,enum=skep.wire.v1.Refusal" json:"refusal,omitempty"`
+	Nodes         [][]byte               `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"` // of CROWDED: who gets that blob just now, and gives it on as it comes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1001,6 +1002,13 @@ func (x *Fault) GetRefusal() Refusal {
 		return x.Refusal
 	}
 	return Refusal_NONE
+}
+
+func (x *Fault) GetNodes() [][]byte {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
 }
 
 type EnterRequest struct {
@@ -1877,6 +1885,7 @@ type RegistryAnswer struct {
 	Names         []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
 	Blobs         []*RegistryBlob        `protobuf:"bytes,3,rep,name=blobs,proto3" json:"blobs,omitempty"`
 	Images        []*RegistryImage       `protobuf:"bytes,4,rep,name=images,proto3" json:"images,omitempty"`
+	Updated       int64                  `protobuf:"varint,5,opt,name=updated,proto3" json:"updated,omitempty"` // of TAG and MANIFEST: when it was last written, in Unix nanoseconds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1937,6 +1946,13 @@ func (x *RegistryAnswer) GetImages() []*RegistryImage {
 		return x.Images
 	}
 	return nil
+}
+
+func (x *RegistryAnswer) GetUpdated() int64 {
+	if x != nil {
+		return x.Updated
+	}
+	return 0
 }
 
 type RegistryBlob struct {
@@ -2372,6 +2388,7 @@ type RegistryManifest struct {
 	MediaType     string                 `protobuf:"bytes,3,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
 	Blobs         [][]byte               `protobuf:"bytes,4,rep,name=blobs,proto3" json:"blobs,omitempty"`
 	Manifests     [][]byte               `protobuf:"bytes,5,rep,name=manifests,proto3" json:"manifests,omitempty"`
+	Mirrored      bool                   `protobuf:"varint,6,opt,name=mirrored,proto3" json:"mirrored,omitempty"` // of its list only those count that are there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2439,6 +2456,13 @@ func (x *RegistryManifest) GetManifests() [][]byte {
 		return x.Manifests
 	}
 	return nil
+}
+
+func (x *RegistryManifest) GetMirrored() bool {
+	if x != nil {
+		return x.Mirrored
+	}
+	return false
 }
 
 type RegistryTag struct {
@@ -2541,6 +2565,8 @@ type BlobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
 	Offset        uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Urgent        bool                   `protobuf:"varint,3,opt,name=urgent,proto3" json:"urgent,omitempty"` // nobody else has sent anything of it for a while
+	Mirror        string                 `protobuf:"bytes,4,opt,name=mirror,proto3" json:"mirror,omitempty"`  // a mirrored repository: where no node has the blob, it is fetched from there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2587,6 +2613,20 @@ func (x *BlobRequest) GetOffset() uint64 {
 		return x.Offset
 	}
 	return 0
+}
+
+func (x *BlobRequest) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
+func (x *BlobRequest) GetMirror() string {
+	if x != nil {
+		return x.Mirror
+	}
+	return ""
 }
 
 type BlobPart struct {
@@ -2749,9 +2789,10 @@ const file_node_proto_rawDesc = "" +
 	"\x06Unique\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\rR\x05table\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\tR\x05index\x12\x10\n" +
-	"\x03key\x18\x03 \x01(\fR\x03key\"8\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\"N\n" +
 	"\x05Fault\x12/\n" +
-	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\"Q\n" +
+	"\arefusal\x18\x01 \x01(\x0e2\x15.skep.wire.v1.RefusalR\arefusal\x12\x14\n" +
+	"\x05nodes\x18\x02 \x03(\fR\x05nodes\"Q\n" +
 	"\fEnterRequest\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x14\n" +
@@ -2824,12 +2865,13 @@ const file_node_proto_rawDesc = "" +
 	"\n" +
 	"\x06IMAGES\x10\x06\x12\t\n" +
 	"\x05SHORT\x10\a\x12\b\n" +
-	"\x04HELD\x10\b\"\xa5\x01\n" +
+	"\x04HELD\x10\b\"\xbf\x01\n" +
 	"\x0eRegistryAnswer\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x120\n" +
 	"\x05blobs\x18\x03 \x03(\v2\x1a.skep.wire.v1.RegistryBlobR\x05blobs\x123\n" +
-	"\x06images\x18\x04 \x03(\v2\x1b.skep.wire.v1.RegistryImageR\x06images\"\xbc\x01\n" +
+	"\x06images\x18\x04 \x03(\v2\x1b.skep.wire.v1.RegistryImageR\x06images\x12\x18\n" +
+	"\aupdated\x18\x05 \x01(\x03R\aupdated\"\xbc\x01\n" +
 	"\fRegistryBlob\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x124\n" +
@@ -2859,7 +2901,7 @@ const file_node_proto_rawDesc = "" +
 	"\x04what\"V\n" +
 	"\fRegistryHold\x120\n" +
 	"\x05blobs\x18\x01 \x03(\v2\x1a.skep.wire.v1.RegistryBlobR\x05blobs\x12\x14\n" +
-	"\x05spare\x18\x02 \x01(\rR\x05spare\"\x9d\x01\n" +
+	"\x05spare\x18\x02 \x01(\rR\x05spare\"\xb9\x01\n" +
 	"\x10RegistryManifest\x12\x1e\n" +
 	"\n" +
 	"repository\x18\x01 \x01(\tR\n" +
@@ -2868,17 +2910,20 @@ const file_node_proto_rawDesc = "" +
 	"\n" +
 	"media_type\x18\x03 \x01(\tR\tmediaType\x12\x14\n" +
 	"\x05blobs\x18\x04 \x03(\fR\x05blobs\x12\x1c\n" +
-	"\tmanifests\x18\x05 \x03(\fR\tmanifests\"Y\n" +
+	"\tmanifests\x18\x05 \x03(\fR\tmanifests\x12\x1a\n" +
+	"\bmirrored\x18\x06 \x01(\bR\bmirrored\"Y\n" +
 	"\vRegistryTag\x12\x1e\n" +
 	"\n" +
 	"repository\x18\x01 \x01(\tR\n" +
 	"repository\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\"\x0e\n" +
-	"\fRegistryDone\"=\n" +
+	"\fRegistryDone\"m\n" +
 	"\vBlobRequest\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"J\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
+	"\x06urgent\x18\x03 \x01(\bR\x06urgent\x12\x16\n" +
+	"\x06mirror\x18\x04 \x01(\tR\x06mirror\"J\n" +
 	"\bBlobPart\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x12\n" +

@@ -913,7 +913,8 @@ const (
 //
 // Blobs are what the nodes' registries give each other.
 type BlobsClient interface {
-	// Fetch sends a blob from an offset on. NOT_FOUND: this node does not have it; CROWDED: not now.
+	// Fetch sends a blob from an offset on; one that is on its way to this node is sent as it comes. NOT_FOUND: it neither has it nor
+	// gets it; CROWDED: not now.
 	Fetch(ctx context.Context, in *BlobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlobPart], error)
 	// Keep has the node keep a blob. It answers when the blob is on its disk and the managers know.
 	Keep(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BlobPart, BlobKept], error)
@@ -965,7 +966,8 @@ type Blobs_KeepClient = grpc.ClientStreamingClient[BlobPart, BlobKept]
 //
 // Blobs are what the nodes' registries give each other.
 type BlobsServer interface {
-	// Fetch sends a blob from an offset on. NOT_FOUND: this node does not have it; CROWDED: not now.
+	// Fetch sends a blob from an offset on; one that is on its way to this node is sent as it comes. NOT_FOUND: it neither has it nor
+	// gets it; CROWDED: not now.
 	Fetch(*BlobRequest, grpc.ServerStreamingServer[BlobPart]) error
 	// Keep has the node keep a blob. It answers when the blob is on its disk and the managers know.
 	Keep(grpc.ClientStreamingServer[BlobPart, BlobKept]) error

@@ -12,6 +12,7 @@ import (
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/exchange"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 )
@@ -129,7 +130,7 @@ type Registry interface {
 
 // Blobs gives blobs to other nodes, and keeps what they give. An exchange.Exchange does.
 type Blobs interface {
-	Serve(model.Digest) (io.ReadSeekCloser, error)
+	Serve(ctx context.Context, to model.ID, r exchange.Request) (io.ReadCloser, error)
 	Take(ctx context.Context, d model.Digest, size int64, body io.Reader) error
 }
 

@@ -34,7 +34,7 @@ func (d *Dialer) RecordRegistry(ctx context.Context, to Manager, c *wire.Registr
 
 // FetchBlob reads a blob of another node, whatever its role, over a connection of its own: blobs are large, and what managers
 // say to each other does not wait for them. The reader has to be closed.
-func (d *Dialer) FetchBlob(ctx context.Context, from exchange.Peer, blob model.Digest, offset int64) (io.ReadCloser, error) {
+func (d *Dialer) FetchBlob(ctx context.Context, from exchange.Peer, r exchange.Request) (io.ReadCloser, error) {
 	to := Manager{Node: from.Node, Addr: from.Addr}
 	l, err := d.toNode(ctx, to)
 	if err != nil {
@@ -42,7 +42,7 @@ func (d *Dialer) FetchBlob(ctx context.Context, from exchange.Peer, blob model.D
 	}
 	ctx, cancel := l.bound(ctx)
 	end := func() { cancel(); l.release(); d.end(l) }
-	stream, err := wire.NewBlobsClient(l.cc).Fetch(ctx, &wire.BlobRequest{Digest: blob[:], Offset: uint64(offset)})
+	stream, err := wire.NewBlobsClient(l.cc).Fetch(ctx, &wire.BlobRequest{Digest: r.Blob[:], Offset: uint64(r.Offset), Urgent: r.Urgent, Mirror: r.Mirror})
 	var first *wire.BlobPart
 	if err == nil {
 		first, err = stream.Recv() // says whether there is anything to come

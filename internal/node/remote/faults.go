@@ -95,8 +95,12 @@ func refusedError(r *wire.ProposeReply) error {
 }
 
 // fault is an error as a node answers it.
-func fault(code codes.Code, text string, why wire.Refusal) error {
-	st, err := status.New(code, text).WithDetails(&wire.Fault{Refusal: why})
+func fault(code codes.Code, text string, why wire.Refusal, nodes ...model.ID) error {
+	f := &wire.Fault{Refusal: why}
+	for _, n := range nodes {
+		f.Nodes = append(f.Nodes, wire.Bytes(n))
+	}
+	st, err := status.New(code, text).WithDetails(f)
 	if err != nil { // only of a message that cannot be encoded
 		return status.Error(code, text)
 	}
@@ -120,6 +124,10 @@ func faultOf(err error) error {
 	case errors.Is(err, context.Canceled):
 		code = codes.Canceled
 	}
+	var busy *exchange.BusyError
+	if errors.As(err, &busy) {
+		return fault(code, err.Error(), why, busy.To...)
+	}
 	return fault(code, err.Error(), why)
 }
 
@@ -135,6 +143,9 @@ func answer(err error) (e *answered, ok bool) {
 			continue
 		}
 		e := &answered{text: st.Message(), is: sentinel(f.Refusal)}
+		if f.Refusal == wire.Refusal_CROWDED {
+			e.is = crowded(f)
+		}
 		switch st.Code() {
 		case codes.PermissionDenied, codes.Unauthenticated:
 			e.is = errors.Join(ErrForbidden, e.is)
@@ -151,4 +162,15 @@ func answer(err error) (e *answered, ok bool) {
 		return e, true
 	}
 	return nil, false
+}
+
+// crowded is why a node does not give a blob: others get it, as far as it says.
+func crowded(f *wire.Fault) error {
+	e := &exchange.BusyError{}
+	for _, b := range f.Nodes {
+		if n, err := wire.ID(b); err == nil {
+			e.To = append(e.To, n)
+		}
+	}
+	return e
 }

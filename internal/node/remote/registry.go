@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/registry/exchange"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -40,18 +41,16 @@ type blobsService struct {
 
 func (blobsService) Fetch(req *wire.BlobRequest, stream grpc.ServerStreamingServer[wire.BlobPart]) error {
 	d, ok := digestOf(req.Digest)
-	if !ok {
-		return malformed("the blob asked for has no digest")
+	if !ok || int64(req.Offset) < 0 {
+		return malformed("the blob asked for has no digest, or no such place")
 	}
-	blob, err := callerOf(stream.Context()).handlers.Blobs.Serve(d)
+	c := callerOf(stream.Context())
+	blob, err := c.handlers.Blobs.Serve(stream.Context(), c.peer.Node, exchange.Request{Blob: d, Offset: int64(req.Offset), Urgent: req.Urgent, Mirror: req.Mirror})
 	if err != nil {
 		return faultOf(err)
 	}
 	defer blob.Close()
-	if _, err := blob.Seek(int64(req.Offset), io.SeekStart); err != nil {
-		return malformed("a blob cannot be read from there on")
-	}
-	return sendBlob(blob, stream.Send)
+	return faultOf(sendBlob(blob, stream.Send))
 }
 
 func (blobsService) Keep(stream grpc.ClientStreamingServer[wire.BlobPart, wire.BlobKept]) error {

@@ -27,21 +27,15 @@ func (f *fakes) Look(_ context.Context, node model.ID, q *wire.RegistryQuery) (*
 
 func (f *fakes) Record(context.Context, model.ID, *wire.RegistryChange) error { return nil }
 
-type opened struct {
-	*bytes.Reader
-}
-
-func (opened) Close() error { return nil }
-
-func (f *fakes) Serve(d model.Digest) (io.ReadSeekCloser, error) {
-	b, ok := f.blobs[d]
+func (f *fakes) Serve(_ context.Context, to model.ID, r exchange.Request) (io.ReadCloser, error) {
+	b, ok := f.blobs[r.Blob]
 	switch {
-	case f.busy:
-		return nil, exchange.ErrBusy
-	case !ok && d != model.DigestOf(nil): // that of nothing is everywhere
+	case f.busy && !r.Urgent:
+		return nil, &exchange.BusyError{To: []model.ID{to, m3}}
+	case !ok && r.Blob != model.DigestOf(nil): // that of nothing is everywhere
 		return nil, blobs.ErrNotFound
 	}
-	return opened{bytes.NewReader(b)}, nil
+	return io.NopCloser(bytes.NewReader(b[r.Offset:])), nil
 }
 
 func (f *fakes) Take(_ context.Context, d model.Digest, size int64, body io.Reader) error {
@@ -71,12 +65,12 @@ func TestBlobs(t *testing.T) {
 	from := exchange.Peer{Node: w1, Addr: h.addr}
 	client := dialer(t, a.keys(ours, m2, model.RoleWorker))
 
-	_, err := client.FetchBlob(t.Context(), from, d, 0)
+	_, err := client.FetchBlob(t.Context(), from, exchange.Request{Blob: d})
 	require.ErrorIs(t, err, blobs.ErrNotFound)
 	require.NoError(t, client.GiveBlob(t.Context(), from, d, int64(len(blob)), bytes.NewReader(blob)))
 	require.ErrorContains(t, client.GiveBlob(t.Context(), from, d, int64(len(blob)), bytes.NewReader(blob[1:])), blobs.ErrDigest.Error())
 	for _, offset := range []int64{0, 1, blobPart, int64(len(blob)) - 1, int64(len(blob))} {
-		r, err := client.FetchBlob(t.Context(), from, d, offset)
+		r, err := client.FetchBlob(t.Context(), from, exchange.Request{Blob: d, Offset: offset})
 		require.NoError(t, err)
 		got, err := io.ReadAll(r)
 		require.NoError(t, err)
@@ -84,11 +78,17 @@ func TestBlobs(t *testing.T) {
 		require.NoError(t, r.Close())
 	}
 	f.busy = true
-	_, err = client.FetchBlob(t.Context(), from, d, 0)
+	_, err = client.FetchBlob(t.Context(), from, exchange.Request{Blob: d})
 	require.ErrorIs(t, err, exchange.ErrBusy)
-	_, err = client.FetchBlob(t.Context(), exchange.Peer{Node: m1, Addr: h.addr}, d, 0)
+	var busy *exchange.BusyError
+	require.ErrorAs(t, err, &busy)
+	require.Equal(t, []model.ID{m2, m3}, busy.To)
+	r, err := client.FetchBlob(t.Context(), from, exchange.Request{Blob: d, Urgent: true})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = client.FetchBlob(t.Context(), exchange.Peer{Node: m1, Addr: h.addr}, exchange.Request{Blob: d})
 	require.Error(t, err, "another node answers there")
-	_, err = dialer(t, a.keys(theirs, m2, model.RoleWorker)).FetchBlob(t.Context(), from, d, 0)
+	_, err = dialer(t, a.keys(theirs, m2, model.RoleWorker)).FetchBlob(t.Context(), from, exchange.Request{Blob: d})
 	require.Error(t, err, "a node of another cluster")
 }
 

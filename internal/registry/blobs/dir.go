@@ -23,7 +23,7 @@ var (
 	// ErrNotFound is returned for a blob that is not on this node.
 	ErrNotFound = errors.New("the blob is not on this node")
 	// ErrFull is returned when the disk has no room.
-	ErrFull = errors.New("the registry's disk on this node is full")
+	ErrFull = errors.New("the registry's disk is full")
 	// ErrDigest is returned for content that is not its digest's.
 	ErrDigest = errors.New("the content does not match its digest")
 )
@@ -38,13 +38,19 @@ const (
 type Dir struct {
 	// Free tells how many bytes are free at a path; Open sets it to ask the system.
 	Free func(path string) (uint64, error)
+	// Host names the node in what is said of its disk; Open sets it to the system's name.
+	Host string
 	path string
 	mu   sync.Mutex // of what puts a name in place, makes it young or takes it away
 }
 
 // Open makes the directory where it is missing, and removes what was on its way when the daemon ended.
 func Open(path string) (*Dir, error) {
-	d := &Dir{path: path, Free: free}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("ask for this machine's name: %w", err)
+	}
+	d := &Dir{path: path, Free: free, Host: host}
 	if err := os.RemoveAll(d.coming()); err != nil {
 		return nil, fmt.Errorf("remove unfinished blobs: %w", err)
 	}
@@ -97,7 +103,7 @@ func (d *Dir) Adopt(path string, b model.Digest) error {
 		err = cerr
 	}
 	if err != nil {
-		return fullOr(err)
+		return d.FullOr(err)
 	}
 	return d.name(path, b)
 }
@@ -110,13 +116,13 @@ func (d *Dir) name(path string, b model.Digest) error {
 			return err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
-		return fullOr(err)
+		return d.FullOr(err)
 	}
 	d.mu.Lock()
 	err := os.Rename(path, to)
 	d.mu.Unlock()
 	if err != nil {
-		return fullOr(err)
+		return d.FullOr(err)
 	}
 	return durable.SyncDir(dir)
 }
@@ -182,10 +188,14 @@ func (d *Dir) Room(bytes int64) error {
 		return fmt.Errorf("ask how much of the registry's disk is free: %w", err)
 	}
 	if left < Reserve+uint64(max(0, bytes)) {
-		return fmt.Errorf("%w: %d MB are free at %s, of which %d MB are kept back; free some, or remove images with skep image rm and skep image gc",
-			ErrFull, left>>20, d.path, Reserve>>20)
+		return d.full(left)
 	}
 	return nil
+}
+
+func (d *Dir) full(left uint64) error {
+	return fmt.Errorf("%w: on node %s %d MB are free at %s, of which %d MB are kept back; free some there, or remove images with skep image rm and skep image gc",
+		ErrFull, d.Host, left>>20, d.path, Reserve>>20)
 }
 
 func free(path string) (uint64, error) {
@@ -196,16 +206,14 @@ func free(path string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// fullOr is ErrFull where the disk is what failed.
-func fullOr(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
+// FullOr is ErrFull, with what to do, where the error of a write is that of a full disk, and otherwise that error.
+func (d *Dir) FullOr(err error) error {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return err
 	}
-	return err
+	left, _ := d.Free(d.path) // it is said with the rest
+	return fmt.Errorf("%w (%w)", d.full(left), err)
 }
-
-// Full tells whether an error of a write is that of a full disk.
-func Full(err error) bool { return errors.Is(fullOr(err), ErrFull) }
 
 // Put keeps content whose digest is b.
 func (d *Dir) Put(b model.Digest, size int64, r io.Reader) error {

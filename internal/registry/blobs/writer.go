@@ -27,7 +27,7 @@ func (d *Dir) Create(b model.Digest, size int64) (*Writer, error) {
 	}
 	f, err := os.CreateTemp(d.coming(), "")
 	if err != nil {
-		return nil, fullOr(err)
+		return nil, d.FullOr(err)
 	}
 	return &Writer{dir: d, file: f, hash: sha256.New(), digest: b, size: size}, nil
 }
@@ -40,7 +40,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	_, _ = w.hash.Write(p[:n]) // never fails
 	w.n += int64(n)
-	return n, fullOr(err)
+	return n, w.dir.FullOr(err)
 }
 
 // Written is how much there is.
@@ -65,7 +65,7 @@ func (w *Writer) Commit() error {
 	if err != nil {
 		_ = os.Remove(w.file.Name())
 	}
-	return fullOr(err)
+	return w.dir.FullOr(err)
 }
 
 // Abort gives the blob up.

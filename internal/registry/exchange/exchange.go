@@ -19,11 +19,29 @@ import (
 	"github.com/skep-org/skep/internal/wire"
 )
 
-// ErrBusy is answered by a node that gives a blob to as many others as it may.
+// ErrBusy is answered by a node that gives a blob to as many others as it may, or has nothing of it yet that the asker has not.
 var ErrBusy = errors.New("the node gives that blob to others just now")
+
+// BusyError is ErrBusy of a node that says who gets the blob from it: they give it on as it comes.
+type BusyError struct{ To []model.ID }
+
+func (e *BusyError) Error() string { return ErrBusy.Error() }
+
+// Unwrap makes it ErrBusy.
+func (e *BusyError) Unwrap() error { return ErrBusy }
 
 // ErrAway is returned for a blob that the cluster has, on nodes none of which is up.
 var ErrAway = errors.New("no node that has it is up")
+
+// Request asks a node for a blob.
+type Request struct {
+	Blob   model.Digest
+	Offset int64
+	// Urgent says that no node has sent anything of it for a while: the one asked gives it to more nodes than otherwise.
+	Urgent bool
+	// Mirror names a mirrored repository that has the blob: the node asked fetches it there, if it has it not.
+	Mirror string
+}
 
 // Peer is another node whose registry can be asked.
 type Peer struct {
@@ -37,8 +55,8 @@ type Cluster interface {
 	Look(context.Context, *wire.RegistryQuery) (*wire.RegistryAnswer, error)
 	// Record has the managers write down a change.
 	Record(context.Context, *wire.RegistryChange) error
-	// Fetch reads a blob of another node from an offset on: blobs.ErrNotFound, ErrBusy.
-	Fetch(ctx context.Context, from Peer, d model.Digest, offset int64) (io.ReadCloser, error)
+	// Fetch reads a blob of another node: blobs.ErrNotFound, ErrBusy, perhaps a [BusyError].
+	Fetch(context.Context, Peer, Request) (io.ReadCloser, error)
 	// Give has another node keep a blob.
 	Give(ctx context.Context, to Peer, d model.Digest, size int64, body io.Reader) error
 }
@@ -49,9 +67,11 @@ type Options struct {
 	Dir     *blobs.Dir
 	Copies  int // how many nodes are to have a blob
 	// Stall is how long a node that is to send a blob may send nothing before another one is asked; 0: half a minute.
-	Stall  time.Duration
-	Env    env.Env
-	Logger *slog.Logger
+	Stall time.Duration
+	// Upstream has a blob of a mirrored repository come here, by its name, for another node; nil: there are none.
+	Upstream func(ctx context.Context, mirror string, d model.Digest) error
+	Env      env.Env
+	Logger   *slog.Logger
 }
 
 const defaultStall = 30 * time.Second
@@ -65,9 +85,9 @@ type Exchange struct {
 
 	mu      sync.Mutex
 	flights map[model.Digest]*flight
-	giving  map[model.Digest]int
-	pushed  map[model.Digest]bool // here first: given to one other node at a time
-	bad     map[sent]bool         // what came of it was not that blob
+	giving  map[model.Digest][]model.ID // who gets what of this node
+	bad     map[sent]bool               // what came of it was not that blob
+	wary    map[model.Digest]bool       // something else came, and it is not known of whom
 	closed  bool
 }
 
@@ -80,7 +100,8 @@ type sent struct {
 func New(o Options) *Exchange {
 	life, end := context.WithCancel(context.Background())
 	o.Stall = cmp.Or(o.Stall, defaultStall)
-	return &Exchange{Options: o, life: life, end: end, flights: map[model.Digest]*flight{}, giving: map[model.Digest]int{}, pushed: map[model.Digest]bool{}, bad: map[sent]bool{}}
+	return &Exchange{Options: o, life: life, end: end,
+		flights: map[model.Digest]*flight{}, giving: map[model.Digest][]model.ID{}, bad: map[sent]bool{}, wary: map[model.Digest]bool{}}
 }
 
 // Flying counts the blobs on their way here.
@@ -101,6 +122,9 @@ func (e *Exchange) Close() {
 
 // Stat tells how long a blob of the cluster is; store.ErrNotFound, ErrAway.
 func (e *Exchange) Stat(ctx context.Context, d model.Digest) (int64, error) {
+	if size, ok := e.coming(d); ok {
+		return size, nil
+	}
 	b, err := e.blob(ctx, d)
 	if err != nil {
 		return 0, err
@@ -136,9 +160,6 @@ func (e *Exchange) Keep(ctx context.Context, d model.Digest) error {
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	e.pushed[d] = true
-	e.mu.Unlock()
 	b, err := e.blob(ctx, d)
 	if err != nil {
 		return err
@@ -230,30 +251,11 @@ func peerOf(p *wire.RegistryPeer) (Peer, error) {
 // Take keeps a blob that another node gives. It returns when the managers know.
 func (e *Exchange) Take(ctx context.Context, d model.Digest, size int64, body io.Reader) error {
 	// One that is here already may just be about to be removed, because no image needed it.
-	if err := e.Dir.Touch(d, e.Env.Now()); err == nil {
-		_, _ = io.Copy(io.Discard, body)
-	} else if err := e.Dir.Put(d, size, body); err != nil {
-		return err
+	// Then nothing of the body is read.
+	if err := e.Dir.Touch(d, e.Env.Now()); err != nil {
+		if err := e.Dir.Put(d, size, body); err != nil {
+			return err
+		}
 	}
 	return e.hold(ctx, d, size)
-}
-
-// Serve opens a blob for another node, which it must have here: blobs.ErrNotFound, ErrBusy. It is to be closed.
-func (e *Exchange) Serve(d model.Digest) (io.ReadSeekCloser, error) {
-	f, err := e.Dir.Get(d)
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	most := 2
-	if e.pushed[d] {
-		most = 1
-	}
-	if e.giving[d] >= most {
-		_ = f.Close()
-		return nil, ErrBusy
-	}
-	e.giving[d]++
-	return &served{File: f, e: e, d: d}, nil
 }

@@ -3,22 +3,14 @@ package exchange
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/registry/blobs"
 	"github.com/skep-org/skep/internal/wire"
-)
-
-const (
-	// busyWait is how soon nodes that were busy are asked again.
-	busyWait = 100 * time.Millisecond
-	// rounds bounds how often all nodes that have a blob are asked without a byte coming.
-	rounds = 5
 )
 
 // flight is a blob on its way here. Readers follow it.
@@ -26,11 +18,13 @@ type flight struct {
 	digest model.Digest
 	size   int64
 	writer *blobs.Writer
+	direct atomic.Bool // another node counts on this one to fetch it from another registry
 
 	mu      sync.Mutex
 	moved   chan struct{} // closed when any of these changes
 	written int64
-	done    bool
+	done    bool // it is here
+	known   bool // and the managers were told
 	err     error
 }
 
@@ -48,12 +42,23 @@ func (e *Exchange) Open(ctx context.Context, d model.Digest, offset int64) (io.R
 		return nil, err
 	}
 	f, err := e.fly(b, d)
-	if err != nil {
+	switch {
+	case errors.Is(err, errHere):
+		return e.Open(ctx, d, offset)
+	case err != nil:
 		return nil, err
 	}
+	return e.follow(ctx, f, offset)
+}
+
+// errHere is returned where a blob has come in the meantime.
+var errHere = errors.New("the blob is here")
+
+// follow reads a blob on its way here from an offset on.
+func (e *Exchange) follow(ctx context.Context, f *flight, offset int64) (io.ReadCloser, error) {
 	file, err := f.writer.Open()
 	if errors.Is(err, os.ErrNotExist) { // it has just arrived, or will not
-		file, err = e.Dir.Get(d)
+		file, err = e.Dir.Get(f.digest)
 	}
 	if err != nil {
 		return nil, err
@@ -61,8 +66,20 @@ func (e *Exchange) Open(ctx context.Context, d model.Digest, offset int64) (io.R
 	return &follower{ctx: ctx, flight: f, file: file, at: offset}, nil
 }
 
-// fly joins the flight of a blob, or begins one, which goes on when its readers have gone.
+// has is how much of the blob is here.
+func (f *flight) has() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.written
+}
+
+// fly has a blob come here from other nodes, or joins its flight.
 func (e *Exchange) fly(b *wire.RegistryBlob, d model.Digest) (*flight, error) {
+	return e.begin(d, int64(b.Size), func(ctx context.Context, f *flight) error { return e.fetch(ctx, f, b) })
+}
+
+// begin joins the flight of a blob, or begins one, which goes on when its readers have gone; errHere: it is here.
+func (e *Exchange) begin(d model.Digest, size int64, fetch func(context.Context, *flight) error) (*flight, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f := e.flights[d]; f != nil {
@@ -71,124 +88,72 @@ func (e *Exchange) fly(b *wire.RegistryBlob, d model.Digest) (*flight, error) {
 	if e.closed {
 		return nil, context.Canceled
 	}
-	w, err := e.Dir.Create(d, int64(b.Size))
+	if _, err := e.Dir.Size(d); err == nil {
+		return nil, errHere
+	}
+	w, err := e.Dir.Create(d, size)
 	if err != nil {
 		return nil, err
 	}
-	f := &flight{digest: d, size: int64(b.Size), writer: w, moved: make(chan struct{})}
+	f := &flight{digest: d, size: size, writer: w, moved: make(chan struct{})}
 	e.flights[d] = f
-	e.wg.Go(func() {
-		err := e.fetch(e.life, f, b)
-		e.mu.Lock()
-		delete(e.flights, d)
-		e.mu.Unlock()
-		f.tell(func() { f.done, f.err = true, err })
-		if err != nil {
-			e.Logger.Warn("a blob could not be fetched from the cluster", "blob", d, "err", err)
-			return
-		}
-		if err := e.hold(e.life, d, f.size); err != nil && e.life.Err() == nil {
-			e.Logger.Warn("this node has a blob that the cluster does not know of; it is told later", "blob", d, "err", err)
-		}
-	})
+	e.wg.Go(func() { e.complete(f, fetch(e.life, f)) })
 	return f, nil
 }
 
-// fetch asks the nodes that have the blob, one after the other, and goes on at another one where one of them broke off.
-func (e *Exchange) fetch(ctx context.Context, f *flight, b *wire.RegistryBlob) error {
-	var last error
-	var senders []model.ID
-	for round := 0; round < rounds; {
-		busy, before := false, f.writer.Written()
-		for _, one := range b.Holders {
-			from, err := peerOf(one)
-			if err != nil || e.isBad(from.Node, f.digest) {
-				continue
-			}
-			had := f.writer.Written()
-			err = e.read(ctx, f, from)
-			if f.writer.Written() > had {
-				senders = append(senders, from.Node)
-			}
-			switch {
-			case err == nil:
-				return e.arrived(f, senders)
-			case ctx.Err() != nil || blobs.Full(err):
-				f.writer.Abort()
-				return err
-			case errors.Is(err, ErrBusy):
-				busy = true
-				continue
-			}
-			last = fmt.Errorf("node %s: %w", from.Node, err)
-		}
-		if busy || f.writer.Written() > before {
-			round = 0 // they are at work: waiting helps
-		} else {
-			round++
-		}
-		if err := e.Env.Pause(ctx, busyWait); err != nil {
-			f.writer.Abort()
+// complete ends a flight.
+func (e *Exchange) complete(f *flight, err error) {
+	if err != nil {
+		e.land(f)
+		f.tell(func() { f.done, f.err = true, err })
+		e.Logger.Warn("a blob could not be fetched", "blob", f.digest, "err", err)
+		return
+	}
+	f.tell(func() { f.done = true })
+	if err := e.hold(e.life, f.digest, f.size); err != nil && e.life.Err() == nil {
+		e.Logger.Warn("this node has a blob that the cluster does not know of; it is told later", "blob", f.digest, "err", err)
+	}
+	e.land(f)
+	f.tell(func() { f.known = true })
+}
+
+func (e *Exchange) land(f *flight) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.flights, f.digest)
+}
+
+// coming tells how long a blob is that is on its way here.
+func (e *Exchange) coming(d model.Digest) (size int64, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flights[d]; f != nil {
+		return f.size, true
+	}
+	return 0, false
+}
+
+// wait returns when the blob is here and the managers were told.
+func (f *flight) wait(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		known, err, moved := f.known, f.err, f.moved
+		f.mu.Unlock()
+		if known || err != nil {
 			return err
 		}
-		if now, err := e.blob(ctx, f.digest); err == nil { // others may have it by now
-			b = now
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	f.writer.Abort()
-	if last == nil {
-		return fmt.Errorf("blob %s: %w", f.digest, ErrAway)
-	}
-	return fmt.Errorf("no node gives blob %s: %w", f.digest, last)
-}
-
-// arrived keeps a blob that is all here. If it is not what its digest says, whoever sent of it is not asked for it again.
-func (e *Exchange) arrived(f *flight, senders []model.ID) error {
-	err := f.writer.Commit()
-	if !errors.Is(err, blobs.ErrDigest) {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, n := range senders {
-		e.bad[sent{n, f.digest}] = true
-	}
-	return fmt.Errorf("nodes %v sent something else: %w", senders, err)
-}
-
-func (e *Exchange) isBad(n model.ID, d model.Digest) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.bad[sent{n, d}]
-}
-
-// read takes what one node gives of the rest of a blob.
-func (e *Exchange) read(ctx context.Context, f *flight, from Peer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel()
-	watching.Go(func() { e.watch(ctx, cancel, f) })
-	r, err := e.Cluster.Fetch(ctx, from, f.digest, f.writer.Written())
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if _, err := io.Copy(progress{f}, r); err != nil {
-		return err
-	}
-	if f.writer.Written() < f.size {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
 }
 
 // watch gives a node up that sends nothing for a while.
 func (e *Exchange) watch(ctx context.Context, giveUp func(), f *flight) {
 	for last := int64(-1); ; {
-		f.mu.Lock()
-		written := f.written
-		f.mu.Unlock()
+		written := f.has()
 		if written == last {
 			giveUp()
 			return

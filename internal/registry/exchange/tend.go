@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,20 +52,24 @@ func (e *Exchange) Repair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error // one blob that nobody takes is no reason to leave the others
 	for _, b := range a.Blobs {
-		if len(b.Digest) != len(model.Digest{}) {
-			continue
+		if len(b.Digest) == len(model.Digest{}) && ctx.Err() == nil {
+			errs = append(errs, e.repair(ctx, b, model.Digest(b.Digest)))
 		}
-		d := model.Digest(b.Digest)
-		size, err := e.Dir.Size(d)
-		if err != nil {
-			return e.drop(ctx, 0, d)
-		}
-		if err := e.spread(ctx, b, d, size); err != nil {
-			return err
-		}
-		e.Logger.Info("a blob that too few nodes had was given to others", "blob", d)
 	}
+	return errors.Join(errs...)
+}
+
+func (e *Exchange) repair(ctx context.Context, b *wire.RegistryBlob, d model.Digest) error {
+	size, err := e.Dir.Size(d)
+	if err != nil {
+		return e.drop(ctx, 0, d)
+	}
+	if err := e.spread(ctx, b, d, size); err != nil {
+		return err
+	}
+	e.Logger.Info("a blob that too few nodes had was given to others", "blob", d)
 	return nil
 }
 

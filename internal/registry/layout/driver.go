@@ -115,11 +115,11 @@ func (d *Driver) putManifest(ctx context.Context, p place) error {
 		return err
 	}
 	defer r.Close()
-	raw, err := io.ReadAll(io.LimitReader(r, manifestLimit))
+	raw, err := io.ReadAll(io.LimitReader(r, ManifestLimit))
 	if err != nil {
 		return err
 	}
-	m, err := readManifest(raw)
+	m, _, err := ReadManifest(raw)
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", p.digest, err)
 	}
@@ -141,18 +141,18 @@ func (d *Driver) Reader(ctx context.Context, path string, offset int64) (io.Read
 }
 
 // Writer implements storage.StorageDriver. Only uploads are written a piece at a time.
-func (d *Driver) Writer(ctx context.Context, path string, more bool) (storage.FileWriter, error) {
-	if placeOf(path).kind != upload {
-		return nil, storage.InvalidPathError{Path: path, DriverName: Name}
+func (d *Driver) Writer(ctx context.Context, at string, more bool) (storage.FileWriter, error) {
+	if placeOf(at).kind != upload {
+		return nil, storage.InvalidPathError{Path: at, DriverName: Name}
 	}
 	if err := d.dir.Room(0); err != nil {
 		return nil, noted(ctx, err)
 	}
-	w, err := d.uploads.Writer(ctx, path, more)
+	w, err := d.uploads.Writer(ctx, at, more)
 	if err != nil {
 		return nil, noted(ctx, err)
 	}
-	return &uploadWriter{FileWriter: w, ctx: ctx, dir: d.dir}, nil
+	return &uploadWriter{FileWriter: w, ctx: ctx, dir: d.dir, path: path.Join(d.at, at)}, nil
 }
 
 // Stat implements storage.StorageDriver.

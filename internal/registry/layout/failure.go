@@ -3,6 +3,7 @@ package layout
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 
 	storage "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -57,24 +58,45 @@ func noted(ctx context.Context, err error) error {
 	return err
 }
 
-// uploadWriter stops an upload before the disk is full.
+// uploadWriter stops an upload before the disk is full. What there is of one that was stopped is removed: it would only keep the
+// disk full, and who pushes again begins again.
 type uploadWriter struct {
 	storage.FileWriter
-	ctx context.Context //nolint:containedctx // the request's
-	dir *blobs.Dir
-	n   int
+	ctx     context.Context //nolint:containedctx // the request's
+	dir     *blobs.Dir
+	n       int
+	stopped bool
+	path    string // of the upload's file
 }
 
 func (w *uploadWriter) Write(p []byte) (int, error) {
 	if w.n += len(p); w.n >= roomEvery {
 		w.n = 0
 		if err := w.dir.Room(0); err != nil {
-			return 0, noted(w.ctx, err)
+			return 0, w.fail(err)
 		}
 	}
 	n, err := w.FileWriter.Write(p)
-	if blobs.Full(err) {
-		err = blobs.ErrFull
+	return n, w.fail(err)
+}
+
+// Commit implements storage.FileWriter.
+func (w *uploadWriter) Commit(ctx context.Context) error { return w.fail(w.FileWriter.Commit(ctx)) }
+
+// Close implements storage.FileWriter.
+func (w *uploadWriter) Close() error {
+	if w.stopped {
+		return nil
 	}
-	return n, noted(w.ctx, err)
+	return w.fail(w.FileWriter.Close())
+}
+
+func (w *uploadWriter) fail(err error) error {
+	err = w.dir.FullOr(err)
+	if errors.Is(err, blobs.ErrFull) && !w.stopped {
+		w.stopped = true
+		_ = w.FileWriter.Cancel(w.ctx) // purged later, if it cannot be
+		_ = os.Remove(w.path)
+	}
+	return noted(w.ctx, err)
 }

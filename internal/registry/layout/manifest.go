@@ -8,15 +8,16 @@ import (
 	"github.com/skep-org/skep/internal/wire"
 )
 
-// manifestLimit bounds a manifest's bytes, as the library does.
-const manifestLimit = 4 << 20
+// ManifestLimit bounds a manifest's bytes, as the library does.
+const ManifestLimit = 4 << 20
 
-// readManifest reads what a manifest is made of. The library has found it to be one; layers that are elsewhere by their URLs are
-// no blobs of this registry.
-func readManifest(raw []byte) (*wire.RegistryManifest, error) {
+// ReadManifest reads what a manifest is made of, and how long its blobs are. Layers that are elsewhere by their URLs are no blobs of
+// this registry.
+func ReadManifest(raw []byte) (*wire.RegistryManifest, map[model.Digest]int64, error) {
 	type descriptor struct {
 		MediaType string   `json:"mediaType"`
 		Digest    string   `json:"digest"`
+		Size      int64    `json:"size"`
 		URLs      []string `json:"urls"`
 	}
 	var doc struct {
@@ -26,32 +27,34 @@ func readManifest(raw []byte) (*wire.RegistryManifest, error) {
 		Manifests []descriptor `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	m := &wire.RegistryManifest{MediaType: doc.MediaType}
+	m, sizes := &wire.RegistryManifest{MediaType: doc.MediaType}, map[model.Digest]int64{}
 	if doc.Config != nil {
 		doc.Layers = append(doc.Layers, *doc.Config)
 	}
-	add := func(list *[][]byte, one descriptor) error {
+	add := func(list *[][]byte, one descriptor) (model.Digest, error) {
 		d, err := model.ParseDigest(one.Digest)
 		if err != nil {
-			return fmt.Errorf("%q: %w", one.Digest, err)
+			return d, fmt.Errorf("%q: %w", one.Digest, err)
 		}
 		*list = append(*list, d[:])
-		return nil
+		return d, nil
 	}
 	for _, one := range doc.Layers {
 		if len(one.URLs) > 0 {
 			continue
 		}
-		if err := add(&m.Blobs, one); err != nil {
-			return nil, err
+		d, err := add(&m.Blobs, one)
+		if err != nil {
+			return nil, nil, err
 		}
+		sizes[d] = one.Size
 	}
 	for _, one := range doc.Manifests {
-		if err := add(&m.Manifests, one); err != nil {
-			return nil, err
+		if _, err := add(&m.Manifests, one); err != nil {
+			return nil, nil, err
 		}
 	}
-	return m, nil
+	return m, sizes, nil
 }

@@ -34,12 +34,13 @@ func TestPlaces(t *testing.T) {
 
 func TestManifests(t *testing.T) {
 	d := model.DigestOf(nil)
-	m, err := readManifest([]byte(`{"mediaType":"m","config":{"digest":"` + d.String() + `"},"layers":[{"digest":"sha512:1","urls":["https://example.org"]}],"manifests":[{"digest":"` + d.String() + `"}]}`))
+	m, sizes, err := ReadManifest([]byte(`{"mediaType":"m","config":{"size":7,"digest":"` + d.String() + `"},"layers":[{"digest":"sha512:1","urls":["https://example.org"]}],"manifests":[{"digest":"` + d.String() + `"}]}`))
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{d[:]}, m.Blobs)
 	require.Equal(t, [][]byte{d[:]}, m.Manifests)
+	require.Equal(t, map[model.Digest]int64{d: 7}, sizes)
 	for _, bad := range []string{"{", `{"layers":[{"digest":"sha512:00"}]}`, `{"manifests":[{}]}`} {
-		_, err := readManifest([]byte(bad))
+		_, _, err := ReadManifest([]byte(bad))
 		require.Error(t, err, bad)
 	}
 }

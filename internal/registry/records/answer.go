@@ -19,7 +19,7 @@ func Answer(v store.View, node model.ID, q *wire.RegistryQuery, now time.Time) (
 		if t == nil {
 			return nil, fmt.Errorf("%s:%s: %w", q.Repository, q.Tag, store.ErrNotFound)
 		}
-		return &wire.RegistryAnswer{Digest: t.Manifest[:]}, nil
+		return &wire.RegistryAnswer{Digest: t.Manifest[:], Updated: t.Updated}, nil
 	case wire.RegistryQuery_TAGS:
 		return named(tagsOf(v, q.Repository)), nil
 	case wire.RegistryQuery_REPOSITORIES:
@@ -29,14 +29,18 @@ func Answer(v store.View, node model.ID, q *wire.RegistryQuery, now time.Time) (
 		if err != nil {
 			return nil, err
 		}
-		if store.ImageManifests.Get(v, model.ManifestID(q.Repository, d).Key()) == nil {
+		m := store.ImageManifests.Get(v, model.ManifestID(q.Repository, d).Key())
+		if m == nil {
 			return nil, fmt.Errorf("%s@%s: %w", q.Repository, d, store.ErrNotFound)
 		}
-		return &wire.RegistryAnswer{Digest: d[:]}, nil
+		return &wire.RegistryAnswer{Digest: d[:], Updated: m.Updated}, nil
 	case wire.RegistryQuery_BLOB:
 		d, err := digestOf(q.Digest)
 		if err != nil {
 			return nil, err
+		}
+		if q.Repository != "" && !has(v, q.Repository, d) {
+			return nil, fmt.Errorf("blob %s in %s: %w", d, q.Repository, store.ErrNotFound)
 		}
 		b := store.ImageBlobs.Get(v, d.Key())
 		if b == nil {
@@ -51,6 +55,16 @@ func Answer(v store.View, node model.ID, q *wire.RegistryQuery, now time.Time) (
 		return &wire.RegistryAnswer{Blobs: held(v, node)}, nil
 	}
 	return nil, fmt.Errorf("this manager's version of skep does not know the registry's question %d", q.What)
+}
+
+// has tells whether an image of a repository is made of a blob.
+func has(v store.View, repository string, d model.Digest) bool {
+	for m := range store.ImageManifests.All(v) {
+		if m.Repository == repository && (m.Digest == d || slices.Contains(m.Blobs, d)) {
+			return true
+		}
+	}
+	return false
 }
 
 func named(names []string) *wire.RegistryAnswer { return &wire.RegistryAnswer{Names: names} }

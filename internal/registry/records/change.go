@@ -132,6 +132,12 @@ func (b *batch) manifest(m *wire.RegistryManifest) error {
 			row.Size += size
 		}
 	}
+	if m.Mirrored {
+		b.asIs(row) // what is on the list depends on what is there
+		row.Manifests = slices.DeleteFunc(row.Manifests, func(one model.Digest) bool {
+			return store.ImageManifests.Get(b.v, model.ManifestID(m.Repository, one).Key()) == nil
+		})
+	}
 	for _, one := range row.Manifests {
 		child, err := b.touchManifest(m.Repository, one)
 		if err != nil {
@@ -141,6 +147,15 @@ func (b *batch) manifest(m *wire.RegistryManifest) error {
 	}
 	b.changes = append(b.changes, store.ImageManifests.Put(row))
 	return nil
+}
+
+// asIs refuses the change where another one of the manifest's row comes first.
+func (b *batch) asIs(m *model.ImageManifest) {
+	if old := store.ImageManifests.Get(b.v, m.Key()); old != nil {
+		b.conditions = append(b.conditions, store.ImageManifests.At(old))
+		return
+	}
+	b.conditions = append(b.conditions, store.ImageManifests.Absent(m.Key()))
 }
 
 // touchBlob writes a blob's row anew, so that nobody who decided over an older view deletes it.
@@ -227,6 +242,9 @@ func (b *batch) remove(m *wire.RegistryManifest) error {
 	}
 	for _, blob := range append([]model.Digest{d}, row.Blobs...) {
 		_, _ = b.touchBlob(blob) // one that is not there needs no time
+	}
+	for _, one := range row.Manifests {
+		_, _ = b.touchManifest(m.Repository, one)
 	}
 	b.conditions = append(b.conditions, store.ImageManifests.At(row))
 	b.changes = append(b.changes, store.ImageManifests.Delete(row.Key()))

@@ -89,6 +89,13 @@ func remove(d model.Digest) *wire.RegistryChange {
 	return &wire.RegistryChange{What: &wire.RegistryChange_Remove{Remove: &wire.RegistryManifest{Repository: "app", Digest: raw(d)[0]}}}
 }
 
+// mirrored is a list of which those count that are there.
+func mirrored(d model.Digest, manifests []model.Digest) *wire.RegistryChange {
+	c := manifest(d, nil, manifests)
+	c.GetManifest().Mirrored = true
+	return c
+}
+
 // whole fails where something refers to what is not there.
 func (w *world) whole() {
 	v := w.store.View()
@@ -117,6 +124,7 @@ func TestNothingReferredToIsDeleted(t *testing.T) {
 			func() *wire.RegistryChange { return hold(digest.Draw(t, "hold")) },
 			func() *wire.RegistryChange { return manifest(digest.Draw(t, "manifest"), some.Draw(t, "blobs"), nil) },
 			func() *wire.RegistryChange { return manifest(digest.Draw(t, "list"), nil, some.Draw(t, "manifests")) },
+			func() *wire.RegistryChange { return mirrored(digest.Draw(t, "mirrored"), some.Draw(t, "some")) },
 			func() *wire.RegistryChange { return tag(name.Draw(t, "name"), digest.Draw(t, "tag")) },
 			func() *wire.RegistryChange { return untag(name.Draw(t, "untag")) },
 			func() *wire.RegistryChange { return remove(digest.Draw(t, "remove")) },
@@ -222,6 +230,37 @@ func TestGrace(t *testing.T) {
 	s := SweepBlobs(w.store.View(), w.now, time.Hour)
 	require.Equal(t, 2, s.Blobs)
 	require.EqualValues(t, 20, s.Bytes)
+
+	// A list that is removed leaves what was on it for a while.
+	w = newWorld(t, 1)
+	require.NoError(t, w.change(node(0), hold(blob(1))))
+	require.NoError(t, w.change(node(0), hold(blob(2))))
+	require.NoError(t, w.change(node(0), manifest(blob(1), nil, nil)))
+	require.NoError(t, w.change(node(0), manifest(blob(2), nil, []model.Digest{blob(1)})))
+	w.now = w.now.Add(100 * time.Hour)
+	require.NoError(t, w.change(node(0), remove(blob(2))))
+	require.Empty(t, SweepManifests(w.store.View(), w.now, time.Hour).Batches)
+}
+
+// TestMirroredList: of a mirrored list those are named that are there, and two nodes that write it at the same time lose none.
+func TestMirroredList(t *testing.T) {
+	w := newWorld(t, 1)
+	for i := range 3 {
+		require.NoError(t, w.change(node(0), hold(blob(i))))
+	}
+	list := func() []model.Digest {
+		return store.ImageManifests.Get(w.store.View(), model.ManifestID("app", blob(0)).Key()).Manifests
+	}
+	change := mirrored(blob(0), []model.Digest{blob(1), blob(2)})
+	require.NoError(t, w.change(node(0), change))
+	require.Empty(t, list())
+	late, err := Change(w.store.View(), node(0), change)
+	require.NoError(t, err)
+	require.NoError(t, w.change(node(0), manifest(blob(2), nil, nil)))
+	require.NoError(t, w.change(node(0), change))
+	require.Equal(t, []model.Digest{blob(2)}, list())
+	require.ErrorIs(t, w.apply(late), store.ErrConflict)
+	require.Equal(t, []model.Digest{blob(2)}, list())
 }
 
 // TestRefusals: what cannot be is refused as a whole.

@@ -2,6 +2,7 @@ package records
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
@@ -11,6 +12,20 @@ import (
 // sweptAtOnce bounds the rows of one batch. Each batch stands for itself: what one of them is refused is left for the next time.
 const sweptAtOnce = 200
 
+// MirrorPrefix begins the names of repositories that are copies of other registries': the registry's name follows.
+const MirrorPrefix = "mirror/"
+
+// MirrorKept is how long a mirrored image is kept that nobody uses. Its rows are written anew while it is used, if not each time.
+const MirrorKept = 14 * 24 * time.Hour
+
+// graceOf is how long what is in a repository is kept while nobody refers to it.
+func graceOf(repository string, grace time.Duration) time.Duration {
+	if strings.HasPrefix(repository, MirrorPrefix) {
+		return max(grace, MirrorKept)
+	}
+	return grace
+}
+
 // Swept are batches that delete what nobody refers to, and what that comes to.
 type Swept struct {
 	Batches []*store.Batch
@@ -19,20 +34,23 @@ type Swept struct {
 }
 
 // SweepManifests deletes the manifests that neither a tag nor a list names, and has not for as long as grace. Those on a
-// list that goes are found the next time.
+// list that goes are found the next time. Of mirrored images the tags go that have not been used for long.
 func SweepManifests(v store.View, now time.Time, grace time.Duration) Swept {
+	var s Swept
 	named := map[model.Digest]bool{}
 	for t := range store.ImageTags.All(v) {
 		named[model.ManifestID(t.Repository, t.Manifest)] = true
+		if strings.HasPrefix(t.Repository, MirrorPrefix) && due(t.Updated, now, graceOf(t.Repository, grace)) {
+			s.add(store.ImageTags.At(t), store.ImageTags.Delete(t.Key()))
+		}
 	}
 	for m := range store.ImageManifests.All(v) {
 		for _, d := range m.Manifests {
 			named[model.ManifestID(m.Repository, d)] = true
 		}
 	}
-	var s Swept
 	for m := range store.ImageManifests.All(v) {
-		if !named[m.ID] && due(m.Updated, now, grace) {
+		if !named[m.ID] && due(m.Updated, now, graceOf(m.Repository, grace)) {
 			s.add(store.ImageManifests.At(m), store.ImageManifests.Delete(m.Key()))
 		}
 	}
