@@ -82,6 +82,10 @@ func daemonFlags(c *node.Config) []section {
 		return nil
 	})
 	registry.IntVar(&c.RegistryCopies, "registry-copies", c.RegistryCopies, "on how many `nodes` what is pushed here is kept before the push is done")
+	registry.StringSliceVar(&c.RegistryMirrors, "registry-mirror", c.RegistryMirrors, "`registry` whose images are fetched and kept, as mirror/REGISTRY/NAME: docker.io, or docker.io=URL where it is reached elsewhere; may be given several times")
+	registry.StringVar(&c.RegistryMirrorCredentials, "registry-mirror-credentials", c.RegistryMirrorCredentials, "`file` with credentials for these, as docker login writes it")
+	registry.DurationVar(&c.RegistryMirrorRevalidate, "registry-mirror-revalidate", c.RegistryMirrorRevalidate, "`time` for which their tags are believed without asking again")
+	registry.StringVar(&c.RegistryMirrorAddr, "registry-mirror-addr", c.RegistryMirrorAddr, "loopback `address:port` where the mirror of docker.io is served without a credential, for the registry-mirrors of this machine's engine (default: nowhere)")
 
 	logs := pflag.NewFlagSet("logs", pflag.ContinueOnError)
 	logs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "`level` of what is logged: debug, info, warn or error")

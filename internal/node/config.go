@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/skep-org/skep/internal/network/plugin"
+	"github.com/skep-org/skep/internal/registry/mirror"
 )
 
 // Paths and addresses of a daemon nobody configured.
@@ -19,6 +21,8 @@ const (
 	// DefaultRegistryAddr is one that Docker Engines trust without configuration, as they do every loopback address.
 	DefaultRegistryAddr   = "127.0.0.1:5005"
 	DefaultRegistryCopies = 2
+	// DefaultMirrorRevalidate is short: asking for a tag costs other registries little.
+	DefaultMirrorRevalidate = 5 * time.Minute
 	// DockerSocket is where stock Docker Engines listen, and what containers that talk to Docker mount.
 	DockerSocket = "/var/run/docker.sock"
 )
@@ -63,6 +67,14 @@ type Config struct {
 	RegistryAddr string
 	// RegistryCopies is how many nodes are to have what is pushed to this one.
 	RegistryCopies int
+	// RegistryMirrors are other registries whose images are fetched and kept: HOST, or HOST=URL.
+	RegistryMirrors []string
+	// RegistryMirrorCredentials is a file with credentials for them, as docker login writes it; empty: none.
+	RegistryMirrorCredentials string
+	// RegistryMirrorRevalidate is how long their tags are believed without asking again.
+	RegistryMirrorRevalidate time.Duration
+	// RegistryMirrorAddr is the loopback address:port where docker.io's mirror is served to engines; empty: not at all.
+	RegistryMirrorAddr string
 
 	LogLevel, LogFormat string // debug, info, warn, error; text, json
 	// MetricsAddr serves Prometheus metrics; empty means not at all.
@@ -81,8 +93,11 @@ func DefaultConfig() Config {
 		ListenAddr:         DefaultListenAddr,
 		RegistryAddr:       DefaultRegistryAddr,
 		RegistryCopies:     DefaultRegistryCopies,
-		LogLevel:           "info",
-		LogFormat:          "text",
+
+		RegistryMirrorRevalidate: DefaultMirrorRevalidate,
+
+		LogLevel:  "info",
+		LogFormat: "text",
 	}
 }
 
@@ -102,6 +117,7 @@ func (c Config) Validate() error {
 	if c.RegistryCopies < 1 {
 		errs = append(errs, fmt.Errorf("--registry-copies %d is not at least 1", c.RegistryCopies))
 	}
+	errs = append(errs, c.validateMirrors())
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir is empty: name the directory that keeps the cluster's state"))
 	}
@@ -115,6 +131,40 @@ func (c Config) Validate() error {
 		errs = append(errs, advertisable(c.AdvertiseAddr))
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) validateMirrors() error {
+	var errs []error
+	upstreams, err := c.mirrors()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if len(upstreams) > 0 && c.RegistryAddr == "" {
+		errs = append(errs, errors.New("--registry-mirror needs the cluster's registry, which --registry-addr turns off"))
+	}
+	if c.RegistryMirrorRevalidate < 0 {
+		errs = append(errs, fmt.Errorf("--registry-mirror-revalidate %v is no time", c.RegistryMirrorRevalidate))
+	}
+	if c.RegistryMirrorAddr != "" {
+		errs = append(errs, loopback("--registry-mirror-addr", c.RegistryMirrorAddr))
+		if !slices.ContainsFunc(upstreams, func(u mirror.Upstream) bool { return u.Host == mirror.Hub }) {
+			errs = append(errs, fmt.Errorf("--registry-mirror-addr serves the mirror of %s, which is not among --registry-mirror", mirror.Hub))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mirrors are the registries to mirror.
+func (c Config) mirrors() ([]mirror.Upstream, error) {
+	var list []mirror.Upstream
+	for _, s := range c.RegistryMirrors {
+		u, err := mirror.ParseUpstream(s)
+		if err != nil {
+			return nil, fmt.Errorf("--registry-mirror: %w", err)
+		}
+		list = append(list, u)
+	}
+	return list, nil
 }
 
 func (c Config) validateHosts() error {

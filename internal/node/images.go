@@ -33,7 +33,14 @@ func (m *member) openRegistry() error {
 	if m.cfg.RegistryAddr == "" {
 		return nil
 	}
+	upstreams, err := m.cfg.mirrors()
+	if err != nil {
+		return err
+	}
 	r, err := registry.Open(registry.Options{
+		Mirror: registry.Mirrored{
+			Upstreams: upstreams, Credentials: m.cfg.RegistryMirrorCredentials, Fresh: m.cfg.RegistryMirrorRevalidate, Addr: m.cfg.RegistryMirrorAddr,
+		},
 		Addr: m.cfg.RegistryAddr, Dir: filepath.Join(m.dir(), registryDir), Copies: m.cfg.RegistryCopies,
 		Cluster: images{m}, Env: m.env, Logger: m.logger,
 	})

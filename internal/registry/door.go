@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 
 	"github.com/skep-org/skep/internal/registry/blobs"
 	"github.com/skep-org/skep/internal/registry/layout"
+	"github.com/skep-org/skep/internal/registry/mirror"
+	"github.com/skep-org/skep/internal/registry/records"
+	"github.com/skep-org/skep/internal/store"
 )
 
 const (
@@ -78,14 +82,66 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "the cluster's registry is used through skep's socket, which knows the credential: docker -H unix:///run/skep/skep.sock push "+req.Host+"/NAME:TAG")
 		return
 	}
+	r.answer(w, req, false)
+}
+
+// answer answers whoever may ask; a stranger is one without the credential.
+func (r *Registry) answer(w http.ResponseWriter, req *http.Request, stranger bool) {
+	done, err := r.mirror.Serve(w, req, stranger)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		refuse(w, http.StatusNotFound, unknown(req.URL.Path), err.Error())
+	case errors.Is(err, mirror.ErrReadOnly):
+		r.refuseBody(w, req, http.StatusForbidden, "DENIED", err)
+	case err != nil:
+		r.refuseBody(w, req, http.StatusServiceUnavailable, "UNAVAILABLE", err)
+	}
+	if done || err != nil {
+		return
+	}
 	ctx, failure := layout.WithFailure(req.Context(), req.Method == http.MethodGet)
 	answer := &plain{ResponseWriter: w, failure: failure}
 	r.app().ServeHTTP(answer, req.WithContext(ctx))
 	if err := answer.refused; err != nil {
-		r.opt.Logger.Warn("the cluster's registry could not do what it was asked", "method", req.Method, "path", req.URL.Path, "err", err)
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainWait)) // else it is read until it ends
-		_, _ = io.Copy(io.Discard, req.Body)
+		r.refused(w, req, err)
 	}
+}
+
+// refused says what was refused, and reads the rest of it.
+func (r *Registry) refused(w http.ResponseWriter, req *http.Request, err error) {
+	r.opt.Logger.Warn("the cluster's registry could not do what it was asked", "method", req.Method, "path", req.URL.Path, "err", err)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainWait)) // else it is read until it ends
+	_, _ = io.Copy(io.Discard, req.Body)
+}
+
+func (r *Registry) refuseBody(w http.ResponseWriter, req *http.Request, status int, code string, err error) {
+	refuse(w, status, code, err.Error())
+	r.refused(w, req, err)
+}
+
+// unknown is the code for what is not there.
+func unknown(path string) string {
+	if strings.Contains(path, "/blobs/") {
+		return "BLOB_UNKNOWN"
+	}
+	return "MANIFEST_UNKNOWN"
+}
+
+// serveHub answers engines whose registry-mirrors point here: they ask for names as docker.io has them, without a credential.
+func (r *Registry) serveHub(w http.ResponseWriter, req *http.Request) {
+	const api = "/v2/"
+	name, ok := strings.CutPrefix(req.URL.Path, api)
+	if !ok || slices.Contains(strings.Split(name, "/"), "..") || req.Method != http.MethodGet && req.Method != http.MethodHead {
+		refuse(w, http.StatusForbidden, "DENIED", "here is a mirror of "+mirror.Hub+", which can be read and not written")
+		return
+	}
+	if name == "" {
+		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+		return
+	}
+	inside := req.Clone(req.Context())
+	inside.URL.Path, inside.URL.RawPath = api+records.MirrorPrefix+mirror.Hub+"/"+name, ""
+	r.answer(w, inside, true)
 }
 
 // plain says in a sentence what the library would call unknown.

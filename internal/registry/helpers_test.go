@@ -41,6 +41,7 @@ type cluster struct {
 	late  time.Duration // by how much the clock is ahead
 	slow  time.Duration // what a read from another node takes
 	nodes []*node
+	other Mirrored // the registries that are mirrored
 }
 
 type node struct {
@@ -55,7 +56,11 @@ type node struct {
 }
 
 func newCluster(t *testing.T, nodes, copies int) *cluster {
-	c := &cluster{t: t, store: store.New()}
+	return newMirrors(t, nodes, copies, Mirrored{})
+}
+
+func newMirrors(t *testing.T, nodes, copies int, other Mirrored) *cluster {
+	c := &cluster{t: t, store: store.New(), other: other}
 	for i := range nodes {
 		n := &node{c: c, id: model.NumID(uint64(i + 1))}
 		c.nodes = append(c.nodes, n)
@@ -73,7 +78,7 @@ func newCluster(t *testing.T, nodes, copies int) *cluster {
 }
 
 func (n *node) start(dir string, copies int) {
-	reg, err := Open(Options{Addr: "127.0.0.1:5005", Dir: dir, Copies: copies, Cluster: n, Env: env.Real(), Logger: slog.New(slog.DiscardHandler)})
+	reg, err := Open(Options{Addr: "127.0.0.1:5005", Dir: dir, Copies: copies, Mirror: n.c.other, Cluster: n, Env: env.Real(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(n.c.t, err)
 	reg.serving.Store(true)
 	n.reg, n.http = reg, httptest.NewServer(reg)

@@ -19,6 +19,7 @@ import (
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/registry/blobs"
 	"github.com/skep-org/skep/internal/registry/exchange"
+	"github.com/skep-org/skep/internal/registry/mirror"
 )
 
 // Options are what a [Registry] is made of.
@@ -26,9 +27,18 @@ type Options struct {
 	Addr    string // where it is served: a loopback address:port
 	Dir     string // for blobs and uploads
 	Copies  int    // how many nodes are to have a blob
+	Mirror  Mirrored
 	Cluster exchange.Cluster
 	Env     env.Env
 	Logger  *slog.Logger
+}
+
+// Mirrored are the other registries whose images are fetched and kept here.
+type Mirrored struct {
+	Upstreams   []mirror.Upstream
+	Credentials string        // a file as docker login writes it; empty: none
+	Fresh       time.Duration // how long a tag is believed without asking its registry
+	Addr        string        // a loopback address:port where docker.io's is served as engines' registry-mirrors want it; empty: nowhere
 }
 
 // Registry is a node's registry.
@@ -37,6 +47,7 @@ type Registry struct {
 	token    string
 	secret   string // of the state that uploads in pieces carry
 	exchange *exchange.Exchange
+	mirror   *mirror.Mirror
 	app      func() http.Handler
 	serving  atomic.Bool
 }
@@ -61,6 +72,10 @@ func Open(o Options) (*Registry, error) {
 		return nil, err
 	}
 	r.exchange = exchange.New(exchange.Options{Cluster: o.Cluster, Dir: dir, Copies: o.Copies, Env: o.Env, Logger: o.Logger})
+	r.mirror = mirror.New(mirror.Options{
+		Upstreams: o.Mirror.Upstreams, Credentials: o.Mirror.Credentials, Fresh: o.Mirror.Fresh, Exchange: r.exchange, Env: o.Env, Logger: o.Logger,
+	})
+	r.exchange.Upstream = r.mirror.Fetch
 	r.app = sync.OnceValue(r.newApp)
 	return r, nil
 }
@@ -79,7 +94,10 @@ func (r *Registry) Addr() string {
 }
 
 // Close ends what goes on beside requests.
-func (r *Registry) Close() { r.exchange.Close() }
+func (r *Registry) Close() {
+	r.mirror.Close()
+	r.exchange.Close()
+}
 
 // Run serves until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
@@ -90,8 +108,24 @@ func (r *Registry) Run(ctx context.Context) error {
 	r.serving.Store(true)
 	defer r.serving.Store(false)
 	r.opt.Logger.Info("serving the cluster's registry", "at", r.opt.Addr)
-	srv := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(r.opt.Logger.Handler(), slog.LevelDebug)}
 	g, ctx := errgroup.WithContext(ctx)
+	r.serve(ctx, g, l, r)
+	if addr := r.opt.Mirror.Addr; addr != "" {
+		if l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr); err != nil {
+			r.opt.Logger.Error("the mirror of "+mirror.Hub+" is not served for engines; name another address with --registry-mirror-addr", "err", err)
+		} else {
+			r.opt.Logger.Info("serving the mirror of "+mirror.Hub, "at", addr)
+			r.serve(ctx, g, l, http.HandlerFunc(r.serveHub))
+		}
+	}
+	g.Go(func() error { return r.exchange.Tend(ctx) })
+	g.Go(func() error { return r.purge(ctx) })
+	return g.Wait()
+}
+
+// serve answers at a listener until ctx ends.
+func (r *Registry) serve(ctx context.Context, g *errgroup.Group, l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(r.opt.Logger.Handler(), slog.LevelDebug)}
 	g.Go(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the cluster's registry: %w", err)
@@ -102,7 +136,4 @@ func (r *Registry) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return srv.Close()
 	})
-	g.Go(func() error { return r.exchange.Tend(ctx) })
-	g.Go(func() error { return r.purge(ctx) })
-	return g.Wait()
 }
