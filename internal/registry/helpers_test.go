@@ -52,7 +52,8 @@ type node struct {
 	sent int64 // bytes of blobs given to others
 	spy  func(exchange.Peer, model.Digest) io.Reader
 	off  bool
-	ctx  context.Context //nolint:containedctx // of the newest fetch, for the spy
+	mute map[model.Digest]int // how many questions for a blob it leaves without an answer
+	ctx  context.Context      //nolint:containedctx // of the newest fetch, for the spy
 }
 
 func newCluster(t *testing.T, nodes, copies int) *cluster {
@@ -148,6 +149,9 @@ func (n *node) Fetch(ctx context.Context, from exchange.Peer, r exchange.Request
 	if other.off {
 		return nil, errOff
 	}
+	if other.silent(r.Blob) {
+		return nil, errOff
+	}
 	b, err := other.reg.Exchange().Serve(ctx, n.id, r)
 	if err != nil {
 		return nil, err
@@ -159,6 +163,16 @@ func (n *node) Fetch(ctx context.Context, from exchange.Peer, r exchange.Request
 		}
 	}
 	return wrapped{&counted{b, other}, b}, nil
+}
+
+func (n *node) silent(d model.Digest) bool {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	if n.mute[d] == 0 {
+		return false
+	}
+	n.mute[d]--
+	return true
 }
 
 func (n *node) Give(ctx context.Context, to exchange.Peer, d model.Digest, size int64, body io.Reader) error {

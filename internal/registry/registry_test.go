@@ -174,6 +174,18 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestSpared: one question that gets no answer, over a full link, does not have the node that was pushed to send the image again.
+func TestSpared(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	layer := random(8 << 20)
+	c.nodes[0].push("app", "1", []byte("{}"), layer)
+	keeper := c.at(exchange.Peer{Node: store.ImageBlobs.Get(c.store.View(), model.DigestOf(layer).Key()).Holders[1]})
+	reader := c.without(layer)
+	keeper.mute = map[model.Digest]int{model.DigestOf(layer): 1}
+	require.NoError(t, reader.pull("app", "1"))
+	require.Less(t, c.nodes[0].sent, int64(len(layer)+1<<20))
+}
+
 // TestBrokenChain: a node that gives a blob on as it comes and fails is no loss to those behind it.
 func TestBrokenChain(t *testing.T) {
 	c := newCluster(t, 4, 1)
@@ -467,6 +479,27 @@ func TestRepair(t *testing.T) {
 		}
 	}
 	require.FileExists(t, spare.file(layer))
+}
+
+// TestRepairWhilePushing: what is just being given to who is to keep it is not given to another node too, because only one has it yet.
+func TestRepairWhilePushing(t *testing.T) {
+	c := newCluster(t, 4, 2)
+	layer := random(8 << 20)
+	c.slow = time.Millisecond
+	var g errgroup.Group
+	g.Go(func() error {
+		c.nodes[0].push("app", "1", []byte("{}"), layer)
+		return nil
+	})
+	require.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.nodes[0].sent > 1<<19
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, c.nodes[0].reg.Exchange().Repair(t.Context()))
+	require.NoError(t, g.Wait())
+	require.Less(t, c.nodes[0].sent, int64(len(layer)+1<<20))
+	require.Len(t, store.ImageBlobs.Get(c.store.View(), model.DigestOf(layer).Key()).Holders, 2)
 }
 
 // TestRepairGoesOn: a blob that no node has room for keeps none of the others from being given.

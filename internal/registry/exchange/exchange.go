@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/registry/blobs"
@@ -85,9 +83,10 @@ type Exchange struct {
 
 	mu      sync.Mutex
 	flights map[model.Digest]*flight
-	giving  map[model.Digest][]model.ID // who gets what of this node
-	bad     map[sent]bool               // what came of it was not that blob
-	wary    map[model.Digest]bool       // something else came, and it is not known of whom
+	giving  map[model.Digest][]model.ID    // who gets what of this node
+	spreads map[model.Digest]chan struct{} // blobs that are being given to who is to keep them; closed when that is done
+	bad     map[sent]bool                  // what came of it was not that blob
+	wary    map[model.Digest]bool          // something else came, and it is not known of whom
 	closed  bool
 }
 
@@ -101,7 +100,7 @@ func New(o Options) *Exchange {
 	life, end := context.WithCancel(context.Background())
 	o.Stall = cmp.Or(o.Stall, defaultStall)
 	return &Exchange{Options: o, life: life, end: end,
-		flights: map[model.Digest]*flight{}, giving: map[model.Digest][]model.ID{}, bad: map[sent]bool{}, wary: map[model.Digest]bool{}}
+		flights: map[model.Digest]*flight{}, giving: map[model.Digest][]model.ID{}, spreads: map[model.Digest]chan struct{}{}, bad: map[sent]bool{}, wary: map[model.Digest]bool{}}
 }
 
 // Flying counts the blobs on their way here.
@@ -160,6 +159,11 @@ func (e *Exchange) Keep(ctx context.Context, d model.Digest) error {
 	if err != nil {
 		return err
 	}
+	done, err := e.alone(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer done()
 	b, err := e.blob(ctx, d)
 	if err != nil {
 		return err
@@ -178,67 +182,6 @@ func (e *Exchange) hold(ctx context.Context, d model.Digest, size int64) error {
 	}}})
 	if err != nil {
 		return fmt.Errorf("tell the cluster that this node has blob %s: %w", d, err)
-	}
-	return nil
-}
-
-// spread gives a blob to as many of the other nodes as are to have it besides this one and those who do.
-func (e *Exchange) spread(ctx context.Context, b *wire.RegistryBlob, d model.Digest, size int64) error {
-	want := e.Copies - 1 - len(b.Holders)
-	if want <= 0 || len(b.Others) == 0 {
-		return nil
-	}
-	var mu sync.Mutex
-	var errs []error
-	next, given := 0, 0
-	g, ctx := errgroup.WithContext(ctx)
-	for range min(want, len(b.Others)) {
-		g.Go(func() error {
-			for {
-				mu.Lock()
-				if next == len(b.Others) {
-					mu.Unlock()
-					return nil
-				}
-				to := b.Others[next]
-				next++
-				mu.Unlock()
-				err := e.give(ctx, to, d, size)
-				mu.Lock()
-				if err == nil {
-					given++
-					mu.Unlock()
-					return nil
-				}
-				errs = append(errs, err)
-				mu.Unlock()
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-			}
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if have := given + 1 + len(b.Holders); have < min(e.Copies, 1+len(b.Holders)+len(b.Others)) {
-		return fmt.Errorf("blob %s is on %d of the %d nodes that are to have it, and no other one takes it: %w", d, have, e.Copies, errors.Join(errs...))
-	}
-	return nil
-}
-
-func (e *Exchange) give(ctx context.Context, to *wire.RegistryPeer, d model.Digest, size int64) error {
-	peer, err := peerOf(to)
-	if err != nil {
-		return err
-	}
-	f, err := e.Dir.Get(d)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := e.Cluster.Give(ctx, peer, d, size, f); err != nil {
-		return fmt.Errorf("give blob %s to node %s: %w", d, peer.Node, err)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type search struct {
 	senders []sender           // of what has come
 	wary    bool               // it is taken from one node alone, which has it whole: so what comes is that node's word
 	urgent  bool
+	failed  int  // rounds in a row in which nobody was at work on it
 	busy    bool // in this round somebody had it, or was getting it, but could not give it
 	last    error
 }
@@ -54,7 +55,7 @@ func (e *Exchange) fetch(ctx context.Context, f *flight, b *wire.RegistryBlob) e
 // run asks nodes one after the other, and goes on at another one where one breaks off, until all of the blob is here or nobody is
 // at work on it any more.
 func (s *search) run(ctx context.Context) error {
-	for idle, failed := 0, 0; failed < rounds; {
+	for idle := 0; s.failed < rounds; {
 		before := s.f.writer.Written()
 		s.busy, s.urgent = false, idle >= patience
 		if done, err := s.round(ctx); done || err != nil {
@@ -65,11 +66,11 @@ func (s *search) run(ctx context.Context) error {
 		}
 		switch {
 		case s.f.writer.Written() > before:
-			idle, failed = 0, 0
+			idle, s.failed = 0, 0
 		case s.busy: // they are at work: waiting helps
-			idle, failed = idle+1, 0
+			idle, s.failed = idle+1, 0
 		default:
-			failed++
+			s.failed++
 		}
 		if err := s.e.Env.Pause(ctx, busyWait); err != nil {
 			return err
@@ -85,14 +86,15 @@ func (s *search) run(ctx context.Context) error {
 }
 
 // round asks each node once: those that have the blob, and whoever gets it from them. The last of those that have it, which gave it
-// to another one first, is left alone while others are at work.
+// to another one first, is left alone while others are at work; that one of them does not answer at once, over a link that is full,
+// does not mean that none is.
 func (s *search) round(ctx context.Context) (done bool, err error) {
 	asked := map[model.ID]bool{}
 	if len(s.known.Holders) == 0 && s.mirror != "" && len(s.known.Others) > 0 {
 		return s.ask(ctx, s.known.Others[0], false, asked) // the same for all, so that few ask the other registry
 	}
 	for i, one := range s.known.Holders {
-		if i > 0 && i == len(s.known.Holders)-1 && s.busy && !s.urgent {
+		if i > 0 && i == len(s.known.Holders)-1 && (s.busy || s.failed == 0) && !s.urgent {
 			break
 		}
 		if done, err := s.ask(ctx, one, true, asked); done || err != nil {

@@ -55,16 +55,25 @@ func (e *Exchange) Repair(ctx context.Context) error {
 	var errs []error // one blob that nobody takes is no reason to leave the others
 	for _, b := range a.Blobs {
 		if len(b.Digest) == len(model.Digest{}) && ctx.Err() == nil {
-			errs = append(errs, e.repair(ctx, b, model.Digest(b.Digest)))
+			errs = append(errs, e.repair(ctx, model.Digest(b.Digest)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (e *Exchange) repair(ctx context.Context, b *wire.RegistryBlob, d model.Digest) error {
+func (e *Exchange) repair(ctx context.Context, d model.Digest) error {
+	done, _ := e.tryAlone(d)
+	if done == nil {
+		return nil // it was just pushed, and is on its way
+	}
+	defer done()
 	size, err := e.Dir.Size(d)
 	if err != nil {
 		return e.drop(ctx, 0, d)
+	}
+	b, err := e.blob(ctx, d) // others may have it by now
+	if err != nil || len(b.Holders)+1 >= e.Copies {
+		return err
 	}
 	if err := e.spread(ctx, b, d, size); err != nil {
 		return err
