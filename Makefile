@@ -52,6 +52,7 @@ bench: setup build demo-programs ## Compare with Docker's own swarm mode on this
 	@$(GO) run ./internal/lab/bench/cmd -failover
 	@$(GO) run ./internal/lab/bench/cmd -spread -rounds 3
 	@$(GO) run ./internal/lab/bench/cmd -network
+	@$(GO) run ./internal/lab/bench/cmd -registry -rounds 3
 
 lint: ## Check style and likely mistakes
 	@$(GO) vet ./...

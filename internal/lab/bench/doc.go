@@ -16,6 +16,9 @@
 // Spread measures a service's tasks on an overlay network over three workers: made, scaled, updated, moved by a drain,
 // removed; beside it as many containers by the workers' engines alone.
 //
+// Registries measures how long it takes until an image pushed by one host runs on five whose links are slow: through the cluster's
+// registry, and through a plain one on one of the hosts.
+//
 // It reads and writes no tables. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within

@@ -108,7 +108,7 @@ func (l *losses) measure(ctx context.Context, i int, once func(context.Context, 
 	if err != nil {
 		return 0, fmt.Errorf("making the service: %w", err)
 	}
-	if err := l.running(ctx, l.cfg.Replicas, l.lab.Hosts()); err != nil {
+	if err := running(ctx, l.cfg.Replicas, l.lab.Hosts()); err != nil {
 		return 0, err
 	}
 	if took, err = once(ctx, i); err != nil {
@@ -120,7 +120,7 @@ func (l *losses) measure(ctx context.Context, i int, once func(context.Context, 
 	if _, err := via.ServiceRemove(ctx, made.ID, client.ServiceRemoveOptions{}); err != nil {
 		return 0, fmt.Errorf("removing the service: %w", err)
 	}
-	return took, l.running(ctx, 0, l.lab.Hosts())
+	return took, running(ctx, 0, l.lab.Hosts())
 }
 
 // worker cuts the power of one worker after the other.
@@ -132,7 +132,7 @@ func (l *losses) worker(ctx context.Context, i int) (time.Duration, error) {
 	if err := all[lost].Kill(ctx); err != nil {
 		return 0, err
 	}
-	err := l.running(ctx, l.cfg.Replicas, left)
+	err := running(ctx, l.cfg.Replicas, left)
 	took := time.Since(began)
 	return took, errors.Join(err, all[lost].Start(ctx))
 }
@@ -161,7 +161,7 @@ func (l *losses) leader(ctx context.Context, _ int) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("no write was acknowledged after the loss of the leader: %w", err)
 	}
-	return took, l.running(ctx, l.cfg.Scale, l.lab.Hosts())
+	return took, running(ctx, l.cfg.Scale, l.lab.Hosts())
 }
 
 // write makes a config at a time until one is acknowledged that was sent after the kill.

@@ -31,7 +31,7 @@ func until(ctx context.Context, look func() string) error {
 }
 
 // running waits until so many containers of services run on these hosts' engines, which nobody but they is asked.
-func (l *losses) running(ctx context.Context, n int, on []*hosts.Host) error {
+func running(ctx context.Context, n int, on []*hosts.Host) error {
 	return until(ctx, func() string {
 		sum := 0
 		for _, h := range on {

@@ -96,6 +96,11 @@ func ManyTasks() Section {
 // Paths is the section of Networks.
 func Paths() Section { return Section{"network", "Ways through the network"} }
 
+// Registry is the section of Registries.
+func Registry() Section {
+	return Section{"registry", "An image on five hosts, against a plain registry"}
+}
+
 // Write puts the table in the section's place in a document, which is begun when it is not there yet.
 func (s Section) Write(path, about, table string) error {
 	start, end := "<!-- "+s.name+": written by make bench -->", "<!-- end of "+s.name+" -->"

@@ -44,3 +44,12 @@ func TestSectionIsReplacedAndTheRestKept(t *testing.T) {
 		t.Errorf("the page became:\n%s", page)
 	}
 }
+
+func TestPullTable(t *testing.T) {
+	table := PullTable(Pulls{Push: 2, PlainPush: 1, Run: 3, PlainRun: 9, Sent: 1.03, Late: 4})
+	for _, want := range []string{"|       0.33 |", "|       0.50 |", "sent 1.03 images", "|   4.000 |                – |          – |"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("%q is not in\n%s", want, table)
+		}
+	}
+}

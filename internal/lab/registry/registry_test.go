@@ -23,6 +23,7 @@ import (
 const (
 	registryAddr = "127.0.0.1:5005"
 	imageSize    = 24 << 20
+	limitOf      = time.Minute // of what happens in a moment, on a machine that does other things too
 )
 
 // TestRegistry pushes to a worker, runs the image on every other node, loses that worker for good, and runs it on a node that
@@ -122,7 +123,7 @@ func (s *scene) on(host string, args ...string) string {
 
 func (s *scene) running(service string, want int) {
 	s.Helper()
-	hoststest.Eventually(s, time.Minute, func() string {
+	hoststest.Eventually(s, limitOf, func() string {
 		list, err := s.lab.Host("m1").Docker().TaskList(s.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", service).Add("desired-state", "running")})
 		if err != nil {
 			return err.Error()

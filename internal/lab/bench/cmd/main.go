@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/skep-org/skep/internal/lab/bench"
+	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
 func main() {
@@ -30,10 +31,16 @@ func run(ctx context.Context) error {
 	failover := flag.Bool("failover", false, "measure the loss of hosts instead, on labs of five; a leader is lost twice as often as there are rounds")
 	network := flag.Bool("network", false, "measure ways through the network instead, three times as many pairs as there are rounds")
 	spread := flag.Bool("spread", false, "measure a service's tasks on an overlay network over three workers instead")
-	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks")
-	out := flag.String("json", "", "where to write the results for machines; bench-results.json, failover-results.json, spread-results.json or network-results.json")
+	registry := flag.Bool("registry", false, "measure an image's way to five hosts instead, over links of -rate; as many images of each side as there are rounds")
+	rate := flag.String("rate", "200mbit", "what the hosts' links carry each way with -registry")
+	plain := flag.Bool("plain-registry", false, "serve a plain registry instead; arguments: address and directory")
+	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks and -registry runs")
+	out := flag.String("json", "", "where to write the results for machines; bench-results.json, or failover-results.json and so on")
 	doc := flag.String("doc", "docs/benchmarks.md", "the document whose section to write; empty: none")
 	flag.Parse()
+	if *plain {
+		return bench.ServePlain(ctx, flag.Arg(0), flag.Arg(1))
+	}
 	if *skep != "" {
 		path, err := filepath.Abs(*skep)
 		if err != nil {
@@ -52,6 +59,9 @@ func run(ctx context.Context) error {
 	}
 	if *spread {
 		return measureTasks(ctx, bench.SpreadConfig{Skep: *skep, Rounds: *rounds, Log: os.Stderr}, cmp.Or(*out, "spread-results.json"), *doc)
+	}
+	if *registry {
+		return measurePulls(ctx, bench.RegistryConfig{Skep: *skep, Whoami: *whoami, Rounds: *rounds, Log: os.Stderr}, *rate, cmp.Or(*out, "registry-results.json"), *doc)
 	}
 	results, err := bench.Run(ctx, bench.Config{Skep: *skep, Rounds: *rounds, Log: os.Stderr})
 	if err != nil {
@@ -90,14 +100,10 @@ func measureTasks(ctx context.Context, cfg bench.SpreadConfig, out, doc string) 
 }
 
 func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string) error {
-	path, err := filepath.Abs(cfg.Whoami)
-	if err != nil {
-		return fmt.Errorf("finding the server %q: %w", cfg.Whoami, err)
+	var err error
+	if cfg.Whoami, err = server(cfg.Whoami); err != nil {
+		return err
 	}
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no server to ask, build it first: %w", err)
-	}
-	cfg.Whoami = path
 	full, change, err := bench.Programming(ctx)
 	if err != nil {
 		return fmt.Errorf("programming a node: %w", err)
@@ -120,6 +126,50 @@ func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string)
 		"pairs' own ratios. What enters at another node passes a second host's packet filter and is carried to the task's node and back in VXLAN: "+
 		"that is what bounds it. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
 	return bench.Paths().Write(doc, about+"\n\n"+programmed, table)
+}
+
+// server is the path of the web server that hosts run.
+func server(whoami string) (string, error) {
+	path, err := filepath.Abs(whoami)
+	if err != nil {
+		return "", fmt.Errorf("finding the server %q: %w", whoami, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("there is no server to ask, build it first: %w", err)
+	}
+	return path, nil
+}
+
+// imageSize is that of the image whose way to the hosts is measured.
+const imageSize = 200 << 20
+
+func measurePulls(ctx context.Context, cfg bench.RegistryConfig, rate, out, doc string) (err error) {
+	if cfg.Whoami, err = server(cfg.Whoami); err != nil {
+		return err
+	}
+	if cfg.Rate, err = hosts.ParseBitrate(rate); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program, which is the plain registry too: %w", err)
+	}
+	cfg.Plain, cfg.Size, cfg.Replicas = []string{self, "-plain-registry"}, imageSize, 10
+	p, err := bench.Registries(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	table := bench.PullTable(p)
+	fmt.Print(table)
+	if err := bench.WritePulls(out, p); err != nil || doc == "" {
+		return err
+	}
+	about := fmt.Sprintf("Medians of %d images on each side in one run, the sides taking turns, on %s, on five hosts made by skep lab whose links carry %s "+
+		"each way (tc tbf). An image of %d MB that cannot be compressed is pushed on one host, and a service of %d tasks run on all five: from the "+
+		"cluster's registry, and from a plain one (the same library, with files) on another one of the hosts, which the engines are told to trust. "+
+		"What counts is the time until all the tasks run, by their engines' word; unpacking, which is the same on both sides, is in it. "+
+		"In the end the host that pushed loses power, and a sixth, new one runs the image.", cfg.Rounds, machine(), cfg.Rate, imageSize>>20, cfg.Replicas)
+	return bench.Registry().Write(doc, about, table)
 }
 
 func machine() string {
