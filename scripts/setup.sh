@@ -8,7 +8,7 @@ needs=(
   iptables:iptables nft:nftables ip:iproute2 nsenter:util-linux
   gcc:gcc curl:curl git:git mount:mount
   docker-compose:docker-compose
-  sshd:openssh-server
+  sshd:openssh-server sudo:sudo systemctl:systemd
 )
 
 missing=()

@@ -26,7 +26,7 @@ func upCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if cfg.Bare {
+			if cfg.Bare || cfg.Systemd {
 				return say(cmd, "skep lab client -- skep machine create --file %s\n", lab.Inventory())
 			}
 			return say(cmd, "export DOCKER_HOST=%s\n", lab.Hosts()[0].DockerHost())
@@ -39,6 +39,7 @@ func upCommand(dir *string) *cobra.Command {
 	f.BoolVar(&cfg.DockerSwarm, "docker-swarm", false, "leave skep out: Docker's own swarm mode on the same hosts, to compare with")
 	f.BoolVar(&cfg.NoCluster, "no-cluster", false, "leave the hosts alone: no docker swarm init")
 	f.BoolVar(&cfg.Bare, "bare", false, "hosts with an SSH server and nothing else, for skep machine to try on")
+	f.BoolVar(&cfg.Systemd, "systemd", false, "bare hosts that boot systemd")
 	f.StringArrayVar(&cfg.DaemonArgs, "daemon-arg", nil, "`argument` of every skep daemon, e.g. --log-level=debug; may be given several times")
 	f.StringArrayVar(&cfg.EngineArgs, "engine-arg", nil, "`argument` of every Docker Engine; may be given several times")
 	f.StringArrayVar(&cfg.Images, "image", nil, "`archive` made by docker save, loaded on every host; may be given several times")

@@ -88,10 +88,12 @@ func (l *Lab) prepareBare(m machine) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text, err := json.MarshalIndent(map[string]any{
-		// As for the engines that the lab starts itself: see programs.
-		"cgroup-parent": l.cgroup() + "/" + m.Name, "exec-opts": []string{"native.cgroupdriver=cgroupfs"},
-	}, "", "  ")
+	// As for the engines that the lab starts itself: see programs. A host with systemd has control groups of its own.
+	settings := map[string]any{"cgroup-parent": l.cgroup() + "/" + m.Name, "exec-opts": []string{"native.cgroupdriver=cgroupfs"}}
+	if l.cfg.Systemd {
+		settings = map[string]any{}
+	}
+	text, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func (l *Lab) prepareBare(m machine) error {
 // barePrograms are what runs on a bare host.
 func (l *Lab) barePrograms(m machine) []guest.Program {
 	options := []string{
-		"HostKey=" + l.hostKey(m.Name), "AuthorizedKeysFile=" + l.Key() + ".pub", "PidFile=none", "UsePAM=no", "StrictModes=no",
+		"HostKey=" + l.hostKey(m.Name), "AuthorizedKeysFile=" + l.Key() + ".pub .ssh/authorized_keys", "PidFile=none", "UsePAM=no", "StrictModes=no",
 		"PermitRootLogin=prohibit-password", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "MaxStartups=100", "UseDNS=no",
 		"Subsystem=sftp internal-sftp",
 	}
@@ -109,7 +111,11 @@ func (l *Lab) barePrograms(m machine) []guest.Program {
 	for _, o := range options {
 		sshd += " -o '" + o + "'"
 	}
-	return []guest.Program{{Name: "boot", Argv: []string{"sh", "-c", booted}}, {Name: SSHServer, Argv: []string{"sh", "-c", sshd}}}
+	server := guest.Program{Name: SSHServer, Argv: []string{"/bin/sh", "-c", sshd}}
+	if l.cfg.Systemd {
+		return []guest.Program{server}
+	}
+	return []guest.Program{{Name: "boot", Argv: []string{"sh", "-c", booted}}, server}
 }
 
 // readySSH waits until the host's SSH server answers.

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/skep-org/skep/internal/lab/hosts/guest"
 )
 
 // DefaultDir keeps the lab nobody named a directory for.
@@ -38,6 +40,8 @@ type Config struct {
 	// Bare hosts run an SSH server and nothing else: no engine, no skep. Their /usr and /etc are their own, made of the
 	// machine's. [Lab.Key], [Lab.KnownHosts] and [Lab.Inventory] are the ways in.
 	Bare bool
+	// Systemd are bare hosts that boot systemd, in a root of their own: /usr and /etc are made of the machine's.
+	Systemd bool
 
 	// EngineArgs and DaemonArgs are appended to every engine's and every skep daemon's command line.
 	EngineArgs, DaemonArgs []string
@@ -70,6 +74,7 @@ func (c Config) complete() (Config, error) {
 		c.Subnet = DefaultConfig().Subnet
 	}
 	c.Subnet = c.Subnet.Masked()
+	c.Bare = c.Bare || c.Systemd
 	c.NoCluster = c.NoCluster || c.Bare
 	if c.Progress == nil {
 		c.Progress = io.Discard
@@ -134,6 +139,9 @@ func (c Config) checkMachine() error {
 	programs, packages := []string{"dockerd", "docker", "containerd", "runc", "ip", "nft", "iptables", "nsenter"}, "docker.io iproute2 nftables iptables util-linux"
 	if c.Bare {
 		programs, packages = append(programs, "sshd"), packages+" openssh-server"
+	}
+	if c.Systemd {
+		programs, packages = append(programs, guest.Systemd), packages+" systemd"
 	}
 	for _, program := range programs {
 		if _, err := findProgram(program); err != nil {

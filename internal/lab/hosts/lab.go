@@ -102,6 +102,9 @@ func (l *Lab) spec(m machine) guest.Spec {
 		s.Strict = m.strict()
 		s.Programs = l.programs(m)
 		s.Own = l.cfg.Bare
+		if l.cfg.Systemd {
+			s.Systemd, s.Shares = true, []string{l.sshDir()}
+		}
 	}
 	return s
 }

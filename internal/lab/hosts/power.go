@@ -24,8 +24,12 @@ func (h *Host) Kill(ctx context.Context) error {
 
 // Stop is an orderly shutdown: the daemon, then the engine with its containers, are told to end.
 func (h *Host) Stop(ctx context.Context) error {
+	end := syscall.SIGTERM
+	if h.lab.cfg.Systemd {
+		end = guest.PowerOff
+	}
 	return h.off(ctx, "stopping", func(ctx context.Context, p *process) error {
-		if err := errors.Join(p.signal(syscall.SIGTERM), h.freeze(ctx, false)); err != nil {
+		if err := errors.Join(p.signal(end), h.freeze(ctx, false)); err != nil {
 			return err
 		}
 		return p.gone(ctx)

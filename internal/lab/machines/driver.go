@@ -1,10 +1,13 @@
 package machines
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/skep-org/skep/internal/lab/hosts"
 	"github.com/skep-org/skep/internal/provision"
@@ -35,9 +38,16 @@ type host struct{ *hosts.Host }
 // Close implements [provision.Host].
 func (host) Close() error { return nil }
 
+// command is one on the host, in the surroundings that an SSH server gives a login: nothing of the caller's, and nothing that
+// has docker talk to skep.
+func (h host) command(ctx context.Context, words ...string) (*exec.Cmd, error) {
+	surroundings := []string{"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "TERM=" + cmp.Or(os.Getenv("TERM"), "dumb")}
+	return h.Command(ctx, append(surroundings, words...)...)
+}
+
 // Run implements [provision.Host].
 func (h host) Run(ctx context.Context, script string, in io.Reader, out io.Writer) error {
-	cmd, err := h.Command(ctx, "sh", "-c", script)
+	cmd, err := h.command(ctx, "sh", "-c", script)
 	if err != nil {
 		return err
 	}
@@ -56,8 +66,11 @@ func (h host) Run(ctx context.Context, script string, in io.Reader, out io.Write
 func (h host) Shell(ctx context.Context, words []string, t provision.Terminal) error {
 	if len(words) == 0 {
 		words = []string{"sh", "-i"}
+	} else {
+		// As an SSH server has it: the words are a script's.
+		words = []string{"sh", "-c", strings.Join(words, " ")}
 	}
-	cmd, err := h.Command(ctx, words...)
+	cmd, err := h.command(ctx, words...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,18 +36,19 @@ type scene struct {
 	lab          *hosts.Lab
 	skep, whoami string
 	kept         string // where the person's machines are kept
+	home         string // the person's, with nothing in it
 }
 
 // TestMachines makes bare hosts a cluster, breaks that off again and again, and upgrades the cluster while it is asked.
 func TestMachines(t *testing.T) {
 	hoststest.NeedRoot(t)
-	s := &scene{T: t, skep: hoststest.Build(t, "skep"), whoami: hoststest.Build(t, "whoami"), kept: filepath.Join(t.TempDir(), "machines")}
+	s := &scene{T: t, skep: hoststest.Build(t, "skep"), whoami: hoststest.Build(t, "whoami"), kept: filepath.Join(t.TempDir(), "machines"), home: t.TempDir()}
 	s.lab = hoststest.Up(t, hosts.Config{Bare: true, Managers: 3, Workers: *workers, Program: s.skep, Whoami: s.whoami})
 	steps := []struct {
 		name string
 		test func(*scene)
 	}{
-		{"refused", refused}, {"broken off", brokenOff}, {"again", again}, {"doctor", doctored}, {"upgrade", upgraded}, {"boot", rebooted}, {"remove", removed},
+		{"refused", refused}, {"sudo", sudoAsks}, {"broken off", brokenOff}, {"again", again}, {"doctor", doctored}, {"upgrade", upgraded}, {"boot", rebooted}, {"remove", removed},
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) {
@@ -69,6 +71,7 @@ func (s *scene) machine(stopAt string, args ...string) (out, said string, err er
 	defer cancel()
 	cmd, err := s.lab.Client().Command(ctx, append([]string{s.skep, "machine", "--dir", s.kept}, args...)...)
 	s.must(err)
+	cmd.Env = append(cmd.Env, "HOME="+s.home, "SSH_AUTH_SOCK=")
 	var o strings.Builder
 	cmd.Stdout = &o
 	progress, err := cmd.StderrPipe()
@@ -133,6 +136,40 @@ func refused(s *scene) {
 	}
 }
 
+// user makes a login on a host that is let in by the lab's key, with what sudo is told of it.
+func (s *scene) user(host, name, sudo string) {
+	s.Helper()
+	key, err := os.ReadFile(s.lab.Key() + ".pub")
+	s.must(err)
+	// Not below /home, which is this machine's.
+	s.on(host, "sh", "-c", `useradd --create-home --home-dir "/run/home-$1" --shell /bin/bash --password '*' "$1"
+echo "$1 $2" >"/etc/sudoers.d/$1"
+mkdir "/run/home-$1/.ssh" && echo "$3" >"/run/home-$1/.ssh/authorized_keys" && chown -R "$1" "/run/home-$1/.ssh"`, "user", name, sudo, string(key))
+}
+
+// sudoAsks: who has to give sudo a password is told so, and nothing is done there.
+func sudoAsks(s *scene) {
+	if _, err := exec.LookPath("sudo"); err != nil {
+		s.Fatal("the test needs sudo: make setup installs it")
+	}
+	s.user("m2", "careful", "ALL=(ALL) ALL")
+	s.refuses("user careful is not root there, and sudo asks for a password or is missing: log in as root, or allow it without one",
+		"create", "--host", "careful@10.77.0.12", "--identity", s.lab.Key(), "--known-hosts", s.lab.KnownHosts(), "m2")
+	if got := s.on("m2", "sh", "-c", "ls /usr/bin/skep* 2>/dev/null || true"); got != "" {
+		s.Errorf("on a host that was refused there is %s", got)
+	}
+	s.removes("rm", "--force", "m2")
+}
+
+// inventory is the lab's, but that one host lets in a user who is not root, and has sudo without a password.
+func (s *scene) inventory() string {
+	text, err := os.ReadFile(s.lab.Inventory())
+	s.must(err)
+	path := filepath.Join(s.home, "machines.yaml")
+	s.must(os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "root@10.77.0.12", "admin@10.77.0.12")), 0o600))
+	return path
+}
+
 // packages stands in for the host's package manager, which no way leads out of a lab for: it brings the engine's program back.
 const packages = `#!/bin/sh
 echo "$0 $*" >>/var/log/packages.log
@@ -141,16 +178,18 @@ case "$*" in *install*docker.io*) mv /usr/local/sbin/dockerd.saved /usr/sbin/doc
 
 // brokenOff: the command is killed at one step after the other, and goes on each time. One host has no engine's program.
 func brokenOff(s *scene) {
+	s.user("m2", "admin", "ALL=(ALL) NOPASSWD: ALL")
+	inventory := s.inventory()
 	s.on("m2", "sh", "-c", `mv /usr/sbin/dockerd /usr/local/sbin/dockerd.saved
 for p in apt-get dpkg; do cat >/usr/local/bin/$p <<'EOF'
 `+packages+`EOF
 chmod 755 /usr/local/bin/$p; done`)
 	for _, at := range []string{"m1: copy skep", "m2: install the Docker Engine", "m1: start skep", "m1: found the cluster", "m2: join as manager: done"} {
-		if _, said, err := s.machine(at, "create", "--file", s.lab.Inventory()); err == nil && !strings.Contains(said, at) {
+		if _, said, err := s.machine(at, "create", "--file", inventory); err == nil && !strings.Contains(said, at) {
 			s.Fatalf("the command was to be killed at %q, which it did not come to:\n%s", at, said)
 		}
 	}
-	if _, said, err := s.machine("", "create", "--file", s.lab.Inventory()); err != nil {
+	if _, said, err := s.machine("", "create", "--file", inventory); err != nil {
 		s.Fatalf("%v: %s", err, said)
 	}
 	if got := s.on("m2", "cat", "/var/log/packages.log"); !strings.Contains(got, "apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends docker.io") {
@@ -167,7 +206,7 @@ func (s *scene) whole(n int) {
 	s.Helper()
 	hoststest.Eventually(s, settleLimit, func() string {
 		got := s.on("m1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
-		if strings.Count(got, " Ready") != n || strings.Count(got, "Leader")+strings.Count(got, "Reachable") != n-*workers {
+		if strings.Count(got, " Ready") != n || strings.Count(got, " Leader")+strings.Count(got, " Reachable") != n-*workers {
 			return got
 		}
 		return ""
@@ -176,13 +215,9 @@ func (s *scene) whole(n int) {
 
 // again: a second run does nothing, and the commands that look show a cluster.
 func again(s *scene) {
-	_, said, err := s.machine("", "create", "--file", s.lab.Inventory())
+	_, said, err := s.machine("", "create", "--file", s.inventory())
 	s.must(err)
-	for line := range strings.Lines(said) {
-		if strings.Contains(line, "done") && !strings.Contains(line, "check the host") {
-			s.Errorf("a second run does %s", line)
-		}
-	}
+	s.onlyLooked(said)
 	out, _, err := s.machine("", "ls")
 	s.must(err)
 	s.Logf("\n%s", out)
@@ -191,6 +226,16 @@ func again(s *scene) {
 	}
 	if out, _, err = s.machine("", "ssh", "m2", "hostname; exit 7"); out != "m2\n" || err == nil || !strings.Contains(err.Error(), "7") {
 		s.Errorf("skep machine ssh says %q: %v", out, err)
+	}
+}
+
+// onlyLooked: a run has done nothing but look.
+func (s *scene) onlyLooked(said string) {
+	s.Helper()
+	for line := range strings.Lines(said) {
+		if strings.Contains(line, "done") && !strings.Contains(line, "check the host") {
+			s.Errorf("a second run does %s", line)
+		}
 	}
 }
 
@@ -326,17 +371,67 @@ func rebooted(s *scene) {
 	s.whole(len(s.lab.Hosts()))
 }
 
-// removed: a manager is demoted, leaves, and nothing of skep is left on its host.
+// nothingLeft: of skep there is no program, no data, no process, and nothing in the kernel's network; of the cluster the engine
+// has nothing. Files are patterns of what starts it.
+func (s *scene) nothingLeft(host, files string) {
+	s.Helper()
+	left := s.on(host, "sh", "-c", `ls -d /usr/bin/skep* /var/lib/skep/* /run/skep* `+files+` 2>/dev/null
+grep ' /run/skep' /proc/mounts
+ip -brief link | grep skep
+nft list tables | grep skep
+iptables-save | grep skep
+pgrep -x skep | grep -vx 1
+export DOCKER_HOST=unix:///run/docker.sock
+docker ps --all --quiet --filter label=com.docker.swarm.task.id
+docker network ls --quiet --filter driver=overlay
+true`)
+	if left != "" {
+		s.Errorf("left on %s:\n%s", host, left)
+	}
+}
+
+// sysvFiles are what starts skep on a host without systemd.
+const sysvFiles = "/etc/init.d/skep /etc/rc?.d/*skep"
+
+// removed: what would cost the majority is refused, a host that is gone is removed by force only, and a manager that answers is
+// demoted, leaves, and has nothing of skep left. The last one goes by force.
 func removed(s *scene) {
-	_, said, err := s.machine("", "rm", "m3")
-	if err != nil {
-		s.Fatalf("%v: %s", err, said)
-	}
+	s.must(s.lab.Host("m3").Kill(s.Context()))
+	s.refuses("m3 cannot be reached, and was not removed; --force", "rm", "m3")
+	hoststest.Eventually(s, settleLimit, func() string {
+		got := s.on("m1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
+		if !strings.Contains(got, "m3 Unreachable") {
+			return got
+		}
+		return ""
+	})
+	s.refuses("without m2 the managers would lose their majority, since m3 cannot be reached", "rm", "m2")
+	s.removes("rm", "--force", "m3")
 	s.whole(len(s.lab.Hosts()) - 1)
-	if got := s.on("m3", "sh", "-c", "ls -d /usr/bin/skep* /etc/init.d/skep /etc/rc?.d/*skep /var/lib/skep/* 2>/dev/null; pgrep -x skep | grep -vx 1 || true"); got != "" {
-		s.Errorf("left on m3: %s", got)
+	s.removes("rm", "m2")
+	s.nothingLeft("m2", sysvFiles)
+	s.whole(len(s.lab.Hosts()) - 2)
+	s.refuses("no other manager among the machines answers: --force", "rm", "m1")
+	s.removes("rm", "--force", "m1")
+	s.nothingLeft("m1", sysvFiles)
+}
+
+// refuses: the command fails and says why, in one sentence.
+func (s *scene) refuses(why string, args ...string) {
+	s.Helper()
+	if _, said, err := s.machine("", args...); err == nil || !strings.Contains(said, why) {
+		s.Errorf("%v: %v, and does not say %q: %s", args, err, why, said)
 	}
-	if out, _, _ := s.machine("", "ls", "--quiet"); strings.Contains(out, "m3") {
-		s.Errorf("m3 is kept: %s", out)
+}
+
+// removes: the machine is not kept any more.
+func (s *scene) removes(args ...string) {
+	s.Helper()
+	if _, said, err := s.machine("", args...); err != nil {
+		s.Fatalf("%v: %v: %s", args, err, said)
+	}
+	name := args[len(args)-1]
+	if out, _, _ := s.machine("", "ls", "--quiet"); strings.Contains(out, name) {
+		s.Errorf("%s is kept: %s", name, out)
 	}
 }

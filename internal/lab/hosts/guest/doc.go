@@ -11,6 +11,8 @@
 //   - Everything of a host is in its process namespace: when the first process is killed, the kernel ends all the others
 //     and their mounts and links go with them.
 //   - Mounts of the machine arrive in a host, a host's never leave it.
+//   - Where systemd is a host's first process, nothing that it could write to is the machine's: its root is the host's own.
+//     A process beside it holds the lifeline. When the starter dies without a word, control groups are left for Down.
 //   - SIGTERM is an orderly shutdown: programs end in the reverse order of their start, then the host ends.
 //
 // Callers may not assume that a program of a host has started when [Serve] says "ready": that is said before, when the

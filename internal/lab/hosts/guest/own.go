@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,16 +28,8 @@ const lenient = "ulimit() { command ulimit \"$@\" 2>/dev/null || true; }\n"
 
 // ownFiles gives the host files of its own. They outlive it, as a disk does.
 func ownFiles(dir string) error {
-	for _, of := range ownDirs() {
-		above, work := filepath.Join(dir, "files", of), filepath.Join(dir, "files", of+".work")
-		for _, d := range []string{above, work} {
-			if err := os.MkdirAll(d, 0o755); err != nil {
-				return err
-			}
-		}
-		if err := mount(step{"overlay", of, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", of, above, work)}); err != nil {
-			return err
-		}
+	if err := overlays(dir, "/"); err != nil {
+		return err
 	}
 	for name, at := range ownData() {
 		data := filepath.Join(dir, name)
@@ -49,14 +42,26 @@ func ownFiles(dir string) error {
 			return err
 		}
 	}
-	return makeBare(filepath.Join(dir, "files", "bare"))
+	return once(dir, func() error {
+		// See lenient.
+		return errors.Join(makeBare(), os.WriteFile("/etc/default/docker", []byte(lenient), 0o644))
+	})
 }
 
-// makeBare removes, once in a host's life, what would make it another than a bare one.
-func makeBare(done string) error {
+// once does something once in a host's life.
+func once(dir string, do func() error) error {
+	done := filepath.Join(dir, "files", "bare")
 	if _, err := os.Stat(done); err == nil {
 		return nil
 	}
+	if err := do(); err != nil {
+		return err
+	}
+	return os.WriteFile(done, nil, 0o600)
+}
+
+// makeBare removes what would make a host another than a bare one.
+func makeBare() error {
 	for _, pattern := range notBare() {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -68,8 +73,5 @@ func makeBare(done string) error {
 			}
 		}
 	}
-	if err := os.WriteFile("/etc/default/docker", []byte(lenient), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(done, nil, 0o600)
+	return nil
 }

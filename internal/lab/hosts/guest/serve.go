@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ const cleanLimit = 5 * time.Second
 
 // Serve is the first process of a host with its directory dir. It returns after an orderly shutdown.
 func Serve(dir string) error {
+	if os.Getenv(watching) != "" {
+		return watch()
+	}
 	if os.Getpid() != 1 {
 		return errors.New("lab-init is the first process of a lab's host and is started by skep lab up only")
 	}
@@ -55,6 +59,9 @@ func Serve(dir string) error {
 	}
 	if err := spec.configure(ctx); err != nil {
 		return err
+	}
+	if spec.Systemd {
+		return startSystemd()
 	}
 	if err := tell(Up); err != nil {
 		return err
@@ -84,7 +91,18 @@ func (s Spec) set(dir string) error {
 	if err := enterCgroup(s.Cgroup); err != nil {
 		return err
 	}
-	return s.privateMounts(dir)
+	if !s.Systemd {
+		return s.privateMounts(dir)
+	}
+	// What is made here is this thread's until systemd takes the process over.
+	runtime.LockOSThread()
+	if err := enterAllCgroups(s.Cgroup); err != nil {
+		return err
+	}
+	if err := s.ownRoot(dir); err != nil {
+		return err
+	}
+	return once(dir, func() error { return errors.Join(makeBare(), s.makeSystemd(dir)) })
 }
 
 func tell(word string) error {

@@ -21,6 +21,9 @@ type Spec struct {
 	// Own has the host have files of its own: what is changed below /usr and /etc is kept in its directory, and of the engine,
 	// skep and logs there is at first nothing.
 	Own bool `json:",omitempty"`
+	// Systemd has the host boot it, in a root of its own; Shares are directories of the machine's that it can read there.
+	Systemd bool     `json:",omitempty"`
+	Shares  []string `json:",omitempty"`
 	// Cgroup is the parent of the host's control groups, e.g. /skep-lab-1a2b3c4d/m1.
 	Cgroup   string
 	Programs []Program
