@@ -134,3 +134,28 @@ func Hinders(nodes []Node, except string) string {
 	}
 	return ""
 }
+
+// Spare says why a machine's node cannot be taken from the managers: those that are left would not have a majority of their
+// number that is reached. A node that is no manager can be spared, and so can one that no manager told of.
+func Spare(nodes []Node, name string) error {
+	var left int
+	var lost []string
+	for _, n := range nodes {
+		switch {
+		case n.Machine.Name == name && !n.Manager:
+			return nil
+		case n.Machine.Name == name || !n.Manager:
+		case n.Reachable:
+			left++
+		default:
+			lost = append(lost, n.Machine.Name)
+		}
+	}
+	if left > len(lost) {
+		return nil
+	}
+	if len(lost) == 0 {
+		return fmt.Errorf("%s is the last manager: --force ends the cluster with it", name)
+	}
+	return fmt.Errorf("without %s the managers would lose their majority, since %s cannot be reached: start what is off, or remove it first (skep machine rm --force %s)", name, strings.Join(lost, " and "), lost[0])
+}

@@ -13,6 +13,8 @@ const (
 	Staged  = "/usr/bin/skep.new"
 	// DataDir keeps the node's part of the cluster.
 	DataDir = "/var/lib/skep"
+	// RunDir has the daemon's socket, and what is gone when the host boots.
+	RunDir = "/run/skep"
 	// PidFile holds the number of the daemon where the plain supervisor runs it.
 	PidFile = "/run/skep.pid"
 )

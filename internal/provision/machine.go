@@ -80,7 +80,10 @@ func (m Machine) Jumps() []string {
 	return strings.Split(m.Jump, ",")
 }
 
-// Address is where an SSH server is, and as whom to log in there.
+// SSHPort is where SSH servers are, unless one says otherwise.
+const SSHPort = 22
+
+// Address is where an SSH server is, and as whom to log in there; what is not said is empty.
 type Address struct {
 	User, Host string
 	Port       int
@@ -88,7 +91,7 @@ type Address struct {
 
 // ParseAddress reads [user@]address[:port]. An IPv6 address with a port is in brackets.
 func ParseAddress(s string) (Address, error) {
-	a := Address{Host: strings.TrimSpace(s), Port: 22}
+	a := Address{Host: strings.TrimSpace(s)}
 	if user, host, ok := strings.Cut(a.Host, "@"); ok {
 		a.User, a.Host = user, host
 		if user == "" {
@@ -108,6 +111,3 @@ func ParseAddress(s string) (Address, error) {
 	}
 	return a, nil
 }
-
-// Dial is the address as net.Dial takes it.
-func (a Address) Dial() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }

@@ -139,6 +139,14 @@ if command -v update-rc.d >/dev/null 2>&1; then update-rc.d skep remove; elif co
 	}
 	return []Step{
 		{Name: "stop skep", Script: "set -e\n" + stop},
-		{Name: "remove skep", Script: "set -e\n" + clean + "rm -f " + Program + " " + Staged + "\nif [ -d " + DataDir + " ]; then find " + DataDir + " -mindepth 1 -delete; rmdir " + DataDir + " 2>/dev/null || true; fi\n"},
+		{Name: "remove skep", Script: "set -e\n" + clean + removeFiles},
 	}
 }
+
+// removeFiles removes the program and what it kept. What an engine was told to keep open is let go of first: mounts below
+// [RunDir].
+const removeFiles = "rm -f " + Program + " " + Staged + `
+sed -n 's|^[^ ]* \(` + RunDir + `/[^ ]*\) .*|\1|p' /proc/mounts | while read -r m; do umount -l "$m" || true; done
+rm -rf ` + RunDir + `
+if [ -d ` + DataDir + ` ]; then find ` + DataDir + ` -mindepth 1 -delete; rmdir ` + DataDir + ` 2>/dev/null || true; fi
+`

@@ -23,6 +23,11 @@ func TestScripts(t *testing.T) {
 			case "order":
 				nodes := nodesIn(t, d.Input)
 				return fmt.Sprintf("%v\nhindered: %s\n", Order(nodes, func(n Node) bool { return n.Machine.Name != "new" }), Hinders(nodes, ""))
+			case "spare":
+				if err := Spare(nodesIn(t, d.Input), d.CmdArgs[0].Key); err != nil {
+					return "error: " + err.Error() + "\n"
+				}
+				return "it can be spared\n"
 			}
 			d.Fatalf(t, "no command %s", d.Cmd)
 			return ""
@@ -124,8 +129,8 @@ func joins(t *testing.T, d *datadriven.TestData) string {
 
 func TestParseAddress(t *testing.T) {
 	for in, want := range map[string]Address{
-		"192.0.2.1": {"", "192.0.2.1", 22}, "root@m1": {"root", "m1", 22}, "a@m1:2222": {"a", "m1", 2222},
-		"2001:db8::1": {"", "2001:db8::1", 22}, "a@[2001:db8::1]:2222": {"a", "2001:db8::1", 2222},
+		"192.0.2.1": {"", "192.0.2.1", 0}, "root@m1": {"root", "m1", 0}, "a@m1:2222": {"a", "m1", 2222},
+		"2001:db8::1": {"", "2001:db8::1", 0}, "a@[2001:db8::1]:2222": {"a", "2001:db8::1", 2222},
 	} {
 		if got, err := ParseAddress(in); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", in, got, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,9 @@ func (o *options) fleet(cmd *cobra.Command) (*fleet.Fleet, error) {
 	return &fleet.Fleet{
 		Store: fleet.Store{Dir: dir},
 		Drivers: map[string]provision.Driver{
-			provision.SSH: sshdriver.New(sshdriver.Options{AcceptNew: o.acceptNew, Home: home, Agent: os.Getenv("SSH_AUTH_SOCK")}),
+			provision.SSH: sshdriver.New(sshdriver.Options{
+				AcceptNew: o.acceptNew, Home: home, Agent: os.Getenv("SSH_AUTH_SOCK"), Configs: []string{filepath.Join(home, ".ssh", "config"), "/etc/ssh/ssh_config"},
+			}),
 			provision.Lab: machines.Driver{},
 		},
 		Programs: programs, Progress: cmd.ErrOrStderr(),

@@ -42,6 +42,11 @@ func (f *Fleet) Remove(ctx context.Context, name string, force bool) error {
 		}
 	}
 	m := find(machines, name)
+	if via != nil {
+		if err := provision.Spare(ns, name); err != nil {
+			return fmt.Errorf("%s was not removed: %w", name, err)
+		}
+	}
 	if m == nil && !force {
 		return fmt.Errorf("%s cannot be reached, and was not removed; --force removes it from the cluster and forgets it: %w", name, lost[name])
 	}
@@ -101,15 +106,24 @@ func (m *machine) leave(ctx context.Context, n provision.Node, via *machine, for
 	})
 }
 
+// demote has a node be a worker. Which manager leads may change meanwhile, by this very change too: what was not written for
+// sure is looked at again.
 func demote(ctx context.Context, via *machine, id string) error {
-	got, err := via.api.NodeInspect(ctx, id, client.NodeInspectOptions{})
-	if err != nil {
-		return err
-	}
-	spec := got.Node.Spec
-	spec.Role = swarm.NodeRoleWorker
-	_, err = via.api.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: got.Node.Version, Spec: spec})
-	return err
+	return until(ctx, askLimit, func(ctx context.Context) string {
+		got, err := via.api.NodeInspect(ctx, id, client.NodeInspectOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		spec := got.Node.Spec
+		if spec.Role == swarm.NodeRoleWorker {
+			return ""
+		}
+		spec.Role = swarm.NodeRoleWorker
+		if _, err = via.api.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: got.Node.Version, Spec: spec}); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 }
 
 // removeNode waits until the managers count the node as down.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/user"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -26,6 +25,8 @@ type Options struct {
 	AcceptNew bool
 	// Home is the user's directory, where keys and known hosts are unless a machine says otherwise.
 	Home string
+	// Configs are files of ssh's configuration, the user's own first.
+	Configs []string
 	// Agent is the socket of the user's agent; empty: there is none.
 	Agent string
 }
@@ -38,17 +39,20 @@ func New(o Options) *Driver { return &Driver{o} }
 
 // Open implements [provision.Driver].
 func (d *Driver) Open(ctx context.Context, m provision.Machine) (provision.Host, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialLimit*time.Duration(1+len(m.Jumps())))
-	defer cancel()
-	auth, done, err := d.auth(m)
+	config, err := d.config()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	way, err := config.route(m)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialLimit*time.Duration(len(way)))
+	defer cancel()
 	h := &host{}
-	for _, at := range append(m.Jumps(), m.Host) {
-		if err := h.hop(ctx, d, m, at, auth); err != nil {
-			return nil, errors.Join(fmt.Errorf("connecting to %s: %w", at, err), h.Close())
+	for _, t := range way {
+		if err := h.hop(ctx, d, m, t); err != nil {
+			return nil, errors.Join(fmt.Errorf("connecting to %s: %w", t, err), h.Close())
 		}
 	}
 	if err := h.whoAmI(ctx); err != nil {
@@ -59,41 +63,36 @@ func (d *Driver) Open(ctx context.Context, m provision.Machine) (provision.Host,
 }
 
 // hop connects to the next host, through those connected to already.
-func (h *host) hop(ctx context.Context, d *Driver, m provision.Machine, at string, auth []ssh.AuthMethod) error {
-	addr, err := provision.ParseAddress(at)
+func (h *host) hop(ctx context.Context, d *Driver, m provision.Machine, t target) error {
+	known, err := d.knownHosts(m, t)
 	if err != nil {
 		return err
 	}
-	if addr.User == "" {
-		me, err := user.Current()
-		if err != nil {
-			return fmt.Errorf("no user is named, and who you are is not known: %w", err)
-		}
-		addr.User = me.Username
-	}
-	known, err := d.knownHosts(m)
+	auth, done, err := d.auth(m, t)
 	if err != nil {
 		return err
 	}
+	defer done()
 	config := &ssh.ClientConfig{
-		User: addr.User, Auth: auth, HostKeyCallback: known.check, HostKeyAlgorithms: known.algorithms(addr.Dial()), Timeout: dialLimit,
+		User: t.user, Auth: auth, HostKeyCallback: known.check, HostKeyAlgorithms: known.algorithms(t.dial()), Timeout: dialLimit,
 	}
 	var conn net.Conn
 	if n := len(h.clients); n > 0 {
-		conn, err = h.clients[n-1].DialContext(ctx, "tcp", addr.Dial())
+		conn, err = h.clients[n-1].DialContext(ctx, "tcp", t.dial())
 	} else {
-		conn, err = (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", addr.Dial())
+		conn, err = (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", t.dial())
 	}
 	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	c, channels, requests, err := ssh.NewClientConn(conn, addr.Dial(), config)
+	c, channels, requests, err := ssh.NewClientConn(conn, t.dial(), config)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return errors.Join(explain(err), conn.Close())
+		_ = conn.Close()
+		return explain(err)
 	}
 	h.clients = append(h.clients, ssh.NewClient(c, channels, requests))
 	return nil

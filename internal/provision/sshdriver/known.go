@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -28,14 +29,17 @@ type known struct {
 	verify    ssh.HostKeyCallback
 }
 
-// knownHosts reads the file that a machine names, or the user's and the system's.
-func (d *Driver) knownHosts(m provision.Machine) (*known, error) {
-	k := &known{file: m.KnownHosts, acceptNew: d.o.AcceptNew}
+// knownHosts reads the file that a machine names, else those of the configuration, else the user's; and the system's.
+func (d *Driver) knownHosts(m provision.Machine, t target) (*known, error) {
 	files := []string{m.KnownHosts}
 	if m.KnownHosts == "" {
-		k.file = filepath.Join(d.o.Home, ".ssh", "known_hosts")
-		files = []string{k.file, "/etc/ssh/ssh_known_hosts"}
+		files = t.known
+		if len(files) == 0 {
+			files = []string{filepath.Join(d.o.Home, ".ssh", "known_hosts")}
+		}
+		files = append(slices.Clone(files), "/etc/ssh/ssh_known_hosts")
 	}
+	k := &known{file: files[0], acceptNew: d.o.AcceptNew}
 	var there []string
 	for _, f := range files {
 		if _, err := os.Stat(f); err == nil {

@@ -304,6 +304,39 @@ func TestJump(t *testing.T) {
 	w.works(Options{})
 }
 
+// TestConfig: a machine is named as ssh's configuration names it, which says all the rest.
+func TestConfig(t *testing.T) {
+	needRoot(t)
+	w := newWorld(t)
+	bastion := start(t, filepath.Join(w.dir, "id.pub"))
+	w.know(w.server, bastion)
+	me, _, _ := strings.Cut(w.m.Host, "@")
+	text := fmt.Sprintf(`Host bastion
+  HostName 127.0.0.1
+  Port %d
+Host inner
+  HostName 127.0.0.1
+  Port %d
+  ProxyJump bastion
+Host *
+  User %s
+  IdentityFile %s
+  UserKnownHostsFile %s
+`, bastion.port, w.server.port, me, w.m.Identity, w.m.KnownHosts)
+	path := filepath.Join(w.dir, "config")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	w.m.Host, w.m.Identity, w.m.KnownHosts = "inner", "", ""
+	w.works(Options{Configs: []string{path}})
+
+	_, err := w.open(Options{})
+	require.ErrorContains(t, err, "there is no key to log in with")
+	known := filepath.Join(w.dir, "known_hosts")
+	require.NoError(t, os.Remove(known))
+	_, err = w.open(Options{Configs: []string{path}})
+	require.ErrorContains(t, err, "connecting to bastion ("+me+"@127.0.0.1:"+strconv.Itoa(bastion.port)+"): the host is not known")
+	require.ErrorContains(t, err, ">>"+known)
+}
+
 // TestUnreachable: what does not answer is said so, in time.
 func TestUnreachable(t *testing.T) {
 	w := &world{T: t, dir: t.TempDir(), m: provision.Machine{Name: "m1", Host: "root@127.0.0.1:1"}}
