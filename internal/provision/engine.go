@@ -10,39 +10,57 @@ import (
 // engineGuide is where people learn what no package manager here does.
 const engineGuide = "https://docs.docker.com/engine/install/"
 
+// family is distributions that install the Docker Engine in the same way.
+type family struct {
+	ids      []string // as /etc/os-release names them, or what they are like
+	managers []string // package managers, the first that is there is taken
+	script   string   // %s is the manager; empty: they have no engine of their own
+}
+
+// families are looked through by a host's own id, then by those it says to be like, in its order: a derived distribution has its
+// parent's package manager, and more than one may be installed.
+func families() []family {
+	return []family{
+		{[]string{"debian", "ubuntu"}, []string{"apt-get"}, aptInstall},
+		{[]string{"amzn"}, []string{"dnf", "yum"}, "%s -y install docker\n"},
+		{[]string{"rhel", "centos"}, []string{"dnf", "yum"}, ""},
+		{[]string{"fedora"}, []string{"dnf"}, "%s -y install moby-engine\n"},
+		{[]string{"suse", "opensuse", "sles"}, []string{"zypper"}, "ZYPP_LOCK_TIMEOUT=300 %s --non-interactive install docker\n"},
+		{[]string{"alpine"}, []string{"apk"}, "%s --wait 300 add docker\n"},
+		{[]string{"arch"}, []string{"pacman"}, "%s --sync --noconfirm --needed docker\n"},
+	}
+}
+
+// aptInstall goes on where a run broke off: that may have left packages half set up, and may still hold the lock.
+const aptInstall = `export DEBIAN_FRONTEND=noninteractive
+dpkg --configure -a
+%[1]s -q -o DPkg::Lock::Timeout=300 update
+cli=; if apt-cache show docker-cli >/dev/null 2>&1; then cli=docker-cli; fi
+%[1]s -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends docker.io iptables ca-certificates $cli
+`
+
 // InstallEngine is the script that installs the Docker Engine by the host's own package manager.
 func InstallEngine(f Found) (string, error) {
-	is := func(names ...string) bool {
-		return slices.ContainsFunc(append([]string{f.OS}, strings.Fields(f.Like)...), func(have string) bool { return slices.Contains(names, have) })
-	}
-	switch f.Packages {
-	case "apt-get":
-		// A run that broke off may have left packages half set up, and may still hold the lock.
-		return `export DEBIAN_FRONTEND=noninteractive
-dpkg --configure -a
-apt-get -q -o DPkg::Lock::Timeout=300 update
-cli=; if apt-cache show docker-cli >/dev/null 2>&1; then cli=docker-cli; fi
-apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends docker.io iptables ca-certificates $cli
-`, nil
-	case "dnf", "yum":
-		switch {
-		case f.OS == "fedora":
-			return f.Packages + " -y install moby-engine\n", nil
-		case f.OS == "amzn":
-			return f.Packages + " -y install docker\n", nil
-		case is("rhel", "centos"):
+	for _, id := range append([]string{f.OS}, strings.Fields(f.Like)...) {
+		i := slices.IndexFunc(families(), func(one family) bool { return slices.Contains(one.ids, id) })
+		if i < 0 {
+			continue
+		}
+		one := families()[i]
+		if one.script == "" {
 			return "", fmt.Errorf("%s has no Docker Engine of its own: install it by Docker's repository (%s), then run this again", f.OS, engineGuide)
 		}
-	case "zypper":
-		return "zypper --non-interactive install docker\n", nil
-	case "apk":
-		return "apk add docker\n", nil
-	case "pacman":
-		return "pacman --sync --noconfirm --needed docker\n", nil
-	case "":
-		return "", errors.New("the Docker Engine is missing, and the host has no package manager that skep knows: install it (" + engineGuide + "), then run this again")
+		for _, manager := range one.managers {
+			if slices.Contains(strings.Fields(f.Packages), manager) {
+				return fmt.Sprintf(one.script, manager), nil
+			}
+		}
+		return "", fmt.Errorf("the Docker Engine is missing, and so is %s, which installs it on %s: install it (%s), then run this again", strings.Join(one.managers, " or "), f.OS, engineGuide)
 	}
-	return "", fmt.Errorf("the Docker Engine is missing, and how %s installs it on %s is not known: install it (%s), then run this again", f.Packages, f.OS, engineGuide)
+	if f.OS == "" {
+		return "", errors.New("the Docker Engine is missing, and the host does not say in /etc/os-release what it is: install it (" + engineGuide + "), then run this again")
+	}
+	return "", fmt.Errorf("the Docker Engine is missing, and how %s installs it is not known: install it (%s), then run this again", f.OS, engineGuide)
 }
 
 // startEngine is the script that has the host's init start the engine, now and when it boots.

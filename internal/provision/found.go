@@ -42,7 +42,7 @@ type Found struct {
 	Machine  string `json:"machine"`  // x86_64
 	OS       string `json:"os"`       // debian
 	Like     string `json:"like"`     // what it is derived from
-	Packages string `json:"packages"` // its package manager, empty: none that is known
+	Packages string `json:"packages"` // the package managers that are there, of those that are known
 	Init     Init   `json:"init"`
 	Staged   string `json:"staged"`  // sum of the program copied last
 	Program  string `json:"program"` // sum of the program installed
@@ -60,7 +60,7 @@ has() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 
 echo "system=$(uname -s)"
 echo "machine=$(uname -m)"
 if [ -r /etc/os-release ]; then (. /etc/os-release; echo "os=${ID:-}"; echo "like=${ID_LIKE:-}"); fi
-for p in apt-get dnf yum zypper apk pacman; do if has $p; then echo "packages=$p"; break; fi; done
+packages=; for p in apt-get dnf yum zypper apk pacman; do if has $p; then packages="$packages $p"; fi; done; echo "packages=$packages"
 pid=
 if [ -d /run/systemd/system ]; then
   echo init=systemd
@@ -95,7 +95,7 @@ func ParseFound(said string) Found {
 		case "like":
 			f.Like = value
 		case "packages":
-			f.Packages = value
+			f.Packages = strings.TrimSpace(value)
 		case "init":
 			f.Init = Init(value)
 		case "staged":

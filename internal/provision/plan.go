@@ -134,18 +134,19 @@ rm -f /etc/local.d/skep.start ` + Plain.unitFile() + `
 if command -v update-rc.d >/dev/null 2>&1; then update-rc.d skep remove; elif command -v chkconfig >/dev/null 2>&1; then chkconfig --del skep 2>/dev/null || true; fi
 `
 	if f.Init == Systemd {
-		stop = "systemctl disable --now --quiet skep.service 2>/dev/null || true\n"
+		stop = "if systemctl cat skep.service >/dev/null 2>&1; then systemctl disable --now --quiet skep.service; fi\n"
 		clean = "rm -f " + Systemd.unitFile() + "\nsystemctl daemon-reload\n"
 	}
 	return []Step{
 		{Name: "stop skep", Script: "set -e\n" + stop},
-		{Name: "remove skep", Script: "set -e\n" + clean + removeFiles},
+		{Name: "remove skep", Script: "set -e\n" + removeFiles + clean},
 	}
 }
 
 // removeFiles removes the program and what it kept. What an engine was told to keep open is let go of first: mounts below
 // [RunDir].
-const removeFiles = "rm -f " + Program + " " + Staged + `
+const removeFiles = `if grep -q ' ` + DataDir + `/' /proc/mounts; then echo "something is mounted below ` + DataDir + `, whose files would be removed: unmount it, then run this again" >&2; exit 1; fi
+rm -f ` + Program + ` ` + Staged + `
 sed -n 's|^[^ ]* \(` + RunDir + `/[^ ]*\) .*|\1|p' /proc/mounts | while read -r m; do umount -l "$m" || true; done
 rm -rf ` + RunDir + `
 if [ -d ` + DataDir + ` ]; then find ` + DataDir + ` -mindepth 1 -delete; rmdir ` + DataDir + ` 2>/dev/null || true; fi

@@ -23,6 +23,8 @@ func TestScripts(t *testing.T) {
 			case "order":
 				nodes := nodesIn(t, d.Input)
 				return fmt.Sprintf("%v\nhindered: %s\n", Order(nodes, func(n Node) bool { return n.Machine.Name != "new" }), Hinders(nodes, ""))
+			case "engine":
+				return engines(d.Input)
 			case "spare":
 				if err := Spare(nodesIn(t, d.Input), d.CmdArgs[0].Key); err != nil {
 					return "error: " + err.Error() + "\n"
@@ -43,6 +45,22 @@ func inventory(text string) string {
 	var out strings.Builder
 	for _, m := range all {
 		fmt.Fprintf(&out, "%+v\n", m)
+	}
+	return out.String()
+}
+
+// engines reads hosts, a line each: OS [like WORD...] has MANAGER..., where - is one that says nothing of itself, and says how each gets an engine.
+func engines(input string) string {
+	var out strings.Builder
+	for line := range strings.Lines(input) {
+		is, has, _ := strings.Cut(strings.TrimSpace(line), " has")
+		os, like, _ := strings.Cut(is, " like ")
+		script, err := InstallEngine(Found{OS: strings.Trim(os, "-"), Like: like, Packages: strings.TrimSpace(has)})
+		if err != nil {
+			script = "error: " + err.Error()
+		}
+		lines := strings.Split(strings.TrimSpace(script), "\n")
+		fmt.Fprintf(&out, "%s: %s\n", os, lines[len(lines)-1])
 	}
 	return out.String()
 }

@@ -55,7 +55,7 @@ func (h host) Run(ctx context.Context, script string, in io.Reader, out io.Write
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		return said.Explain(err)
 	}

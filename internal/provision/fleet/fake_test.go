@@ -41,6 +41,7 @@ type fakeHost struct {
 	name string
 
 	lost    bool
+	hangs   bool // what is run there does not end
 	broken  bool // a restarted daemon does not come back
 	engine  bool
 	staged  string
@@ -71,6 +72,10 @@ func (h *fakeHost) Shell(context.Context, []string, provision.Terminal) error { 
 func (h *fakeHost) Run(ctx context.Context, script string, in io.Reader, out io.Writer) error {
 	if strings.Contains(script, DialCommand) {
 		return h.serve(ctx, in, out)
+	}
+	if h.hangs {
+		<-ctx.Done()
+		return context.Cause(ctx)
 	}
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()

@@ -23,6 +23,8 @@ type Fleet struct {
 	Progress io.Writer
 	// BackLimit is how long a node may take to be well again after its daemon was restarted; 0: two minutes.
 	BackLimit time.Duration
+	// LookLimit is how long looking at a host may take; 0: one minute.
+	LookLimit time.Duration
 
 	mu sync.Mutex
 }

@@ -61,6 +61,15 @@ func TestCreateLost(t *testing.T) {
 	require.Contains(t, w.done, "m2: joined as manager at [m1:2377]")
 }
 
+// TestCreateHangs: a host on which nothing ends is given up, and keeps no other from being prepared.
+func TestCreateHangs(t *testing.T) {
+	f, w, _ := fleetOf(t, &fakeHost{name: "m1"}, &fakeHost{name: "w1", hangs: true})
+	f.LookLimit = 50 * time.Millisecond
+	err := f.Create(t.Context(), machinesOf("m1 manager", "w1 worker"))
+	require.ErrorContains(t, err, "w1: looking at the host: it has not ended within 50ms and was given up: see what hangs on the host")
+	require.Contains(t, w.done, "m1: founded the cluster")
+}
+
 // TestUpgrade: workers first, the leader last; a second run does nothing.
 func TestUpgrade(t *testing.T) {
 	f, w, progress := fleetOf(t, nodeHost("m1", swarm.NodeRoleManager), nodeHost("m2", swarm.NodeRoleManager), nodeHost("w1", swarm.NodeRoleWorker))

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,10 +67,23 @@ func (m *machine) close() error {
 	return err
 }
 
+// How long a script may take on a host; one that hangs there, on a disk or a lock, is given up.
+const (
+	lookLimit = time.Minute
+	stepLimit = 20 * time.Minute // packages are downloaded by one, and the program is copied by one
+)
+
+// run runs a script on the host, for no longer than a limit.
+func (m *machine) run(ctx context.Context, limit time.Duration, script string, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it has not ended within %s and was given up: see what hangs on the host", limit))
+	defer cancel()
+	return m.host.Run(ctx, script, in, out)
+}
+
 // survey looks at the host anew.
 func (m *machine) survey(ctx context.Context) error {
 	var out bytes.Buffer
-	if err := m.host.Run(ctx, provision.Survey(), nil, &out); err != nil {
+	if err := m.run(ctx, cmp.Or(m.fleet.LookLimit, lookLimit), provision.Survey(), nil, &out); err != nil {
 		return fmt.Errorf("looking at the host: %w", err)
 	}
 	m.found = provision.ParseFound(out.String())
@@ -102,7 +116,7 @@ func (m *machine) copyProgram(ctx context.Context) error {
 			return err
 		}
 		defer func() { _ = program.Close() }()
-		if err := m.host.Run(ctx, provision.TakeCopy(), program, nil); err != nil {
+		if err := m.run(ctx, stepLimit, provision.TakeCopy(), program, nil); err != nil {
 			return err
 		}
 		if err := m.survey(ctx); err != nil {
@@ -127,7 +141,7 @@ func (m *machine) check(ctx context.Context, managers []string) (engine bool, er
 		}
 		var out bytes.Buffer
 		began := time.Now()
-		if err := m.host.Run(ctx, script, nil, &out); err != nil {
+		if err := m.run(ctx, lookLimit, script, nil, &out); err != nil {
 			return err
 		}
 		ended := time.Now()
@@ -162,7 +176,7 @@ func (m *machine) do(ctx context.Context, steps []provision.Step) error {
 			if s.Input != "" {
 				in = strings.NewReader(s.Input)
 			}
-			err := m.host.Run(ctx, s.Script, in, out)
+			err := m.run(ctx, stepLimit, s.Script, in, out)
 			if note := out.last(); strings.HasPrefix(note, "note: ") {
 				m.fleet.say(m.Name, note)
 			}

@@ -112,7 +112,7 @@ func (h *host) run(ctx context.Context, command string, in io.Reader, out io.Wri
 		heard.stop()
 		_ = s.Signal(ssh.SIGTERM)
 		_ = s.Close()
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

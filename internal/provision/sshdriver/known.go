@@ -65,12 +65,12 @@ func (k *known) check(addr string, remote net.Addr, key ssh.PublicKey) error {
 	name := knownhosts.Normalize(addr)
 	if len(unknown.Want) > 0 {
 		return &hostKeyError{fmt.Sprintf("the host's key %s is not the one in %s line %d: if the host was made anew, remove that one by ssh-keygen -f %s -R %s, else somebody sits in between",
-			ssh.FingerprintSHA256(key), unknown.Want[0].Filename, unknown.Want[0].Line, unknown.Want[0].Filename, provision.Quote(name))}
+			ssh.FingerprintSHA256(key), unknown.Want[0].Filename, unknown.Want[0].Line, provision.Quote(unknown.Want[0].Filename), provision.Quote(name))}
 	}
 	if !k.acceptNew {
 		host, port, _ := net.SplitHostPort(addr)
 		return &hostKeyError{fmt.Sprintf("the host is not known, its key is %s: compare that with the host's (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then add it by ssh-keyscan -p %s %s >>%s, or accept it unseen by --accept-new-host-key",
-			ssh.FingerprintSHA256(key), port, host, k.file)}
+			ssh.FingerprintSHA256(key), port, host, provision.Quote(k.file))}
 	}
 	return k.add(name, key)
 }
