@@ -59,6 +59,9 @@ func (r *Registry) BuildAuth(header string) (string, error) {
 			return "", err
 		}
 	}
+	if all == nil { // a client that has no credentials may say null
+		all = map[string]dockerregistry.AuthConfig{}
+	}
 	all[r.opt.Addr] = r.credential()
 	raw, err := json.Marshal(all)
 	return base64.URLEncoding.EncodeToString(raw), err

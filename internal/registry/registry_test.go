@@ -85,6 +85,14 @@ func TestCredential(t *testing.T) {
 	require.NoError(t, json.Unmarshal(raw, &all))
 	require.Equal(t, "u", all["example.org"].Username)
 	require.Equal(t, r.token, all["127.0.0.1:5005"].Password)
+	for _, none := range []string{"", base64.URLEncoding.EncodeToString([]byte("null"))} {
+		header, err := r.BuildAuth(none)
+		require.NoError(t, err)
+		raw, err := base64.URLEncoding.DecodeString(header)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(raw, &all))
+		require.Equal(t, r.token, all["127.0.0.1:5005"].Password)
+	}
 }
 
 // TestResume: an upload that was interrupted goes on where it was, also after the daemon was restarted; one that nobody goes on
