@@ -24,6 +24,9 @@ type Images interface {
 	CollectImages(ctx context.Context, grace time.Duration) (Collected, error)
 }
 
+// RegistryPlace is where this node serves the cluster's registry.
+type RegistryPlace struct{ Registry string }
+
 // ImageList is the cluster's registry and what is in it.
 type ImageList struct {
 	Registry string
@@ -52,6 +55,14 @@ func (s *Server) images() (Images, error) {
 		return c, nil
 	}
 	return nil, httperr.Unavailable("this node serves no registry: it is not part of a cluster, or --registry-addr is off")
+}
+
+func (s *Server) registryPlace(r *request) error {
+	c, err := s.images()
+	if err != nil {
+		return err
+	}
+	return r.json(http.StatusOK, RegistryPlace{Registry: c.RegistryAddr()})
 }
 
 func (s *Server) imageList(r *request) error {

@@ -73,11 +73,13 @@ func TestImages(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct{ addr, request, want string }{
 		{"127.0.0.1:5005", "GET /skep/images", `200 {"Registry":"127.0.0.1:5005","Images":[{"Repository":"app","Tag":"1","Digest":"sha256:00","Size":3,"Copies":2,"Pushed":"1970-01-01T00:00:00Z"}]}`},
+		{"127.0.0.1:5005", "GET /skep/registry", `200 {"Registry":"127.0.0.1:5005"}`},
 		{"127.0.0.1:5005", "POST /skep/images/remove?name=team/app:1", "200"},
 		{"127.0.0.1:5005", "POST /skep/images/remove?name=other", `404 {"message":"the cluster's registry has no image other"}`},
 		{"127.0.0.1:5005", "POST /skep/images/collect?grace=5h", `200 {"Blobs":5,"Bytes":7}`},
 		{"127.0.0.1:5005", "POST /skep/images/collect?grace=soon", "400"},
 		{"127.0.0.1:5005", "POST /skep/images/collect?grace=-1s", "400"},
+		{"", "GET /skep/registry", "503"},
 		{"", "GET /skep/images", "503"},
 		{"", "POST /skep/images/remove?name=app", "503"},
 		{"", "POST /skep/images/collect?grace=1h", "503"},

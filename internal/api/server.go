@@ -87,6 +87,7 @@ func handlers() map[string]handler {
 		"GET /skep/policy":               (*Server).policyList,
 		"POST /skep/policy/allow":        (*Server).policyAllow,
 		"POST /skep/policy/remove":       (*Server).policyRemove,
+		"GET /skep/registry":             (*Server).registryPlace,
 		"GET /skep/images":               (*Server).imageList,
 		"POST /skep/images/remove":       (*Server).imageRemove,
 		"POST /skep/images/collect":      (*Server).imageCollect,

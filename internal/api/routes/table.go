@@ -41,6 +41,7 @@ func Table() []Route {
 		{Ours, "GET", "/skep/policy"},
 		{Ours, "POST", "/skep/policy/allow"},
 		{Ours, "POST", "/skep/policy/remove"},
+		{Ours, "GET", "/skep/registry"},
 		{Ours, "GET", "/skep/images"},
 		{Ours, "POST", "/skep/images/remove"},
 		{Ours, "POST", "/skep/images/collect"},

@@ -1,13 +1,10 @@
 package imagecmd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,6 +13,7 @@ import (
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/cli/local"
+	"github.com/skep-org/skep/internal/cli/messages"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -158,8 +156,8 @@ it has or another one, and say what it is called there.
 	}
 	host := hostFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var got api.ImageList
-		if err := ask(cmd, *host, http.MethodGet, "/skep/images", &got); err != nil {
+		var got api.RegistryPlace
+		if err := ask(cmd, *host, http.MethodGet, "/skep/registry", &got); err != nil {
 			return err
 		}
 		repository, tag, err := nameThere(got.Registry, args)
@@ -179,29 +177,14 @@ it has or another one, and say what it is called there.
 			return err
 		}
 		defer body.Close()
-		if err := follow(cmd, body); err != nil {
+		if err := messages.Follow(body, func(m messages.Message) {
+			if text := m.Pushed(); text != "" {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), text)
+			}
+		}); err != nil {
 			return fmt.Errorf("push %s:%s: %w", at, tag, err)
 		}
 		return say(cmd, "%s:%s\n", at, tag)
 	}
 	return cmd
-}
-
-// follow prints each step of a push once, until it ends or fails.
-func follow(cmd *cobra.Command, body io.Reader) error {
-	in := json.NewDecoder(body)
-	for {
-		var line struct{ ID, Status, Error string }
-		err := in.Decode(&line)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("the engine's answer cannot be read: %w", err)
-		case line.Error != "":
-			return errors.New(line.Error)
-		case line.ID != "" && (line.Status == "Pushed" || strings.HasPrefix(line.Status, "Layer already exists")):
-			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", line.ID, line.Status)
-		}
-	}
 }
