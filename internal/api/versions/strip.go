@@ -3,6 +3,7 @@ package versions
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,42 @@ func Strip(v Version, kind Kind, text []byte) []byte {
 		return text
 	}
 	return removeAll(text, newer)
+}
+
+// Newer are the fields of a service's spec, as JSON text, that ask for something and are newer than v: a cluster that is asked
+// by that version does not hear of them.
+func Newer(v Version, spec []byte) []string {
+	var decoded any
+	if json.Unmarshal(spec, &decoded) != nil {
+		return nil
+	}
+	var out []string
+	for _, f := range serviceSpec() {
+		if v.Less(f.since) && asks(decoded, strings.Split(f.path, ".")) {
+			out = append(out, f.path)
+		}
+	}
+	return out
+}
+
+// asks reports whether some element on the way of a path has a value that is not what is there without it.
+func asks(value any, path []string) bool {
+	switch v := value.(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(element any) bool { return asks(element, path) })
+	case map[string]any:
+		if len(path) > 0 {
+			return asks(v[path[0]], path[1:])
+		}
+		return len(v) > 0
+	case nil:
+		return false
+	case bool:
+		return v
+	case float64:
+		return v != 0
+	}
+	return value != ""
 }
 
 // Without removes from the JSON text the members that the paths name.

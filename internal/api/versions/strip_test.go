@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,4 +120,19 @@ func (d document) property(node any, name string) (any, bool) {
 	}
 	p, ok := properties[name]
 	return p, ok
+}
+
+// TestNewer: what a spec asks for beyond a version, wherever it stands; what it does not ask for is none of it.
+func TestNewer(t *testing.T) {
+	const spec = `{"TaskTemplate":{"ContainerSpec":{"Healthcheck":{"StartInterval":1},"OomScoreAdj":0,"Privileges":{"NoNewPrivileges":false},` +
+		`"Mounts":[{},{"VolumeOptions":{"Subpath":"a"}}],"Ulimits":[]},"Resources":null},"Mode":{"ReplicatedJob":{}}}`
+	for version, want := range map[Version][]string{
+		{1, 41}: {"TaskTemplate.ContainerSpec.Healthcheck.StartInterval", "TaskTemplate.ContainerSpec.Mounts.VolumeOptions.Subpath"},
+		{1, 44}: {"TaskTemplate.ContainerSpec.Mounts.VolumeOptions.Subpath"},
+		{1, 45}: nil,
+	} {
+		if got := Newer(version, []byte(spec)); !slices.Equal(got, want) {
+			t.Errorf("at %v: %v, not %v", version, got, want)
+		}
+	}
 }
