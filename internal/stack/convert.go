@@ -17,6 +17,8 @@ type Input struct {
 	Project *types.Project
 	// Hosts are the names of extra_hosts in the order a service lists them, which the project has forgotten.
 	Hosts map[string][]string
+	// NoBuild has services with build run the image they name, as it is in its registry.
+	NoBuild bool
 }
 
 // Convert turns a project into a stack.
@@ -32,6 +34,7 @@ func Convert(in Input) (*Stack, []finding.Finding) {
 		s := &service{converter: c, ServiceConfig: one, name: name}
 		c.stack.Services = append(c.stack.Services, s.spec())
 	}
+	c.sharedBuilds()
 	if len(in.Project.Services) == 0 {
 		c.find(finding.Refused, []string{"services"}, "there is no service to deploy: none is written, or none is in a profile that is asked for")
 	}

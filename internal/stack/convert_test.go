@@ -83,6 +83,11 @@ func show(t *testing.T, s *stack.Stack, only string) string {
 			fmt.Fprintf(&b, "config external=%v %s %s\n", o.External, o.Name, compact(t, o.Spec))
 		}
 	}
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for _, one := range s.Builds {
+		fmt.Fprintf(&b, "build %s\n", strings.ReplaceAll(compact(t, one), here, "HERE"))
+	}
 	for _, spec := range s.Services {
 		var part any = spec
 		for name := range strings.SplitSeq(only, ".") {

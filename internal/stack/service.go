@@ -29,21 +29,19 @@ func (s *service) spec() swarm.ServiceSpec {
 	return spec
 }
 
-// imageAndBuild sees that there is an image, and says what becomes of a build.
+// imageAndBuild sees that there is an image, or will be one.
 func (s *service) imageAndBuild() {
 	switch {
-	case s.Build != nil && s.Image == "":
-		s.refuse("build", "it is not built here: build it with docker build, push it with skep image push, and name it with image")
+	case s.Build != nil && s.NoBuild && s.Image == "":
+		s.refuse("build", "the service has no image but what is built, and --no-build is given")
+	case s.Build != nil && s.NoBuild:
+		s.note("build", "it is not built, as --no-build says: the image %s runs as it is in its registry", s.Image)
 	case s.Build != nil:
-		s.warn("build", "it is not built here: the image %s runs as it is in its registry", s.Image)
+		s.buildIt()
 	case s.Image == "" && s.Provider == nil:
 		s.refuse("image", "the service has no image")
 	}
-	switch s.PullPolicy {
-	case "", "missing", "if_not_present":
-	default:
-		s.warn("pull_policy", "nodes pull an image they do not have, and no other: deploy --resolve-image says whether a tag is looked up anew")
-	}
+	s.pullPolicy()
 }
 
 func (s *service) logDriver() *swarm.Driver {

@@ -20,6 +20,7 @@ type Stack struct {
 	Secrets  []Secret
 	Configs  []Config
 	Services []swarm.ServiceSpec
+	Builds   []Build `json:"-"` // what has to be there before; in the order of the files' services
 }
 
 // Network is one that the stack makes or, if external, that has to be there.

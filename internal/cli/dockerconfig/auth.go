@@ -34,6 +34,31 @@ func RegistryAuth(ctx context.Context, dir, image string) (string, error) {
 	return authconfig.Encode(kept)
 }
 
+// All is what docker login has kept for any registry, by its name in Docker's configuration.
+func All(ctx context.Context, dir string) (map[string]registry.AuthConfig, error) {
+	raw, err := read(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]registry.AuthConfig{}
+	for _, key := range []string{"auths", "credHelpers"} { // with a store, too, each server is among auths
+		var servers map[string]json.RawMessage
+		if text, ok := raw[key]; ok {
+			if err := json.Unmarshal(text, &servers); err != nil {
+				return nil, fmt.Errorf("reading %s of Docker's configuration in %s: %w", key, dir, err)
+			}
+		}
+		for server := range servers {
+			kept, err := credentials(ctx, dir, server)
+			if err != nil {
+				return nil, err
+			}
+			out[server] = kept
+		}
+	}
+	return out, nil
+}
+
 // credentials come from a helper, if there is one for the server or for all, or else from the file.
 func credentials(ctx context.Context, dir, server string) (registry.AuthConfig, error) {
 	raw, err := read(dir)

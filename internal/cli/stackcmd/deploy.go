@@ -22,6 +22,7 @@ type deployment struct {
 	host         string
 	options      plan.Options
 	registryAuth bool
+	always       bool // build also what the registry has
 	detach       bool
 	timeout      time.Duration
 	keep         int
@@ -32,6 +33,7 @@ type deployment struct {
 	client       *client.Client
 	clock        clock
 
+	builds    []*built            // the images that are built for the stack
 	revisions []revision.Revision // as they were when the cluster was asked, the oldest first
 }
 
@@ -42,6 +44,10 @@ func deployCommand(c clock, who string) *cobra.Command {
 		Short: "Make the cluster run what the files say",
 		Long: `Make the cluster run what the files say, and wait until it does. STACK is the
 stack's name; without it name: in the files is.
+
+The images of services with build: are built by this node's engine, pushed to
+the cluster's registry and run from there, before anything is changed. One that
+is there, and would be built of the same files and settings, is not built again.
 
 Only what has changed is touched. Configs and secrets whose content is another
 become new versions, and the services that use them go over to those. The exit
@@ -57,12 +63,15 @@ than the one before: see skep stack history and rollback.`,
 	d.files.flags(cmd)
 	d.compareFlags(cmd)
 	d.deployFlags(cmd)
+	cmd.Flags().BoolVar(&d.always, "build", false, "build the images anew that the cluster's registry has already")
+	cmd.MarkFlagsMutuallyExclusive("build", "no-build")
 	return cmd
 }
 
 // compareFlags are those by which files and cluster are compared.
 func (d *deployment) compareFlags(cmd *cobra.Command) {
 	d.hostFlags(cmd)
+	cmd.Flags().BoolVar(&d.noBuild, "no-build", false, "build nothing: services with build: run the image they name, as it is in its registry")
 	cmd.Flags().StringVar(&d.options.Resolve, "resolve-image", plan.ResolveAlways, "`when` to ask the registry which image a tag is: always, changed or never")
 }
 
@@ -105,11 +114,8 @@ func (d *deployment) deploy(ctx context.Context, s *stack.Stack) error {
 	if d.keep < 1 {
 		return fmt.Errorf("--keep %d is too few: the newest revision is always kept", d.keep)
 	}
-	p, _, err := d.plan(ctx, s)
+	p, err := d.ready(ctx, s)
 	if err != nil {
-		return err
-	}
-	if err := problems("nothing was changed", p); err != nil {
 		return err
 	}
 	w := writer{client: d.client, auth: d.auth,
@@ -122,27 +128,70 @@ func (d *deployment) deploy(ctx context.Context, s *stack.Stack) error {
 		say(d.cmd, "Nothing to change in stack %s", s.Name)
 	}
 	d.record(ctx, p)
+	d.removeImages(ctx, s.Name)
 	if d.detach {
 		return nil
 	}
 	return d.wait(ctx, s.Name, waited)
 }
 
-// plan compares a stack with the cluster.
+// ready is a plan that nothing stands in the way of, with all images built. Nothing is built for one that something does.
+func (d *deployment) ready(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
+	if err := d.lookAtBuilds(ctx, s); err != nil {
+		return nil, err
+	}
+	build := slices.ContainsFunc(d.builds, func(b *built) bool { return b.wanted(d.always) })
+	p, _, err := d.compare(ctx, s)
+	if err == nil && build && len(p.Problems) == 0 {
+		if err = d.buildAll(ctx); err == nil {
+			p, _, err = d.compare(ctx, s) // the cluster may have changed meanwhile
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.warnings(p)
+	return p, problems("nothing was changed", p)
+}
+
+// plan looks at the builds and compares a stack with the cluster.
 func (d *deployment) plan(ctx context.Context, s *stack.Stack) (*plan.Plan, plan.Current, error) {
+	if err := d.lookAtBuilds(ctx, s); err != nil {
+		return nil, plan.Current{}, err
+	}
+	p, now, err := d.compare(ctx, s)
+	if err == nil {
+		d.warnings(p)
+	}
+	return p, now, err
+}
+
+func (d *deployment) warnings(p *plan.Plan) {
+	for _, w := range p.Warnings {
+		warn(d.cmd, "warned: "+w)
+	}
+}
+
+// compare compares a stack with the cluster.
+func (d *deployment) compare(ctx context.Context, s *stack.Stack) (*plan.Plan, plan.Current, error) {
 	now, err := d.current(ctx, s)
 	if err != nil {
 		return nil, now, err
 	}
 	if d.options.Resolved == nil {
-		if d.options.Resolved, err = d.resolve(ctx, plan.Unresolved(s, now.Services, d.options.Resolve)); err != nil {
+		ask := slices.DeleteFunc(plan.Unresolved(s, now.Services, d.options.Resolve), func(image string) bool {
+			return slices.ContainsFunc(d.builds, func(b *built) bool { return b.name == image })
+		})
+		if d.options.Resolved, err = d.resolve(ctx, ask); err != nil {
 			return nil, now, err
 		}
 	}
-	p := plan.Make(s, now, d.options)
-	for _, w := range p.Warnings {
-		warn(d.cmd, "warned: "+w)
+	for _, b := range d.builds {
+		d.options.Resolved[b.name] = b.image
 	}
+	known, left, refused := heard(s, d.client.ClientVersion())
+	p := plan.Make(known, now, d.options)
+	p.Warnings, p.Problems = append(left, p.Warnings...), append(refused, p.Problems...)
 	return p, now, nil
 }
 

@@ -19,7 +19,7 @@ import (
 
 // TestScripts: "files" are those of a directory, in txtar form; "cluster" is what the cluster does from then on, a line
 // each: fail METHOD KIND NAME: WHY, tasks SERVICE STATE [ERROR], update SERVICE STATE [MESSAGE], digest IMAGE DIGEST,
-// policy PRIVILEGE SERVICES, forecast ANSWER, lose KIND NAME, work. "run" is a command, after which what was written is shown.
+// registry ADDRESS, version OF-THE-API, policy PRIVILEGE SERVICES, forecast ANSWER, lose KIND NAME, work. "run" is a command, after which what was written is shown.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		f := newFake(t)
@@ -83,6 +83,10 @@ func (f *fake) does(t *testing.T, words []string) {
 		f.fail = map[string]string{}
 	case "digest":
 		f.digests[words[1]] = words[2]
+	case "version":
+		f.version = words[1]
+	case "registry":
+		f.registry = rest(1)
 	case "policy":
 		f.policy = append(f.policy, api.PolicyRule{Privilege: words[1], Services: words[2:]})
 	case "tasks":

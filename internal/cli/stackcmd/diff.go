@@ -3,6 +3,7 @@ package stackcmd
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -44,16 +45,29 @@ func (d *deployment) diff(ctx context.Context, s *stack.Stack) error {
 	if err := problems(cannot, p); err != nil {
 		return err
 	}
-	if !p.Empty() {
+	if !p.Empty() || d.missing() {
 		return ErrDiffers
 	}
 	return nil
 }
 
+// missing reports whether an image has to be built.
+func (d *deployment) missing() bool {
+	return slices.ContainsFunc(d.builds, func(b *built) bool { return !b.there })
+}
+
 // changes shows what a plan writes.
 func (d *deployment) changes(p *plan.Plan, now plan.Current) {
-	if p.Empty() {
+	if p.Empty() && !d.missing() {
 		say(d.cmd, "Nothing to change in stack %s", p.Stack.Name)
+	}
+	for _, b := range d.builds {
+		switch {
+		case !b.there:
+			say(d.cmd, "%s image %s: to be built from %s", plan.Made, b.name, b.from())
+		case b.Always:
+			say(d.cmd, "%s image %s: to be built anew from %s, and what runs it is replaced if it comes out different", plan.Changed, b.name, b.from())
+		}
 	}
 	for _, c := range p.Changes(now) {
 		line := string(c.Action) + " " + c.Kind + " " + c.Name

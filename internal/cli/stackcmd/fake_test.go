@@ -1,11 +1,15 @@
 package stackcmd
 
 import (
+	"archive/tar"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/validate"
+	"github.com/skep-org/skep/internal/api/versions"
 
 	"github.com/skep-org/skep/internal/cli/local/localtest"
 )
@@ -26,24 +31,27 @@ type object = map[string]any
 type fake struct {
 	host string
 
-	mu      sync.Mutex
-	kinds   map[string][]object // services, networks, secrets, configs
-	asked   []string            // the writes, as METHOD PATH NAME
-	bodies  []object
-	fail    map[string]string // what is refused: METHOD PATH NAME → why
-	refused map[string]int    // how often
-	tasks   []swarm.Task
-	work    func(*fake) // what the cluster does before it lists services
-	policy  []api.PolicyRule
-	digests map[string]string // of images
-	foresee string            // what it answers to a request for a forecast
-	headers []string          // X-Registry-Auth of writes of services
-	index   int
+	mu       sync.Mutex
+	kinds    map[string][]object // services, networks, secrets, configs
+	asked    []string            // the writes, as METHOD PATH NAME
+	bodies   []object
+	fail     map[string]string // what is refused: METHOD PATH NAME → why
+	refused  map[string]int    // how often
+	tasks    []swarm.Task
+	work     func(*fake) // what the cluster does before it lists services
+	policy   []api.PolicyRule
+	digests  map[string]string // of images
+	foresee  string            // what it answers to a request for a forecast
+	version  string            // of its API
+	registry string            // where it serves a registry
+	images   int               // how many were built
+	headers  []string          // X-Registry-Auth of writes of services
+	index    int
 }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{kinds: map[string][]object{}, fail: map[string]string{}, refused: map[string]int{}, digests: map[string]string{}}
+	f := &fake{kinds: map[string][]object{}, fail: map[string]string{}, refused: map[string]int{}, digests: map[string]string{}, version: "1.48"}
 	f.host = localtest.Serve(t, f)
 	return f
 }
@@ -55,10 +63,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	path := versioned.ReplaceAllString(r.URL.Path, "")
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	w.Header().Set("Api-Version", "1.48")
+	w.Header().Set("Api-Version", f.version)
 	w.Header().Set("Ostype", "linux")
 	switch {
 	case path == "/_ping":
+	case path == "/version":
+		answer(w, object{"Os": "linux", "Arch": "amd64"})
 	case path == "/info":
 		answer(w, object{"Swarm": object{"LocalNodeState": "active", "ControlAvailable": true, "NodeID": "n1"}, "OSType": "linux"})
 	case path == "/skep/policy":
@@ -69,6 +79,20 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, []object{{"ID": "n1", "Description": object{"Hostname": "m1"}}})
 	case path == "/tasks":
 		answer(w, f.listTasks(r))
+	case path == "/skep/registry" && f.registry == "":
+		refuse(w, http.StatusServiceUnavailable, "this node serves no registry")
+	case path == "/skep/registry":
+		answer(w, api.RegistryPlace{Registry: f.registry})
+	case path == "/skep/images":
+		answer(w, f.registered())
+	case path == "/skep/images/remove":
+		if f.note(w, "remove", "image", r.URL.Query().Get("name"), nil) {
+			delete(f.digests, f.registry+"/"+r.URL.Query().Get("name"))
+		}
+	case path == "/build":
+		f.build(w, r)
+	case strings.HasPrefix(path, "/images/"):
+		f.push(w, r, strings.TrimSuffix(strings.TrimPrefix(path, "/images/"), "/push")+":"+r.URL.Query().Get("tag"))
 	case strings.HasPrefix(path, "/distribution/"):
 		f.distribution(w, strings.TrimSuffix(strings.TrimPrefix(path, "/distribution/"), "/json"))
 	case r.Method == http.MethodGet && len(parts) == 1:
@@ -103,6 +127,62 @@ func (f *fake) distribution(w http.ResponseWriter, image string) {
 		return
 	}
 	refuse(w, http.StatusForbidden, "no registry of "+image)
+}
+
+// build shows what of, and how, an image is built. A line "exit" in the Dockerfile has it fail.
+func (f *fake) build(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	line := "build"
+	for _, key := range slices.Sorted(maps.Keys(q)) {
+		if key != "version" {
+			line += " " + key + "=" + strings.Join(q[key], ",")
+		}
+	}
+	if config, _ := base64.URLEncoding.DecodeString(r.Header.Get("X-Registry-Config")); len(config) > 4 {
+		line += " auth=" + string(config)
+	}
+	f.asked, f.bodies = append(f.asked, line), append(f.bodies, nil)
+	dockerfile := ""
+	for in := tar.NewReader(r.Body); ; {
+		h, err := in.Next()
+		if err != nil {
+			break
+		}
+		content, _ := io.ReadAll(in)
+		f.asked, f.bodies = append(f.asked, fmt.Sprintf("  %s %q", h.Name, content)), append(f.bodies, nil)
+		if h.Name == q.Get("dockerfile") {
+			dockerfile = string(content)
+		}
+	}
+	for line := range strings.Lines(dockerfile) {
+		answer(w, object{"stream": "Step: " + line})
+		if strings.TrimSpace(line) == "exit" {
+			answer(w, object{"error": "the command 'exit' returned a non-zero code: 1"})
+			return
+		}
+	}
+	f.images++
+}
+
+// registered are the images of the cluster's registry.
+func (f *fake) registered() api.ImageList {
+	out := api.ImageList{Registry: f.registry}
+	for _, name := range slices.Sorted(maps.Keys(f.digests)) {
+		if rest, ok := strings.CutPrefix(name, f.registry+"/"); ok {
+			repository, tag, _ := strings.Cut(rest, ":")
+			out.Images = append(out.Images, api.Image{Repository: repository, Tag: tag})
+		}
+	}
+	return out
+}
+
+// push has the registry know the image from then on.
+func (f *fake) push(w http.ResponseWriter, r *http.Request, name string) {
+	if !f.note(w, r.Method, "push", name, nil) {
+		return
+	}
+	f.digests[name] = fmt.Sprintf("sha256:%064d", f.images)
+	answer(w, object{"id": "layer", "status": "Pushed"})
 }
 
 // forecast shows which writes are to be foreseen.
@@ -146,6 +226,9 @@ func (f *fake) note(w http.ResponseWriter, method, path, name string, body objec
 
 func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 	raw, _ := io.ReadAll(r.Body)
+	if v, ok := versions.Parse(f.version); ok && parts[0] == "services" {
+		raw = versions.Strip(v, versions.ServiceSpec, raw)
+	}
 	body := object{}
 	_ = json.Unmarshal(raw, &body)
 	name, _ := body["Name"].(string)

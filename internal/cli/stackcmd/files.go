@@ -15,6 +15,7 @@ import (
 type files struct {
 	paths, env, profiles []string
 	directory            string
+	noBuild              bool
 }
 
 func (f *files) flags(cmd *cobra.Command) {
@@ -33,7 +34,7 @@ func (f *files) load(cmd *cobra.Command, name string) (*stack.Stack, *compose.Lo
 	if err != nil {
 		return nil, nil, err
 	}
-	s, found := stack.Convert(stack.Input{Project: loaded.Project, Hosts: loaded.Hosts})
+	s, found := stack.Convert(stack.Input{Project: loaded.Project, Hosts: loaded.Hosts, NoBuild: f.noBuild})
 	found = loaded.Located(found)
 	for _, one := range found {
 		warn(cmd, one.String())

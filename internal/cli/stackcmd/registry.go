@@ -56,14 +56,18 @@ func platforms(image registry.DistributionInspect) []swarm.Platform {
 	var out []swarm.Platform
 	seen := map[swarm.Platform]bool{}
 	for _, p := range image.Platforms {
-		one := swarm.Platform{OS: p.OS, Architecture: p.Architecture}
-		if strings.EqualFold(one.Architecture, "arm") {
-			one.Architecture = ""
-		}
+		one := platform(p.OS, p.Architecture)
 		if p.OS != "unknown" && p.Architecture != "unknown" && !seen[one] {
 			seen[one] = true
 			out = append(out, one)
 		}
 	}
 	return out
+}
+
+func platform(os, architecture string) swarm.Platform {
+	if strings.EqualFold(architecture, "arm") {
+		architecture = ""
+	}
+	return swarm.Platform{OS: os, Architecture: architecture}
 }

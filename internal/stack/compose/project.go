@@ -22,6 +22,9 @@ func project(model map[string]any, details *types.ConfigDetails, options loadOpt
 		}
 	}
 	for _, service := range members(model, "services") {
+		if build, ok := service["build"].(map[string]any); ok && build["context"] == nil {
+			build["context"] = details.WorkingDir // or it would be where the command is run
+		}
 		delete(service, "container_name") // or compose-go refuses one of many replicas; it is warned about, and means nothing here
 	}
 	model["name"] = projectName(stack)
@@ -123,7 +126,7 @@ func content(kind, key string, o types.FileObjectConfig, env types.Mapping) (str
 	case o.File != "":
 		b, err := os.ReadFile(o.File)
 		if err != nil {
-			return "", fmt.Errorf("%s %s is to be the file %s, which cannot be read: %w", kind, key, shown(o.File), unreadable(err))
+			return "", fmt.Errorf("%s %s is to be the file %s, which cannot be read: %w", kind, key, Shown(o.File), unreadable(err))
 		}
 		return string(b), nil
 	}

@@ -27,7 +27,7 @@ func (o Options) read(files []types.ConfigFile) error {
 			files[i].Content, err = os.ReadFile(files[i].Filename)
 		}
 		if err != nil {
-			return fmt.Errorf("the Compose file %s cannot be read: %w", shown(files[i].Filename), unreadable(err))
+			return fmt.Errorf("the Compose file %s cannot be read: %w", Shown(files[i].Filename), unreadable(err))
 		}
 	}
 	return nil
@@ -36,10 +36,10 @@ func (o Options) read(files []types.ConfigFile) error {
 // readSources reads the files once more for the places of their keys, and those that they name.
 func readSources(files *source.Files, details *types.ConfigDetails) error {
 	for _, f := range details.ConfigFiles {
-		if err := files.Add(shown(f.Filename), f.Content, ""); err != nil {
+		if err := files.Add(Shown(f.Filename), f.Content, ""); err != nil {
 			return err
 		}
-		if err := follow(files, shown(f.Filename), details.WorkingDir, details.Environment); err != nil {
+		if err := follow(files, Shown(f.Filename), details.WorkingDir, details.Environment); err != nil {
 			return err
 		}
 	}
@@ -56,27 +56,27 @@ func follow(files *source.Files, name, dir string, env types.Mapping) error {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		if !files.Has(shown(path)) {
+		if !files.Has(Shown(path)) {
 			content, err := os.ReadFile(path)
 			if err != nil {
 				continue
 			}
-			if err := files.Add(shown(path), content, name); err != nil {
+			if err := files.Add(Shown(path), content, name); err != nil {
 				return err
 			}
-			if err := follow(files, shown(path), filepath.Dir(path), env); err != nil {
+			if err := follow(files, Shown(path), filepath.Dir(path), env); err != nil {
 				return err
 			}
 		}
 		if r.Service != "" {
-			files.Extend(shown(path), r.Base, r.Service)
+			files.Extend(Shown(path), r.Base, r.Service)
 		}
 	}
 	return nil
 }
 
-// shown is a file's name for people: relative to where they are, when it is below.
-func shown(path string) string {
+// Shown is a file's name for people: relative to where they are, when it is below.
+func Shown(path string) string {
 	if path == stdin {
 		return "standard input"
 	}

@@ -31,7 +31,7 @@ func container() []Entry {
 		{Path: s + "networks.*.gw_priority", Verdict: Warned, Says: "the way out of a container is not chosen among its networks"},
 		{Path: s + "platform", Verdict: Noted, Says: "tasks run on nodes of this platform alone"},
 		{Path: s + "privileged", Verdict: Noted, Says: "becomes the label skep.privileged, which a policy has to allow (docs/privileges.md)"},
-		{Path: s + "pull_policy", Verdict: ByValue, Says: "nodes pull an image they do not have, by the digest that deploy --resolve-image found; missing means that, anything else is warned about"},
+		{Path: s + "pull_policy", Verdict: ByValue, Says: "nodes pull an image they do not have, by the digest that deploy --resolve-image found; missing means that, and of a service with build build has it built each time; anything else is warned about"},
 		{Path: s + "pull_refresh_after", Verdict: Warned, Says: "nodes do not pull an image they have: deploy again to move a tag's services on"},
 		{Path: s + "runtime", Verdict: Refused, Says: "a service cannot choose the engine's runtime: make it the nodes' default-runtime, or use gpus"},
 		{Path: s + "security_opt", Verdict: ByValue, Says: "no-new-privileges is a field of the service; the rest becomes the label skep.security-opt, which a policy has to allow (docs/privileges.md)"},

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,6 +22,9 @@ func TestTable(t *testing.T) {
 		if _, has := table[path]; !has && !spokenFor(table, path) {
 			t.Errorf("the specification's key %s is not in the table", path)
 		}
+	}
+	if text := totals(); !strings.Contains(text, fmt.Sprintf("specification has %d keys", len(known))) {
+		t.Errorf("not all of %d keys are counted:%s", len(known), text)
 	}
 	for path, e := range table {
 		if !known[path] {

@@ -7,7 +7,6 @@ func workload() []Entry {
 		"healthcheck.timeout", "healthcheck.start_period", "healthcheck.start_interval", "ports", "ports.[].name", "ports.[].mode",
 		"ports.[].target", "ports.[].protocol", "stdin_open", "tty")
 	return append(all,
-		Entry{Path: s + "build", Verdict: ByValue, Below: true, Says: "nothing is built yet: with image it is warned about and that image runs, without it is refused"},
 		Entry{Path: s + "depends_on", Verdict: ByValue, Says: "becomes labels skep.depends-on.SERVICE, by which the managers hold back each new task until the condition holds (docs/stacks.md); a service that others wait for to complete, and has no deploy.mode, becomes a replicated-job"},
 		Entry{Path: s + "depends_on.*", Says: "the name of a service of the file"},
 		Entry{Path: s + "depends_on.*.condition"},
@@ -17,6 +16,34 @@ func workload() []Entry {
 		Entry{Path: s + "ports.[].published", Verdict: ByValue, Says: "a port, or a range for as many targets; a range to choose from is refused"},
 		Entry{Path: s + "ports.[].host_ip", Verdict: ByValue, Says: "of a port with mode host it becomes the label skep.publish.PORT.host-ip, which a policy has to allow (docs/privileges.md); of a port of the routing mesh it is refused, as that is open on every node"},
 		Entry{Path: s + "ports.[].app_protocol", Verdict: Warned, Says: "nothing in a cluster asks for it"},
+	)
+}
+
+// build are the keys of the build section: what the engine's own builder can do, without BuildKit.
+func build() []Entry {
+	const b = "services.*.build."
+	const kit = "the engine's own builder has no such thing: docker buildx build builds it, skep image push brings it to the cluster, and image names it"
+	all := leaves(b, "dockerfile", "extra_hosts", "no_cache", "pull", "shm_size", "target", "network", "isolation")
+	all = append(all, maps(b, "args", "labels", "ulimits")...)
+	for i := range all {
+		all[i].Below = all[i].Below || all[i].Path == b+"extra_hosts"
+	}
+	return append(all,
+		Entry{Path: "services.*.build", Says: "built by the engine of the node that is asked, pushed to the cluster's registry, and run by digest (docs/stacks.md)"},
+		Entry{Path: b + "context", Verdict: ByValue, Says: "a directory, or a Git repository or an archive at an address that the engine fetches; another service's image, or one of a registry, is refused"},
+		Entry{Path: b + "dockerfile_inline", Verdict: ByValue, Says: "with a context that the engine fetches it is refused"},
+		Entry{Path: b + "cache_from", Verdict: ByValue, Says: "images, also as type=registry; sources of other kinds are warned about"},
+		Entry{Path: b + "platforms", Verdict: ByValue, Says: "one is built for; of several the engine builds its node's own, and that is warned about"},
+		Entry{Path: b + "tags", Verdict: Noted, Says: "the image gets these names on the node that builds it, and is pushed to the cluster's registry alone"},
+		Entry{Path: b + "cache_to", Verdict: Warned, Says: "the engine's own builder keeps its cache to itself"},
+		Entry{Path: b + "no_cache_filter", Verdict: Warned, Says: "the engine's own builder does without its cache for all stages or none: no_cache asks for that"},
+		Entry{Path: b + "provenance", Verdict: Warned, Says: "the image gets no attestation"},
+		Entry{Path: b + "sbom", Verdict: Warned, Says: "the image gets no attestation"},
+		Entry{Path: b + "additional_contexts", Verdict: Refused, Says: kit},
+		Entry{Path: b + "entitlements", Verdict: Refused, Says: kit},
+		Entry{Path: b + "privileged", Verdict: Refused, Says: kit},
+		Entry{Path: b + "secrets", Verdict: Refused, Says: kit},
+		Entry{Path: b + "ssh", Verdict: Refused, Says: kit},
 	)
 }
 
@@ -68,12 +95,16 @@ func service() []Entry {
 func networks() []Entry {
 	const n, v = "networks.*.", "volumes.*."
 	all := leaves("", "networks", "networks.*", "volumes", "volumes.*")
-	all = append(all, leaves(n, "name", "driver", "ipam", "ipam.driver", "ipam.config", "ipam.config.[].subnet", "ipam.config.[].ip_range",
+	all = append(all, leaves(n, "name", "ipam", "ipam.driver", "ipam.config", "ipam.config.[].subnet", "ipam.config.[].ip_range",
 		"ipam.config.[].gateway", "external", "external.name", "internal", "enable_ipv4", "attachable")...)
 	all = append(all, leaves(v, "name", "driver", "external", "external.name")...)
-	all = append(all, maps(n, "driver_opts", "ipam.options", "labels", "ipam.config.[].aux_addresses")...)
+	all = append(all, maps(n, "ipam.options", "labels", "ipam.config.[].aux_addresses")...)
 	all = append(all, maps(v, "driver_opts", "labels")...)
-	return append(all, Entry{Path: n + "enable_ipv6", Says: "the cluster answers whether it can"})
+	return append(all,
+		Entry{Path: n + "driver", Verdict: ByValue, Says: "bridge, which is of one machine, is read as overlay; macvlan, ipvlan, host and none are refused: such a network is made beforehand"},
+		Entry{Path: n + "driver_opts", Verdict: ByValue, Below: true, Says: "options of bridges are warned about"},
+		Entry{Path: n + "enable_ipv6", Says: "the cluster answers whether it can"},
+	)
 }
 
 // files are the keys of secrets and configs.

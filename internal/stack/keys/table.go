@@ -29,7 +29,7 @@ type Entry struct {
 // Table is every key there is.
 func Table() []Entry {
 	var all []Entry
-	for _, part := range [][]Entry{top(), container(), workload(), deploy(), service(), networks(), files()} {
+	for _, part := range [][]Entry{top(), container(), workload(), build(), deploy(), service(), networks(), files()} {
 		all = append(all, part...)
 	}
 	return all
