@@ -44,8 +44,8 @@ differential: setup ## Run every script on Docker's own swarm mode and on skep, 
 	@scripts/differential.sh
 
 .PHONY: stacks
-stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice in a row, with two docker CLIs
-	@CGO_ENABLED=1 $(GO) test -race -timeout 60m -v -run TestStacks ./internal/lab/stacks -all
+stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice in a row, and every project of testdata/projects
+	@CGO_ENABLED=1 $(GO) test -race -timeout 60m -v -run 'TestStacks|TestProjects' ./internal/lab/stacks -all
 
 bench: setup build demo-programs ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
 	@$(GO) run ./internal/lab/bench/cmd

@@ -15,8 +15,8 @@ import (
 )
 
 // File is a file of an image: its absolute path there and the file on this machine it is copied from. It becomes
-// executable.
-type File struct{ Path, From string }
+// executable. With Link it is a link to another path of the image instead.
+type File struct{ Path, From, Link string }
 
 // ImportImage makes an image FROM scratch of some files through the engine's API. Changes are Dockerfile instructions
 // such as `ENTRYPOINT ["/whoami"]` or `EXPOSE 8080`. It returns the image's id.
@@ -59,6 +59,12 @@ func tarOf(files []File) (io.Reader, error) {
 	buf := new(bytes.Buffer)
 	w := tar.NewWriter(buf)
 	for _, f := range files {
+		if f.Link != "" {
+			if err := w.WriteHeader(&tar.Header{Name: f.Path, Mode: 0o777, Typeflag: tar.TypeSymlink, Linkname: f.Link}); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		data, err := os.ReadFile(f.From)
 		if err != nil {
 			return nil, err

@@ -16,6 +16,13 @@
 // WHERE is a host, whose WHAT is a shell's line; the name of a service, in one of whose containers the stand-in is asked
 // WHAT; or client, a machine outside the cluster where it is. Images standin/NAME:TAG are all the program standin.
 //
+// The projects of testdata/projects are what people write for docker compose, some with images that are built. skep stack
+// deploys them, and the same again, which touches nothing. Two more steps are for them, and deploy means skep stack deploy,
+// with its flags after the environment:
+//
+//	same                            the last deployment once more changes nothing
+//	refused REGEXP                  it is refused with these words, and changes nothing
+//
 // And skep stack is tried on a lab of its own: what it plans is what it does, what was deployed can be deployed again.
 //
 // It holds tests only; it reads and writes no table. Invariant: stacks that share the cluster at a time share no

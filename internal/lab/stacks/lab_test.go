@@ -29,27 +29,18 @@ type scene struct {
 	config  string // the CLI's own directory
 }
 
-// newScene makes a lab of five hosts on which every image of these stacks is the stand-in.
-func newScene(t *testing.T, stacks []string) *scene {
+// newScene makes a lab of hosts, and has each of them load images that are the stand-in.
+func newScene(t *testing.T, cfg hosts.Config, load func(*scene, context.Context, *hosts.Host) error) *scene {
 	t.Helper()
 	hoststest.NeedRoot(t)
 	s := &scene{t: t, standin: filepath.Join(t.TempDir(), "standin"), bin: t.TempDir(), config: t.TempDir()}
 	if err := engine.BuildStatic(t.Context(), "github.com/skep-org/skep/internal/lab/stacks/standin", s.standin); err != nil {
 		t.Fatal(err)
 	}
-	cfg := hosts.Config{
-		Managers: 3, Workers: 2, Program: *program,
-		// What stacks ask for that a machine must have.
-		EngineArgs: []string{"--node-generic-resource", "stacks=1"},
-	}
 	s.Lab = hoststest.Up(t, cfg)
-	all, err := images(stacks)
-	if err != nil {
-		t.Fatal(err)
-	}
 	g, ctx := errgroup.WithContext(t.Context())
 	for _, h := range s.Hosts() {
-		g.Go(func() error { return s.load(ctx, h, all) })
+		g.Go(func() error { return load(s, ctx, h) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func (s step) String() string {
 	return fmt.Sprintf("line %d: %s %s %s", s.line, s.verb, s.where, s.text)
 }
 
-var verbs = []string{"run", "undo", "deploy", "settled", "see", "fails", "replaced", "added"}
+var verbs = []string{"run", "undo", "deploy", "settled", "see", "fails", "replaced", "added", "same", "refused"}
 
 // parse reads a trial.
 func parse(text string) ([]step, error) {
@@ -51,6 +51,12 @@ func parse(text string) ([]step, error) {
 			var err error
 			// The space that ends a line was only needed to find the arrow.
 			if s.want, err = regexp.Compile(strings.TrimSuffix(want, " ")); err != nil {
+				return nil, fmt.Errorf("line %d: %w", s.line, err)
+			}
+		}
+		if s.verb == "refused" {
+			var err error
+			if s.want, err = regexp.Compile(s.text); err != nil {
 				return nil, fmt.Errorf("line %d: %w", s.line, err)
 			}
 		}
@@ -83,7 +89,7 @@ func TestTrials(t *testing.T) {
 		t.Errorf("there are %d stacks, fifteen were promised", len(all))
 	}
 	for _, name := range all {
-		steps := trialOf(t, name)
+		steps := trialOf(t, filepath.Join(root, name))
 		count := map[string]int{}
 		for _, s := range steps {
 			count[s.verb]++
@@ -95,22 +101,27 @@ func TestTrials(t *testing.T) {
 			t.Errorf("the trial of %s has these steps only: %v", name, count)
 		}
 	}
-	for _, bad := range []string{"jump", "see web get", "see web: get", "see web: get => ("} {
+	for _, name := range projectNames(t) {
+		if steps := trialOf(t, filepath.Join(projects, name)); !slices.ContainsFunc(steps, func(s step) bool { return s.verb == "deploy" }) {
+			t.Errorf("the trial of %s deploys nothing", name)
+		}
+	}
+	for _, bad := range []string{"jump", "see web get", "see web: get", "see web: get => (", "refused ("} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%q is taken for a step", bad)
 		}
 	}
 }
 
-func trialOf(t *testing.T, name string) []step {
+func trialOf(t *testing.T, dir string) []step {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, name, "trial.txt"))
+	text, err := os.ReadFile(filepath.Join(dir, "trial.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	steps, err := parse(string(text))
 	if err != nil {
-		t.Fatalf("the trial of %s: %v", name, err)
+		t.Fatalf("the trial of %s: %v", dir, err)
 	}
 	return steps
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/skep-org/skep/internal/lab/differential/side"
+	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
 var (
@@ -32,7 +33,16 @@ func TestStacks(t *testing.T) {
 	case *all:
 		wanted = names(t)
 	}
-	s := newScene(t, wanted)
+	named, err := images(wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := hosts.Config{
+		Managers: 3, Workers: 2, Program: *program,
+		// What stacks ask for that a machine must have.
+		EngineArgs: []string{"--node-generic-resource", "stacks=1"},
+	}
+	s := newScene(t, cfg, func(s *scene, ctx context.Context, h *hosts.Host) error { return s.load(ctx, h, named) })
 	for _, round := range rounds(t) {
 		s.use(round.cli)
 		t.Run(round.name, func(t *testing.T) {
@@ -53,18 +63,25 @@ type round struct{ name, cli string }
 // rounds are two, both with the docker CLI of the machine's package; with -all the second is with a current one.
 func rounds(t *testing.T) []round {
 	t.Helper()
-	first := side.DebianCLI()
-	if first == "" {
-		var err error
-		if first, err = exec.LookPath("docker"); err != nil {
-			t.Skipf("skipped: there is no docker CLI: %v", err)
-		}
-	}
+	first := installed(t)
 	second := first
 	if *all {
 		second = current(t, first)
 	}
 	return []round{{"first", first}, {"second", second}}
+}
+
+// installed is the docker CLI of the machine's package, or whatever there is.
+func installed(t *testing.T) string {
+	t.Helper()
+	if cli := side.DebianCLI(); cli != "" {
+		return cli
+	}
+	cli, err := exec.LookPath("docker")
+	if err != nil {
+		t.Skipf("skipped: there is no docker CLI: %v", err)
+	}
+	return cli
 }
 
 // buildLimit is for the first build of the docker CLI: later ones take seconds.

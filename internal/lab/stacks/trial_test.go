@@ -29,6 +29,9 @@ type trial struct {
 	t    *testing.T
 	name string
 	dir  string
+	// skep is of one that skep stack deploys, and not docker stack; said are the words of its last deployment.
+	skep bool
+	said []string
 	seen map[string]map[string]bool // of each service, the tasks when they were last looked at
 	cids map[string]place           // of each service, a container that is asked
 }
@@ -41,8 +44,12 @@ func (s *scene) try(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trial{scene: s, t: t, name: name, dir: dir}
-	steps := trialOf(t, name)
+	(&trial{scene: s, t: t, name: name, dir: dir}).through(trialOf(t, dir))
+}
+
+// through takes the steps.
+func (tr *trial) through(steps []step) {
+	t, name := tr.t, tr.name
 	began := time.Now()
 	defer func() { t.Logf("%s took %.1f s", name, time.Since(began).Seconds()) }()
 	defer tr.undo(steps)
@@ -72,7 +79,15 @@ func (tr *trial) do(st step) {
 	case "run":
 		tr.run(st.text)
 	case "deploy":
-		tr.deploy(strings.Fields(st.text))
+		if tr.skep {
+			tr.deployProject(strings.Fields(st.text))
+		} else {
+			tr.deploy(strings.Fields(st.text))
+		}
+	case "same":
+		tr.same()
+	case "refused":
+		tr.refused(st)
 	case "settled":
 		tr.settled()
 	case "see", "fails":
@@ -180,7 +195,8 @@ func (tr *trial) settled() {
 			if s.Spec.Mode.Global != nil && s.ServiceStatus.DesiredTasks == 0 {
 				return s.Spec.Name + " has no tasks"
 			}
-			if s.ServiceStatus.RunningTasks != s.ServiceStatus.DesiredTasks {
+			job := s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil // of which a deployment has seen the end
+			if !job && s.ServiceStatus.RunningTasks != s.ServiceStatus.DesiredTasks {
 				return fmt.Sprintf("of %s run %d of %d", s.Spec.Name, s.ServiceStatus.RunningTasks, s.ServiceStatus.DesiredTasks)
 			}
 		}
@@ -325,7 +341,11 @@ func (tr *trial) container(ctx context.Context, service string) (place, error) {
 // remove removes the stack with the docker CLI; nothing of it is to be left anywhere.
 func (tr *trial) remove() {
 	tr.t.Helper()
-	tr.run("docker stack rm " + tr.name)
+	if tr.skep {
+		tr.run("skep stack rm " + tr.name)
+	} else {
+		tr.run("docker stack rm " + tr.name)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tr.t.Context()), 2*seeLimit)
 	defer cancel()
 	until(tr.t, seeLimit, func() string { return tr.run(left(tr.name)) })

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,7 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil && ctx.Err() == nil {
+	if err := called(ctx, os.Args); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "standin:", err)
 		var code exitError
 		if errors.As(err, &code) {
@@ -34,6 +36,16 @@ func words() map[string]func(ctx context.Context, args []string) error {
 	}
 }
 
+// called is what the program is by the name it is called by: itself, a shell, or a program of an image it stands in for.
+func called(ctx context.Context, args []string) error {
+	switch name := filepath.Base(args[0]); name {
+	case "standin", "sh":
+		return run(ctx, args[1:])
+	default:
+		return program(ctx, name, args[1:])
+	}
+}
+
 func run(ctx context.Context, args []string) error {
 	// A health check of the form CMD-SHELL comes as "/bin/sh -c LINE".
 	if len(args) == 2 && args[0] == "-c" {
@@ -41,6 +53,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) == 0 {
 		args = []string{"serve", "80"}
+	}
+	if path, err := exec.LookPath(args[0]); err == nil {
+		return program(ctx, filepath.Base(path), args[1:])
 	}
 	known := words()
 	word, ok := known[args[0]]
