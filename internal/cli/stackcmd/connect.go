@@ -1,45 +1,20 @@
 package stackcmd
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
-	"github.com/skep-org/skep/internal/node"
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/stack"
 )
 
-// address is where the API is: where it is said to be, else where the docker command is told it is, else here.
-func address(host string) string {
-	return cmp.Or(host, os.Getenv(client.EnvOverrideHost), node.DefaultHost)
-}
-
-// connect is a client of the cluster's API. At tcp:// addresses it uses the certificates the docker command would.
-func connect(host string) (*client.Client, error) {
-	host = address(host)
-	scheme, rest, ok := strings.Cut(host, "://")
-	if !ok || rest == "" || scheme != "unix" && scheme != "tcp" {
-		return nil, fmt.Errorf("the API's address %q is not unix:///path or tcp://address:port: say another by --host", host)
-	}
-	var options []client.Opt
-	if scheme == "tcp" {
-		options = append(options, client.WithTLSClientConfigFromEnv())
-	}
-	c, err := client.New(append(options, client.WithHost(host))...)
-	if err != nil {
-		return nil, fmt.Errorf("there is no way to the API at %s: %w", host, err)
-	}
-	return c, nil
-}
-
 // connected does something with a client of the cluster's API.
 func connected(host string, do func(*client.Client) error) error {
-	c, err := connect(host)
+	c, err := clusterapi.Connect(host)
 	if err != nil {
 		return err
 	}

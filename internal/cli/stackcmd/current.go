@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/model/privilege"
 	"github.com/skep-org/skep/internal/stack"
@@ -47,9 +48,7 @@ func (d *deployment) current(ctx context.Context, s *stack.Stack) (plan.Current,
 	return now, err
 }
 
-// sameSecrets finds out whether secrets that are called by a name without a digest have the content asked for. The cluster
-// shows nobody a secret. But an update to another content is refused for that, before it is refused for being of no version
-// there is: which of the two is heard tells, and nothing is written.
+// sameSecrets finds out whether secrets that are called by a name without a digest have the content asked for.
 func (d *deployment) sameSecrets(ctx context.Context, s *stack.Stack, there []swarm.Secret) (map[string]bool, error) {
 	same := map[string]bool{}
 	for _, one := range s.Secrets {
@@ -60,16 +59,11 @@ func (d *deployment) sameSecrets(ctx context.Context, s *stack.Stack, there []sw
 		if old == nil || old.Spec.Labels[stack.LabelNamespace] != s.Name {
 			continue
 		}
-		spec := old.Spec
-		spec.Data, spec.Templating = one.Spec.Data, one.Spec.Templating
-		_, err := d.client.SecretUpdate(ctx, old.ID, client.SecretUpdateOptions{Version: swarm.Version{}, Spec: spec})
-		switch {
-		case err == nil, strings.Contains(err.Error(), "update out of sequence"):
-			same[old.ID] = true
-		case strings.Contains(err.Error(), "only updates to Labels are allowed"):
-		default:
-			return nil, fmt.Errorf("the content of secret %s cannot be compared: %w", one.Plain, err)
+		is, err := clusterapi.SameSecret(ctx, d.client, *old, one.Spec)
+		if err != nil {
+			return nil, err
 		}
+		same[old.ID] = is
 	}
 	return same, nil
 }

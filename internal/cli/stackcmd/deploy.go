@@ -1,6 +1,7 @@
 package stackcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/stack"
 	"github.com/skep-org/skep/internal/stack/plan"
 	"github.com/skep-org/skep/internal/stack/revision"
@@ -45,9 +47,9 @@ func deployCommand(c clock, who string) *cobra.Command {
 		Long: `Make the cluster run what the files say, and wait until it does. STACK is the
 stack's name; without it name: in the files is.
 
-The images of services with build: are built by this node's engine, pushed to
-the cluster's registry and run from there, before anything is changed. One that
-is there, and would be built of the same files and settings, is not built again.
+The images of services with build: are built by this node's engine, pushed to the
+cluster's registry and run from there, before anything is changed. One that is
+there, and would be built of the same files and settings, is not built again.
 
 Only what has changed is touched. Configs and secrets whose content is another
 become new versions, and the services that use them go over to those. The exit
@@ -64,14 +66,12 @@ than the one before: see skep stack history and rollback.`,
 	d.compareFlags(cmd)
 	d.deployFlags(cmd)
 	cmd.Flags().BoolVar(&d.always, "build", false, "build the images anew that the cluster's registry has already")
-	cmd.MarkFlagsMutuallyExclusive("build", "no-build")
 	return cmd
 }
 
 // compareFlags are those by which files and cluster are compared.
 func (d *deployment) compareFlags(cmd *cobra.Command) {
 	d.hostFlags(cmd)
-	cmd.Flags().BoolVar(&d.noBuild, "no-build", false, "build nothing: services with build: run the image they name, as it is in its registry")
 	cmd.Flags().StringVar(&d.options.Resolve, "resolve-image", plan.ResolveAlways, "`when` to ask the registry which image a tag is: always, changed or never")
 }
 
@@ -102,7 +102,7 @@ func (d *deployment) ofFiles(cmd *cobra.Command, name string, do func(context.Co
 }
 
 func (d *deployment) connected(do func() error) error {
-	d.host = address(d.host)
+	d.host = clusterapi.Address(d.host)
 	return connected(d.host, func(c *client.Client) error {
 		d.client = c
 		return do()
@@ -118,9 +118,9 @@ func (d *deployment) deploy(ctx context.Context, s *stack.Stack) error {
 	if err != nil {
 		return err
 	}
-	w := writer{client: d.client, auth: d.auth,
-		say: func(format string, args ...any) { say(d.cmd, format, args...) }, warn: func(text string) { warn(d.cmd, text) }}
-	waited, err := w.apply(ctx, p)
+	w := clusterapi.Writer{Client: d.client, Auth: d.auth,
+		Say: func(format string, args ...any) { say(d.cmd, format, args...) }, Warn: func(text string) { warn(d.cmd, text) }}
+	waited, err := w.Apply(ctx, p)
 	if err != nil {
 		return fmt.Errorf("stack %s is deployed in part: %w; the same command goes on from here", s.Name, err)
 	}
@@ -133,6 +133,17 @@ func (d *deployment) deploy(ctx context.Context, s *stack.Stack) error {
 		return nil
 	}
 	return d.wait(ctx, s.Name, waited)
+}
+
+// wait looks at a stack's services until all are there or one has failed.
+func (d *deployment) wait(ctx context.Context, name string, changed map[string]bool) error {
+	n, err := clusterapi.Wait{What: "stack " + name, Filters: ofStack(name), Changed: changed, Timeout: d.timeout, Clock: d.clock,
+		Say: func(text string) { say(d.cmd, "%s", text) }}.Until(ctx, d.client)
+	if err != nil {
+		return err
+	}
+	say(d.cmd, "Stack %s is what %s: %s", name, cmp.Or(d.source, "the files say"), count(n, "service"))
+	return nil
 }
 
 // ready is a plan that nothing stands in the way of, with all images built. Nothing is built for one that something does.

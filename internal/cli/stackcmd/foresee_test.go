@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/manager/forecast"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/stack"
@@ -120,7 +121,7 @@ func (d *daemon) foresee(file string) (out *forecast.Outcome, err error) {
 		if err := problems(cannot, p); err != nil {
 			return err
 		}
-		out, err = one.ask(ctx, p)
+		out, err = clusterapi.Foresee(ctx, one.client, one.host, p)
 		return err
 	})
 	return out, err

@@ -1,24 +1,19 @@
 package stackcmd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/spf13/cobra"
 
-	"github.com/skep-org/skep/internal/api"
-	"github.com/skep-org/skep/internal/cli/local"
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/manager/forecast"
 	"github.com/skep-org/skep/internal/stack"
-	"github.com/skep-org/skep/internal/stack/plan"
 )
 
 func planCommand() *cobra.Command {
@@ -51,7 +46,7 @@ func (d *deployment) foresee(ctx context.Context, s *stack.Stack) error {
 	if err := problems(cannot, p); err != nil || p.Empty() {
 		return err
 	}
-	out, err := d.ask(ctx, p)
+	out, err := clusterapi.Foresee(ctx, d.client, d.host, p)
 	if err != nil {
 		return fmt.Errorf("what becomes of it cannot be foreseen: %w", err)
 	}
@@ -69,47 +64,6 @@ func (d *deployment) foresee(ctx context.Context, s *stack.Stack) error {
 		say(d.cmd, "The end of it is not foreseen: %s", out.Open)
 	}
 	return nil
-}
-
-// ask has a manager foresee a plan's writes.
-func (d *deployment) ask(ctx context.Context, p *plan.Plan) (*forecast.Outcome, error) {
-	writes, err := record(ctx, p, d.client.ClientVersion())
-	if err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(api.ForecastRequest{Writes: writes})
-	if err != nil {
-		return nil, err
-	}
-	daemon := local.Over(d.host, d.client.Dialer())
-	answer, err := daemon.Call(ctx, http.MethodPost, "/skep/forecast", bytes.NewReader(body), "forecasts")
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Close()
-	var out api.ForecastAnswer
-	if err := json.NewDecoder(answer).Decode(&out); err != nil {
-		return nil, fmt.Errorf("the manager's answer cannot be read: %w", err)
-	}
-	if r := out.Refused; r != nil {
-		return nil, fmt.Errorf("the cluster would refuse %s: %s", writeName(writes, r.Write), r.Message)
-	}
-	return &out.Outcome, nil
-}
-
-// writeName is what a write is about.
-func writeName(writes []api.ForecastWrite, i int) string {
-	if i < 0 || i >= len(writes) {
-		return "a write"
-	}
-	var named struct{ Name string }
-	_ = json.Unmarshal(writes[i].Body, &named) // a removal has no body
-	parts := strings.Split(strings.Trim(writes[i].Path, "/"), "/")
-	kind := strings.TrimSuffix(parts[min(1, len(parts)-1)], "s")
-	if named.Name == "" {
-		return "to remove a " + kind
-	}
-	return kind + " " + named.Name
 }
 
 // showTasks is how many tasks of a service are shown one by one.

@@ -2,14 +2,13 @@ package stackcmd
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
-	"github.com/skep-org/skep/internal/cli/dockerconfig"
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/stack/plan"
 )
 
@@ -18,15 +17,7 @@ func (d *deployment) auth(ctx context.Context, image string) (string, error) {
 	if !d.registryAuth {
 		return "", nil
 	}
-	dir, err := dockerconfig.Dir()
-	if err != nil {
-		return "", err
-	}
-	encoded, err := dockerconfig.RegistryAuth(ctx, dir, image)
-	if err != nil {
-		return "", fmt.Errorf("the credentials for %s cannot be read, as --with-registry-auth asks: %w", image, err)
-	}
-	return encoded, nil
+	return clusterapi.RegistryAuth(ctx, image)
 }
 
 // resolve asks the registries which images the tags are, through the daemon.

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 	"github.com/skep-org/skep/internal/stack"
 	"github.com/skep-org/skep/internal/stack/revision"
 )
@@ -113,7 +114,7 @@ func (r *removal) network(ctx context.Context, n network.Summary, deadline time.
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.clock.After(lookEvery):
+		case <-r.clock.After(clusterapi.LookEvery):
 		}
 	}
 }

@@ -3,26 +3,17 @@ package stackcmd
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/skep-org/skep/internal/node"
+	"github.com/skep-org/skep/internal/cli/clusterapi"
 )
 
 // clock is where the commands have the time from: they wait.
-type clock interface {
-	Now() time.Time
-	After(time.Duration) <-chan time.Time
-}
-
-type realClock struct{}
-
-func (realClock) Now() time.Time                         { return time.Now() }
-func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+type clock = clusterapi.Clock
 
 // New is skep stack.
-func New() *cobra.Command { return newCommand(realClock{}, whoami()) }
+func New() *cobra.Command { return newCommand(clusterapi.RealClock{}, whoami()) }
 
 func newCommand(c clock, who string) *cobra.Command {
 	cmd := &cobra.Command{
@@ -42,7 +33,7 @@ docker stack deploy made are taken over as they run.`,
 }
 
 func hostFlag(cmd *cobra.Command, host *string) {
-	cmd.Flags().StringVar(host, "host", "", "`address` of skep's API: unix:///path or tcp://address:port (default DOCKER_HOST, else "+node.DefaultHost+")")
+	cmd.Flags().StringVar(host, "host", "", clusterapi.HostUsage)
 }
 
 func say(cmd *cobra.Command, format string, args ...any) {

@@ -1,4 +1,4 @@
-package stackcmd
+package clusterapi
 
 import (
 	"context"
@@ -31,9 +31,9 @@ func record(ctx context.Context, p *plan.Plan, version string) ([]api.ForecastWr
 		return nil, fmt.Errorf("the writes cannot be put together: %w", err)
 	}
 	defer func() { _ = c.Close() }()
-	w := writer{client: c, say: func(string, ...any) {}, warn: func(string) {},
-		auth: func(context.Context, string) (string, error) { return "", nil }}
-	if _, err := w.apply(ctx, p); err != nil {
+	w := Writer{Client: c, Say: func(string, ...any) {}, Warn: func(string) {},
+		Auth: func(context.Context, string) (string, error) { return "", nil }}
+	if _, err := w.Apply(ctx, p); err != nil {
 		return nil, err
 	}
 	return r.writes, nil

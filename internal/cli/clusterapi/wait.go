@@ -1,7 +1,6 @@
-package stackcmd
+package clusterapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,45 +14,55 @@ import (
 	"github.com/skep-org/skep/internal/stack/converge"
 )
 
-// lookEvery is how often the cluster is asked. Nobody waits for a service more exactly than that.
-const lookEvery = 500 * time.Millisecond
+// LookEvery is how often the cluster is asked. Nobody waits for a service more exactly than that.
+const LookEvery = 500 * time.Millisecond
 
-// wait looks at a stack's services until all are there or one has failed, and shows each step once.
-func (d *deployment) wait(ctx context.Context, name string, changed map[string]bool) error {
-	deadline := d.clock.Now().Add(d.timeout)
-	w := watch{since: map[string]time.Time{}, said: map[string]string{}}
+// Wait is a look at services until they are what was asked for.
+type Wait struct {
+	What    string                 // "stack web", for errors
+	Filters client.Filters         // which services and tasks are asked for
+	Only    func(name string) bool // which of them are waited for; nil: all
+	Changed map[string]bool        // the ids of those that were written
+	Timeout time.Duration
+	Clock   Clock
+	Say     func(text string)
+}
+
+// Until looks at the services until all are there or one has failed, shows each step once, and returns how many there are.
+func (w Wait) Until(ctx context.Context, c *client.Client) (int, error) {
+	deadline := w.Clock.Now().Add(w.Timeout)
+	seen := watch{since: map[string]time.Time{}, said: map[string]string{}}
 	for {
-		services, err := d.look(ctx, name, changed)
+		services, err := w.look(ctx, c)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		waiting, failed := w.step(services, d.clock.Now(), func(text string) { say(d.cmd, "%s", text) })
+		waiting, failed := seen.step(services, w.Clock.Now(), w.Say)
 		switch {
 		case len(failed) > 0:
-			return explainServices("stack "+name+" did not become what it should be", failed)
+			return 0, explainServices(w.What+" did not become what it should be", failed)
 		case len(waiting) == 0:
-			say(d.cmd, "Stack %s is what %s: %s", name, cmp.Or(d.source, "the files say"), count(len(services), "service"))
-			return nil
-		case !d.clock.Now().Before(deadline):
-			return explainServices(fmt.Sprintf("stack %s is not there after %s", name, d.timeout), waiting)
+			return len(services), nil
+		case !w.Clock.Now().Before(deadline):
+			return 0, explainServices(fmt.Sprintf("%s is not there after %s", w.What, w.Timeout), waiting)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not waiting any more, the cluster goes on with it: %w", ctx.Err())
-		case <-d.clock.After(lookEvery):
+			return 0, fmt.Errorf("not waiting any more, the cluster goes on with it: %w", ctx.Err())
+		case <-w.Clock.After(LookEvery):
 		}
 	}
 }
 
 // look reads the services and their tasks.
-func (d *deployment) look(ctx context.Context, name string, changed map[string]bool) ([]converge.Service, error) {
-	services, err := d.client.ServiceList(ctx, client.ServiceListOptions{Filters: ofStack(name), Status: true})
+func (w Wait) look(ctx context.Context, c *client.Client) ([]converge.Service, error) {
+	services, err := c.ServiceList(ctx, client.ServiceListOptions{Filters: w.Filters, Status: true})
 	if err != nil {
-		return nil, fmt.Errorf("what became of stack %s is not known: %w", name, err)
+		return nil, fmt.Errorf("what became of %s is not known: %w", w.What, err)
 	}
-	tasks, err := d.client.TaskList(ctx, client.TaskListOptions{Filters: ofStack(name)})
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: w.Filters})
 	if err != nil {
-		return nil, fmt.Errorf("what became of stack %s is not known: %w", name, err)
+		return nil, fmt.Errorf("what became of %s is not known: %w", w.What, err)
 	}
 	of := map[string][]swarm.Task{}
 	for _, t := range tasks.Items {
@@ -61,7 +70,9 @@ func (d *deployment) look(ctx context.Context, name string, changed map[string]b
 	}
 	var out []converge.Service
 	for _, s := range services.Items {
-		out = append(out, converge.Service{Service: s, Tasks: of[s.ID], Changed: changed[s.ID]})
+		if w.Only == nil || w.Only(s.Spec.Name) {
+			out = append(out, converge.Service{Service: s, Tasks: of[s.ID], Changed: w.Changed[s.ID]})
+		}
 	}
 	slices.SortFunc(out, func(a, b converge.Service) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
 	return out, nil
