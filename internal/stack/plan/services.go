@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/moby/moby/api/types/network"
@@ -131,39 +132,47 @@ func names(networks []network.Summary) map[string]string {
 
 func serviceName(s *swarm.Service) string { return s.Spec.Name }
 
-// ports finds those of the routing mesh that two services ask for: each is one service's.
+// ports finds those of the routing mesh that two services ask for.
 func (m *maker) ports() {
-	type port struct {
-		protocol  string
-		published uint32
+	others := slices.DeleteFunc(slices.Clone(m.now.Services), func(there swarm.Service) bool {
+		ours := m.ours(there.Spec.Labels) && slices.ContainsFunc(m.stack.Services, func(s swarm.ServiceSpec) bool { return s.Name == there.Spec.Name })
+		return ours || slices.ContainsFunc(m.Prune, func(s swarm.Service) bool { return s.ID == there.ID })
+	})
+	for _, c := range PortConflicts(others, m.stack.Services) {
+		m.problem("service %s cannot publish port %s, which service %s publishes: choose another", c.Service, c.Port, c.Holder)
 	}
-	holders := map[port]string{}
-	take := func(name string, e *swarm.EndpointSpec, check bool) {
-		if e == nil {
+}
+
+// PortConflict is a port of the routing mesh that a service asks for and another one has.
+type PortConflict struct{ Service, Port, Holder string }
+
+// PortConflicts finds the ports that services cannot have for others that are there, or for each other: each is one service's.
+func PortConflicts(there []swarm.Service, asked []swarm.ServiceSpec) []PortConflict {
+	holders := map[string]string{}
+	var out []PortConflict
+	take := func(spec swarm.ServiceSpec, check bool) {
+		if spec.EndpointSpec == nil {
 			return
 		}
-		for _, p := range e.Ports {
-			key := port{cmp.Or(string(p.Protocol), "tcp"), p.PublishedPort}
+		for _, p := range spec.EndpointSpec.Ports {
+			port := fmt.Sprintf("%d/%s", p.PublishedPort, cmp.Or(p.Protocol, network.TCP))
 			if p.PublishedPort == 0 || p.PublishMode == swarm.PortConfigPublishModeHost {
 				continue
 			}
-			if holder := holders[key]; check && holder != "" && holder != name {
-				m.problem("service %s cannot publish port %d/%s, which service %s publishes: choose another", name, key.published, key.protocol, holder)
+			if holder := holders[port]; check && holder != "" && holder != spec.Name {
+				out = append(out, PortConflict{spec.Name, port, holder})
 				continue
 			}
-			holders[key] = name
+			holders[port] = spec.Name
 		}
 	}
-	for _, there := range m.now.Services {
-		ours := m.ours(there.Spec.Labels) && slices.ContainsFunc(m.stack.Services, func(s swarm.ServiceSpec) bool { return s.Name == there.Spec.Name })
-		pruned := slices.ContainsFunc(m.Prune, func(s swarm.Service) bool { return s.ID == there.ID })
-		if !ours && !pruned {
-			take(there.Spec.Name, there.Spec.EndpointSpec, false)
-		}
+	for _, s := range there {
+		take(s.Spec, false)
 	}
-	for _, spec := range m.stack.Services {
-		take(spec.Name, spec.EndpointSpec, true)
+	for _, spec := range asked {
+		take(spec, true)
 	}
+	return out
 }
 
 // labelledImage is the image a service was deployed with, as its file has it.
