@@ -35,8 +35,8 @@ func layers() [][]group {
 			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"}, {path: "internal/network/check"},
 			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/registry"}, {path: "internal/stack"},
 		},
-		// What drives one node's data plane.
-		{{path: "internal/network/dataplane"}},
+		// What drives one node's data plane; and what of a swarm a cluster is to have, by what two APIs say.
+		{{path: "internal/network/dataplane"}, {path: "internal/migrate"}},
 		{{path: "internal/api"}},
 		{{path: "internal/manager", only: true}},
 		{{path: "internal/node/remote"}},
@@ -66,7 +66,7 @@ func pureGroups() []group {
 		{path: "internal/manager/rotation"}, {path: "internal/manager/forecast"},
 		{path: "internal/provision", only: true}, {path: "internal/provision/doctor"},
 		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
-		{path: "internal/stack/plan"}, {path: "internal/stack/converge"},
+		{path: "internal/stack/plan"}, {path: "internal/stack/converge"}, {path: "internal/migrate", only: true},
 		{path: "internal/registry/records"},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/skep-org/skep/internal/cli/imagecmd"
 	"github.com/skep-org/skep/internal/cli/labcmd"
 	"github.com/skep-org/skep/internal/cli/machinecmd"
+	"github.com/skep-org/skep/internal/cli/migratecmd"
 	"github.com/skep-org/skep/internal/cli/netcmd"
 	"github.com/skep-org/skep/internal/cli/policycmd"
 	"github.com/skep-org/skep/internal/cli/stackcmd"
@@ -51,7 +52,7 @@ docker:
 	}
 	root.SetUsageFunc(usage)
 	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), imagecmd.New(), stackcmd.New(),
-		machinecmd.New(), doctorcmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+		machinecmd.New(), doctorcmd.New(), migratecmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
 	return root
 }
 

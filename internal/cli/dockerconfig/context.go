@@ -1,8 +1,6 @@
 package dockerconfig
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,13 +66,7 @@ func RemoveContext(dir string) error {
 	if selected == ContextName {
 		err = Select(dir, "")
 	}
-	return errors.Join(err, os.RemoveAll(metaDir(dir)), os.RemoveAll(filepath.Join(dir, "contexts", "tls", digest())))
+	return errors.Join(err, os.RemoveAll(metaDir(dir)), os.RemoveAll(filepath.Join(dir, "contexts", "tls", digestOf(ContextName))))
 }
 
-func metaDir(dir string) string { return filepath.Join(dir, "contexts", "meta", digest()) }
-
-// digest is the name of the context's directories: the docker command hashes names so that any name is a valid one.
-func digest() string {
-	sum := sha256.Sum256([]byte(ContextName))
-	return hex.EncodeToString(sum[:])
-}
+func metaDir(dir string) string { return filepath.Join(dir, "contexts", "meta", digestOf(ContextName)) }

@@ -1,0 +1,121 @@
+package migratecmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/skep-org/skep/internal/cli/dockerconfig"
+	"github.com/skep-org/skep/internal/node"
+)
+
+// isDirectory tells a directory from a context, whose name has no slash, and from an address.
+func isDirectory(from string) bool {
+	return strings.Contains(from, "/") && !strings.Contains(from, "://")
+}
+
+// connectFrom is a client of the swarm that a context or an address leads to. What a program on the way says goes to said.
+func connectFrom(from string, said io.Writer) (*client.Client, error) {
+	endpoint, err := endpointOf(from)
+	if err != nil {
+		return nil, err
+	}
+	options, err := optionsOf(endpoint, said)
+	if err != nil {
+		return nil, fmt.Errorf("--from %s: %w", from, err)
+	}
+	c, err := client.New(options...)
+	if err != nil {
+		return nil, fmt.Errorf("there is no way to the swarm at %s: %w", endpoint.Host, err)
+	}
+	return c, nil
+}
+
+func endpointOf(from string) (dockerconfig.Endpoint, error) {
+	switch {
+	case strings.Contains(from, "://"):
+		return dockerconfig.Endpoint{Host: from}, nil
+	case from == dockerconfig.DefaultContext:
+		return dockerconfig.Endpoint{Host: "unix://" + node.DockerSocket}, nil
+	}
+	dir, err := dockerconfig.Dir()
+	if err != nil {
+		return dockerconfig.Endpoint{}, err
+	}
+	return dockerconfig.EndpointOf(dir, from)
+}
+
+func optionsOf(e dockerconfig.Endpoint, said io.Writer) ([]client.Opt, error) {
+	scheme, rest, _ := strings.Cut(e.Host, "://")
+	if rest == "" {
+		return nil, fmt.Errorf("%q is no address of an API", e.Host)
+	}
+	switch scheme {
+	case "unix":
+		return []client.Opt{client.WithHost(e.Host)}, nil
+	case "tcp":
+		if e.CA == "" && e.Cert == "" && !e.SkipTLSVerify {
+			return []client.Opt{client.WithHost(e.Host), client.WithTLSClientConfigFromEnv()}, nil
+		}
+		if e.SkipTLSVerify {
+			return nil, fmt.Errorf("its context does not verify who answers at %s, and a whole cluster is not made of what anybody may have said: give the context the authority's certificate (ca)", e.Host)
+		}
+		return []client.Opt{client.WithHost(e.Host), client.WithTLSClientConfig(e.CA, e.Cert, e.Key)}, nil
+	case "ssh":
+		args, err := sshArgs(e.Host)
+		if err != nil {
+			return nil, err
+		}
+		dial := func(context.Context, string, string) (net.Conn, error) { return dialCommand(said, "ssh", args...) }
+		return []client.Opt{client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}),
+			client.WithHost("http://docker.invalid"), client.WithDialContext(dial)}, nil
+	}
+	return nil, fmt.Errorf("%q is not unix://, tcp:// or ssh://", e.Host)
+}
+
+// sshArgs are those of the ssh command that leads to an engine, as the docker command has them.
+func sshArgs(host string) ([]string, error) {
+	u, err := url.Parse(host)
+	if err != nil || u.Hostname() == "" || u.RawQuery != "" || strings.HasPrefix(u.Hostname(), "-") || strings.HasPrefix(u.User.Username(), "-") {
+		return nil, fmt.Errorf("%q is not ssh://[user@]machine[:port]", host)
+	}
+	if _, has := u.User.Password(); has {
+		return nil, fmt.Errorf("an ssh:// address has no password: use a key")
+	}
+	var args []string
+	if user := u.User.Username(); user != "" {
+		args = append(args, "-l", user)
+	}
+	if port := u.Port(); port != "" {
+		args = append(args, "-p", port)
+	}
+	args = append(args, "-o", "ConnectTimeout=30", "--", u.Hostname(), "docker")
+	if path := strings.Trim(u.Path, "/"); path != "" {
+		args = append(args, "--host", "unix:///"+path)
+	}
+	return append(args, "system", "dial-stdio"), nil
+}
+
+// dialCommand is a connection that is a program's input and output. Closing it ends the program's input, and so the program.
+func dialCommand(said io.Writer, name string, args ...string) (net.Conn, error) {
+	here, there := net.Pipe()
+	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // what the user's own context or flag says
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = there, there, said
+	cmd.WaitDelay = time.Second // nobody may be writing to a program that has ended
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s does not start: %w", name, err)
+	}
+	go func() {
+		_ = cmd.Wait() // the connection's end tells
+		_ = there.Close()
+	}()
+	return here, nil
+}
