@@ -19,6 +19,7 @@ func Carry(from Swarm) (*Wanted, []Finding) {
 	for _, s := range sorted(from.Services, func(s swarm.Service) string { return s.Spec.Name }) {
 		c.service(s)
 	}
+	c.images()
 	return c.want, c.found
 }
 

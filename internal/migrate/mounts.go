@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,17 +46,27 @@ func (c *carrier) where(service string) string {
 }
 
 // images are told where the nodes will not find them.
-func (c *carrier) images(s swarm.Service) {
-	image := s.Spec.TaskTemplate.ContainerSpec.Image
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return // the cluster says what it thinks of the name
+func (c *carrier) images() {
+	users := map[string][]string{}
+	for _, s := range c.want.Services {
+		image := s.TaskTemplate.ContainerSpec.Image
+		users[image] = append(users[image], s.Name)
 	}
-	switch domain := reference.Domain(named); {
-	case loopback(domain):
-		c.found.add(Yours, "service", s.Spec.Name, "its image %s is in a registry that each node looks for on itself: one has to answer there here too, or push the image to the cluster's registry (skep image push) and name that", image)
-	case slices.Contains(c.from.LocalImages, image):
-		c.found.add(Yours, "service", s.Spec.Name, "its image %s is in no registry, as far as the swarm's engine knows: load it on the nodes here, or push it to the cluster's registry (skep image push) and name that", image)
+	for _, image := range slices.Sorted(maps.Keys(users)) {
+		named, err := reference.ParseNormalizedNamed(image)
+		if err != nil {
+			continue // the cluster says what it thinks of the name
+		}
+		whose := "service " + users[image][0]
+		if len(users[image]) > 1 {
+			whose = "services " + strings.Join(users[image], ", ")
+		}
+		switch {
+		case loopback(reference.Domain(named)):
+			c.found.add(Yours, "image", image, "it is in a registry that each node looks for on itself: one has to answer there here too, or push it to the cluster's registry (skep image push) and name that (%s)", whose)
+		case slices.Contains(c.from.LocalImages, image):
+			c.found.add(Yours, "image", image, "it is in no registry, as far as the swarm's engine knows: load it on the nodes here, or push it to the cluster's registry (skep image push) and name that (%s)", whose)
+		}
 	}
 }
 

@@ -35,7 +35,6 @@ func (c *carrier) service(s swarm.Service) {
 	c.history(s)
 	c.ports(s)
 	c.mounts(s)
-	c.images(s)
 	if d := spec.TaskTemplate.LogDriver; d != nil && !slices.Contains(builtInLogs(), d.Name) {
 		c.found.add(Yours, "service", name, "the nodes here need the log driver %s", d.Name)
 	}

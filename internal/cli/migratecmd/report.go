@@ -1,7 +1,9 @@
 package migratecmd
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/skep-org/skep/internal/manager/forecast"
@@ -11,6 +13,9 @@ import (
 
 // report is what is to be said of objects, by how much of them is carried.
 func report(found []migrate.Finding) string {
+	found = slices.SortedStableFunc(slices.Values(found), func(a, b migrate.Finding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
 	var out strings.Builder
 	for _, part := range []struct {
 		severity migrate.Severity
