@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,6 +86,15 @@ func (m *maker) exists(kind, name, format string, args ...any) (change bool) {
 func (m *maker) renameNodes() {
 	if len(m.options.Nodes) == 0 {
 		return
+	}
+	for _, old := range slices.Sorted(maps.Keys(m.options.Nodes)) {
+		now := m.options.Nodes[old]
+		if !slices.ContainsFunc(m.want.Nodes, func(n Node) bool { return n.Hostname == old }) {
+			m.problem("node", old, "--node %s=%s is about a node that the swarm does not have", old, now)
+		}
+		if !slices.ContainsFunc(m.here.Nodes, func(n swarm.Node) bool { return n.Description.Hostname == now }) {
+			m.problem("node", now, "--node %s=%s is about a node that is not here", old, now)
+		}
 	}
 	for i, n := range m.want.Nodes {
 		if to := m.options.Nodes[n.Hostname]; to != "" {

@@ -83,7 +83,13 @@ func (m *maker) labels(kind, name string, here, want map[string]string) (next ma
 
 // nodes get the labels and the availability of their namesakes.
 func (m *maker) nodes() {
+	seen := map[string]bool{}
 	for _, want := range m.want.Nodes {
+		if seen[want.Hostname] {
+			m.problem("node", want.Hostname, "two nodes of the swarm are to be this one here: say another one by --node OLD=NEW")
+			continue
+		}
+		seen[want.Hostname] = true
 		if len(want.Labels) == 0 && want.Availability == "" {
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // TestScripts: a swarm in YAML, by the names of Docker's API. Commands: carry shows what is wanted of it and what is said; here
-// says what the cluster has; plan (update, without=…, node=(OLD=NEW), running) shows what is to be written; give (NAME=CONTENT)
+// says what the cluster has, want what it is to have; plan (update, without=…, node=(OLD=NEW), running) shows what is to be written; give (NAME=CONTENT)
 // gives secrets their contents; take has the cluster have what was planned.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -37,6 +37,9 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		want, found := Carry(s.from)
 		s.want = want
 		return wantedLines(t, want) + sentences(found)
+	case "want":
+		s.want = &Wanted{}
+		read(t, d.Input, s.want)
 	case "here":
 		s.here = Swarm{}
 		read(t, d.Input, &s.here)

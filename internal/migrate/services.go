@@ -131,7 +131,7 @@ func (c *carrier) history(s swarm.Service) {
 		c.found.add(Other, "service", name, "it is a job, and a job that is made runs: here it runs once more (leave it out by --without jobs)")
 	}
 	if u := s.UpdateStatus; u != nil && u.State != swarm.UpdateStateCompleted && u.State != swarm.UpdateStateRollbackCompleted {
-		c.found.add(Other, "service", name, "its update is %s in the swarm: what it is to become is carried, and begins at once for all tasks", strings.ReplaceAll(string(u.State), "_", " "))
+		c.found.add(Other, "service", name, "an update of it has not come to its end in the swarm (%s): what it is to become is carried, for all tasks at once", strings.ReplaceAll(string(u.State), "_", " "))
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,7 +19,7 @@ func encode(v any) ([]byte, error) {
 		return nil, err
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
+	if err := yaml.Unmarshal(escaped(raw), &doc); err != nil {
 		return nil, err
 	}
 	plain(&doc)
@@ -29,9 +32,25 @@ func encode(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// escaped is JSON in which what YAML does not take as it is has its number.
+func escaped(raw []byte) []byte {
+	var out []byte
+	for _, r := range string(raw) {
+		if r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
 // plain takes the style of JSON away, and what is null: it says no more than its absence.
 func plain(n *yaml.Node) {
 	n.Style = 0
+	if n.Kind == yaml.ScalarNode && !readable(n.Value) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	if n.Kind == yaml.MappingNode {
 		kept := n.Content[:0]
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -44,6 +63,12 @@ func plain(n *yaml.Node) {
 	for _, below := range n.Content {
 		plain(below)
 	}
+}
+
+// readable reports whether text is one that people write, and not to be quoted with every character that cannot be seen.
+func readable(text string) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	return !unicode.IsSpace(first) && !strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
 // decode is YAML in JSON. What is not quoted and looks like a number or a truth is one; a date stays the word it is.
