@@ -135,3 +135,37 @@ func compact(t *testing.T, path string) string {
 	}
 	return string(out)
 }
+
+// TestEndpointOf reads contexts that the docker command made.
+func TestEndpointOf(t *testing.T) {
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		t.Skip("skipped: the docker command is not installed; make setup installs it")
+	}
+	dir := t.TempDir()
+	pem := filepath.Join(dir, "any.pem")
+	if err := os.WriteFile(pem, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	make := func(name, endpoint string) {
+		cmd := exec.CommandContext(t.Context(), docker, "context", "create", name, "--docker", endpoint)
+		cmd.Env = []string{"DOCKER_CONFIG=" + dir, "HOME=" + dir}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	make("old", "host=ssh://ann@old")
+	make("sealed", "host=tcp://old:2376,ca="+pem)
+	for name, want := range map[string]Endpoint{
+		"old":    {Host: "ssh://ann@old"},
+		"sealed": {Host: "tcp://old:2376", CA: filepath.Join(dir, "contexts", "tls", digestOf("sealed"), "docker", "ca.pem")},
+	} {
+		got, err := EndpointOf(dir, name)
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Errorf("context %s (-want +got): %s %v", name, d, err)
+		}
+	}
+	if _, err := EndpointOf(dir, "nobody"); err == nil || !strings.Contains(err.Error(), `no Docker context "nobody"`) {
+		t.Errorf("a context that is not there: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package migratecmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/moby/moby/client"
 
@@ -28,7 +30,7 @@ func connectFrom(from string, said io.Writer) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := optionsOf(endpoint, said)
+	options, err := optionsOf(endpoint, strings.Contains(from, "://"), said)
 	if err != nil {
 		return nil, fmt.Errorf("--from %s: %w", from, err)
 	}
@@ -53,7 +55,8 @@ func endpointOf(from string) (dockerconfig.Endpoint, error) {
 	return dockerconfig.EndpointOf(dir, from)
 }
 
-func optionsOf(e dockerconfig.Endpoint, said io.Writer) ([]client.Opt, error) {
+// optionsOf are a client's. At an address nobody has made a context of, the docker command's variables say who one is.
+func optionsOf(e dockerconfig.Endpoint, variables bool, said io.Writer) ([]client.Opt, error) {
 	scheme, rest, _ := strings.Cut(e.Host, "://")
 	if rest == "" {
 		return nil, fmt.Errorf("%q is no address of an API", e.Host)
@@ -62,11 +65,13 @@ func optionsOf(e dockerconfig.Endpoint, said io.Writer) ([]client.Opt, error) {
 	case "unix":
 		return []client.Opt{client.WithHost(e.Host)}, nil
 	case "tcp":
-		if e.CA == "" && e.Cert == "" && !e.SkipTLSVerify {
+		switch {
+		case variables:
 			return []client.Opt{client.WithHost(e.Host), client.WithTLSClientConfigFromEnv()}, nil
-		}
-		if e.SkipTLSVerify {
+		case e.SkipTLSVerify:
 			return nil, fmt.Errorf("its context does not verify who answers at %s, and a whole cluster is not made of what anybody may have said: give the context the authority's certificate (ca)", e.Host)
+		case e.CA == "" && e.Cert == "":
+			return []client.Opt{client.WithHost(e.Host)}, nil
 		}
 		return []client.Opt{client.WithHost(e.Host), client.WithTLSClientConfig(e.CA, e.Cert, e.Key)}, nil
 	case "ssh":
@@ -87,8 +92,13 @@ func sshArgs(host string) ([]string, error) {
 	if err != nil || u.Hostname() == "" || u.RawQuery != "" || strings.HasPrefix(u.Hostname(), "-") || strings.HasPrefix(u.User.Username(), "-") {
 		return nil, fmt.Errorf("%q is not ssh://[user@]machine[:port]", host)
 	}
+	if strings.ContainsFunc(u.Path, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-", r)
+	}) {
+		return nil, fmt.Errorf("%q has a path that a shell there might take for something else", host)
+	}
 	if _, has := u.User.Password(); has {
-		return nil, fmt.Errorf("an ssh:// address has no password: use a key")
+		return nil, errors.New("an ssh:// address has no password: use a key")
 	}
 	var args []string
 	if user := u.User.Username(); user != "" {

@@ -52,6 +52,10 @@ func TestSwarm(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(secret, []byte("hunter2"), 0o600))
 	args := []string{"--from", "old", "--secret", "db_password=" + secret, "--without", "encryption"}
+	out, err = s.migrate(append(args, "--dry-run")...)
+	require.NoError(t, err, out)
+	s.golden("dry-run.txt", out)
+	require.Equal(t, before, s.state(), "what is only shown changes nothing")
 	out, err = s.migrate(args...)
 	require.NoError(t, err, out)
 	s.golden("migrated.txt", withoutProgress(out))
@@ -63,6 +67,7 @@ func TestSwarm(t *testing.T) {
 	require.Contains(t, out, "Nothing to change")
 	require.Equal(t, before, s.state(), "the second run changes nothing")
 
+	require.Equal(t, "shop 3\nwatch 3\n", s.shell(s.skep, "docker stack ls --format '{{.Name}} {{.Services}}'"))
 	s.throughDirectory(secret)
 	s.rolls()
 }
@@ -72,6 +77,10 @@ func (s *scene) throughDirectory(secret string) {
 	dir := filepath.Join(s.t.TempDir(), "swarm")
 	out, err := s.migrate("--from", s.swarm.Host, "--write", dir)
 	require.NoError(s.t, err, out)
+	s.golden("written.txt", strings.ReplaceAll(out, dir, "<directory>"))
+	web, err := os.ReadFile(filepath.Join(dir, "services", "pinned.yaml"))
+	require.NoError(s.t, err)
+	s.golden("pinned.yaml", string(web))
 	before := s.state()
 	out, err = s.migrate("--from", dir, "--secret", "db_password="+secret, "--without", "encryption")
 	require.NoError(s.t, err, out)

@@ -21,7 +21,7 @@ func Read(ctx context.Context, c *client.Client, what string) (migrate.Swarm, er
 	case err != nil:
 		return out, fmt.Errorf("%s does not answer: %w", what, err)
 	case info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateActive:
-		return out, fmt.Errorf("%s is in no swarm (%s): found one there by docker swarm init, or name another", what, info.Info.Swarm.LocalNodeState)
+		return out, fmt.Errorf("%s is in no swarm (%s): name a manager of one, or found one there by docker swarm init", what, info.Info.Swarm.LocalNodeState)
 	case !info.Info.Swarm.ControlAvailable:
 		return out, fmt.Errorf("%s is a worker, which is told nothing of its swarm: name a manager", what)
 	}
