@@ -143,22 +143,25 @@ func TestEndpointOf(t *testing.T) {
 		t.Skip("skipped: the docker command is not installed; make setup installs it")
 	}
 	dir := t.TempDir()
-	pem := filepath.Join(dir, "any.pem")
-	if err := os.WriteFile(pem, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	make := func(name, endpoint string) {
+	create := func(name, endpoint string) {
 		cmd := exec.CommandContext(t.Context(), docker, "context", "create", name, "--docker", endpoint)
 		cmd.Env = []string{"DOCKER_CONFIG=" + dir, "HOME=" + dir}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	make("old", "host=ssh://ann@old")
-	make("sealed", "host=tcp://old:2376,ca="+pem)
+	create("old", "host=ssh://ann@old")
+	create("sealed", "host=tcp://old:2376")
+	tls := filepath.Join(dir, "contexts", "tls", digestOf("sealed"), "docker")
+	if err := os.MkdirAll(tls, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tls, "ca.pem"), []byte("any"), 0o600); err != nil { // a real one, the command says
+		t.Fatal(err)
+	}
 	for name, want := range map[string]Endpoint{
 		"old":    {Host: "ssh://ann@old"},
-		"sealed": {Host: "tcp://old:2376", CA: filepath.Join(dir, "contexts", "tls", digestOf("sealed"), "docker", "ca.pem")},
+		"sealed": {Host: "tcp://old:2376", CA: filepath.Join(tls, "ca.pem")},
 	} {
 		got, err := EndpointOf(dir, name)
 		if d := cmp.Diff(want, got); d != "" || err != nil {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os/exec"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/moby/moby/client"
@@ -114,18 +113,30 @@ func sshArgs(host string) ([]string, error) {
 	return append(args, "system", "dial-stdio"), nil
 }
 
-// dialCommand is a connection that is a program's input and output. Closing it ends the program's input, and so the program.
+// dialCommand is a connection that is a program's input and output. Whichever of them ends, ends the other.
 func dialCommand(said io.Writer, name string, args ...string) (net.Conn, error) {
-	here, there := net.Pipe()
 	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // what the user's own context or flag says
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = there, there, said
-	cmd.WaitDelay = time.Second // nobody may be writing to a program that has ended
+	cmd.Stderr = said
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", name, err)
 	}
+	here, there := net.Pipe()
 	go func() {
-		_ = cmd.Wait() // the connection's end tells
+		_, _ = io.Copy(in, there)
+		_ = in.Close()
+	}()
+	go func() {
+		_, _ = io.Copy(there, out)
 		_ = there.Close()
+		_ = cmd.Wait() // the connection's end tells
 	}()
 	return here, nil
 }

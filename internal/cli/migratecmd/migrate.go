@@ -50,11 +50,11 @@ address (unix://, tcp://, ssh://), or a directory that --write made before:
   skep migrate --from old --write swarm/
   skep migrate --from ./swarm
 
-What is not carried, what is another thing here and what is left for you to do is
-said of each object. Everything is checked before anything is written. What is
-there already is left alone, so that the same command goes on where one broke
-off, and changes nothing when all is there; what is there and another thing is
-named, and changed by --update.
+What is not carried, what is another thing here and what is left for you to do
+is said of each object. Everything is checked before anything is written. What
+is there already is left alone, so that the same command goes on where one
+broke off, and changes nothing when all is there; what is there and another
+thing is named, and changed by --update.
 
 Contents of secrets cannot be read from a swarm: they are asked for on the
 terminal, unless --secret or --secrets gives them. Volumes are not moved.`,
