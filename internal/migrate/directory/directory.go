@@ -33,13 +33,14 @@ type whole struct {
 
 // Write makes the directory, with a report beside the objects.
 func Write(dir string, want *migrate.Wanted, report string) (err error) {
+	dir = filepath.Clean(dir)
 	if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
 		return fmt.Errorf("the directory %s is there and not empty: name another one", dir)
 	}
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("the directory %s cannot be made: %w", dir, err)
 	}
-	made, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".migrate")
+	made, err := os.MkdirTemp(filepath.Dir(dir), ".migrate")
 	if err != nil {
 		return fmt.Errorf("the directory %s cannot be made: %w", dir, err)
 	}
