@@ -101,6 +101,34 @@ func (c Constraint) matchIP(addr string) bool {
 	return false
 }
 
+// Attribute is one thing that constraints and spread preferences can ask of a node.
+type Attribute struct {
+	Name string // equal for keys that ask for the same
+	Of   func(*Node) string
+}
+
+// Attribute is what the constraint asks about, where many nodes can have the same of it. It is not shared where each node has
+// its own, as an address; then, and for a key no node has, there is no more to know than what Match says of each node.
+func (c Constraint) Attribute() (a Attribute, shared bool) {
+	switch name := strings.ToLower(c.key); name {
+	case "node.id", "node.hostname", "node.ip":
+		return Attribute{}, false
+	case "node.role", "node.platform.os", "node.platform.arch":
+		return Attribute{name, attributeOf(name)}, true
+	}
+	return LabelAttribute(c.key)
+}
+
+// LabelAttribute is what a spread preference asks about; known is false when the descriptor names no label.
+func LabelAttribute(descriptor string) (a Attribute, known bool) {
+	for _, prefix := range []string{nodeLabelPrefix, engineLabelPrefix} {
+		if label, ok := cutPrefixFold(descriptor, prefix); ok {
+			return Attribute{prefix + label, attributeOf(prefix + label)}, true
+		}
+	}
+	return Attribute{}, false
+}
+
 // Label is the value of the node or engine label that a spread preference names ("node.labels.zone"), empty when the
 // node does not have it; known is false when the descriptor names no label.
 func Label(descriptor string, n Node) (value string, known bool) {

@@ -12,52 +12,58 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// demand is what every task of one revision asks of a node. But for the number of its users it is immutable.
+// demand is what every task of one revision asks. But for the number of its users, and where the service's tasks are, it is
+// immutable.
 type demand struct {
-	revision    model.ID
-	users       int // tasks and groups that point to it
-	service     model.ID
-	resources   resources.Amounts
-	ports       []hostPort
-	plugins     []plugin
-	constraints []constraint.Constraint
-	impossible  bool // a constraint cannot be read: no node satisfies it
-	platforms   []swarm.Platform
-	maxReplicas uint64
-	spread      []string
-	volumes     []string // see localVolumes
+	*profile
+	revision model.ID
+	users    int // tasks and groups that point to it
+	service  model.ID
+	present  *presence
+	volumes  []string // see localVolumes
+	created  int64    // when the revision was made
 
 	dependencies dependency.Set
 }
 
-// demandOf reads a revision; nil, when it is gone already, asks for nothing.
-func demandOf(v store.View, rev *model.ServiceRevision) *demand {
+// wish is a demand that was read of a revision, without what the revisions of a cluster share.
+type wish struct {
+	demand
+	asks asks
+}
+
+// wishOf reads a revision; nil, when it is gone already, asks for nothing.
+func wishOf(v store.View, rev *model.ServiceRevision) wish {
 	if rev == nil {
-		return &demand{}
+		return wish{}
 	}
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
-	d := &demand{service: rev.ServiceID, plugins: pluginsOf(v, task), volumes: localVolumes(task), resources: resources.Reserved(task)}
-	d.dependencies = dependency.Of(spec.Annotations)
+	w := wish{demand: demand{service: rev.ServiceID, volumes: localVolumes(task), created: rev.Created, dependencies: dependency.Of(spec.Annotations)}}
+	w.asks = asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task)}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {
-				d.ports = append(d.ports, hostPort{orTCP(p), p.PublishedPort})
+				w.asks.ports = append(w.asks.ports, hostPort{orTCP(p), p.PublishedPort})
 			}
 		}
 	}
 	if p := task.Placement; p != nil {
-		var err error
-		d.constraints, err = constraint.Parse(p.Constraints)
-		d.impossible = err != nil
-		d.platforms, d.maxReplicas = p.Platforms, p.MaxReplicas
-		for _, pref := range p.Preferences {
-			if pref.Spread != nil {
-				d.spread = append(d.spread, pref.Spread.SpreadDescriptor)
-			}
+		w.asks.place(p)
+	}
+	return w
+}
+
+func (a *asks) place(p *swarm.Placement) {
+	var err error
+	a.constraints, err = constraint.Parse(p.Constraints)
+	a.impossible = err != nil
+	a.platforms, a.maxReplicas = p.Platforms, p.MaxReplicas
+	for _, pref := range p.Preferences {
+		if pref.Spread != nil {
+			a.spread = append(a.spread, pref.Spread.SpreadDescriptor)
 		}
 	}
-	return d
 }
 
 // pluginsOf lists the plugins a task cannot do without: skep brings the overlay driver itself, every engine has the

@@ -4,8 +4,16 @@
 // TaskStatus, and is the only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
 // with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
 //
-//	waiting tasks of one revision → what it depends on → the node with their slot's volumes → filters, once per node
+//	waiting tasks of one revision → what it depends on → the node with their slot's volumes → filters, once per class of nodes
 //	→ tree of spread preferences → emptiest node
+//
+// What tasks ask for is a profile (profile.go), which revisions that ask alike share. The attributes of nodes that any profile
+// asks about part the nodes into classes (class.go): what does not change from task to task is asked of one node of each. In a
+// class the nodes stand in a tree (ranks.go) that finds the one with the fewest tasks that has room without asking the others.
+// So a task costs the logarithm of the number of nodes, times the number of classes.
+//
+// A Plan places a bounded number of tasks, and of one revision no more than a part of those at a time, in turns (place.go): the
+// rest comes in the next one. A service of many tasks, or one that fits nowhere, holds up no other.
 //
 // A task of a service that depends on others (package await) is given a node once that holds; until then its row says what
 // it waits for. That goes for each of its tasks, whyever it is made; one that has a node keeps it.
@@ -24,7 +32,7 @@
 //
 // The planner keeps what it counted of the rows (usage.go) from one Plan to the next, so that a decision costs the
 // same whatever the number of running tasks. This is a cache of the view and nothing else: each key in Plan brings
-// its own part up to date first, All starts it over, and a planner that has seen every change decides as a new one
+// its own part up to date first, the one key of All starts it over, and a planner that has seen every change decides as a new one
 // would. A Planner therefore belongs to one loop, and to one term of one leader.
 //
 // Callers may not assume that tasks are placed in the order they were created: a smaller one may pass a larger one

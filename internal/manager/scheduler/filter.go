@@ -45,10 +45,21 @@ func (n *node) refuses(d *demand) filter {
 		return filterPlatforms
 	case !n.hasPorts(d.ports):
 		return filterPorts
-	case d.maxReplicas > 0 && uint64(n.ofService(d.service)) >= d.maxReplicas:
+	case !n.hasReplicas(d):
 		return filterReplicas
 	}
 	return fits
+}
+
+// takes is refuses for a node of a class that suits: only what tasks take of each node, and what is asked of each by itself,
+// can be in the way.
+func (n *node) takes(d *demand) bool {
+	return n.ready && n.room.Fits(&d.resources) && constraint.Match(d.personal, n.attrs) && n.hasPorts(d.ports) && n.hasReplicas(d)
+}
+
+// hasReplicas reports whether a service may have one more task on the node.
+func (n *node) hasReplicas(d *demand) bool {
+	return d.maxReplicas == 0 || uint64(d.present.on(n)) < d.maxReplicas
 }
 
 // hasPlugins trusts an agent that lists no plugins of a type: it has not said.

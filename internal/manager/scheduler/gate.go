@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
@@ -61,26 +60,16 @@ func dependencyInputs() []control.Input {
 
 // awaited brings those that wait for a service to another attempt.
 func (r *round) awaited(service model.ID) {
-	for _, g := range r.usage.groups {
-		if slices.Contains(g.awaits, service) {
-			r.wake(g)
-		}
+	if r.announced == nil {
+		r.announced = map[model.ID]struct{}{}
 	}
+	r.announced[service] = struct{}{}
 }
 
 // moved does it for the service of a task whose state has changed.
 func (r *round) moved(task model.ID) {
 	if t := store.Tasks.ByID(r.v, task); t != nil {
 		r.awaited(t.ServiceID)
-	}
-}
-
-// named does it for all that wait: what they name may be another service now.
-func (r *round) named() {
-	for _, g := range r.usage.groups {
-		if g.waits {
-			r.wake(g)
-		}
 	}
 }
 
@@ -103,7 +92,10 @@ func (r *round) gate(g *group) string {
 
 // bide writes of a group's tasks what they wait for.
 func (r *round) bide(g *group, reason string) {
-	for _, id := range g.sorted(r.v) {
+	g.sort(func(id model.ID) bool { return r.usage.waiting[id] == g })
+	g.said = ""
+	for _, t := range g.line {
+		id := t.id
 		old := store.Placements.ByID(r.v, id)
 		if old != nil && old.Err != reason && dependency.ReasonIn(old.Err) != "" {
 			if due := old.UpdatedAt().Add(sayEvery); due.After(r.now) {

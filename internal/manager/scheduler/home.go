@@ -28,18 +28,18 @@ func localVolumes(task *swarm.TaskSpec) []string {
 
 // placeHome puts tasks back on the nodes where the volumes of their slots are, if those can take them, and returns the
 // others. A node on which the service keeps failing is no home.
-func (r *round) placeHome(g *group, tasks []model.ID) []model.ID {
+func (r *round) placeHome(g *group, tasks []inLine) []inLine {
 	if len(g.demand.volumes) == 0 {
 		return tasks
 	}
-	var rest []model.ID
-	for _, id := range tasks {
-		n := r.usage.nodes[r.home(g.demand, id)]
+	var rest []inLine
+	for _, t := range tasks {
+		n := r.usage.nodes[r.home(g.demand, t.id)]
 		if n == nil || !n.present || n.refuses(g.demand) != fits || r.usage.recentFailures(failureKey{g.key.revision, n.id}, r.now) > 0 {
-			rest = append(rest, id)
+			rest = append(rest, t)
 			continue
 		}
-		r.take(g, id, n)
+		r.take(g, t.id, n)
 	}
 	return rest
 }

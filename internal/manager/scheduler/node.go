@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"slices"
-
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
@@ -17,17 +15,14 @@ type node struct {
 	capacity
 	attrs constraint.Node
 
-	tasks    int
-	room     resources.Room
-	ports    map[hostPort]int
-	active   int
-	services []serviceCount // of the active tasks, by id
-}
+	tasks  int
+	room   resources.Room
+	ports  map[hostPort]int
+	active int
 
-// serviceCount says how many active tasks of a service a node has.
-type serviceCount struct {
-	id model.ID
-	n  int
+	class *class // nil: its rows do not exist
+	rank  int    // its place there
+	dirty bool   // its summary there may be another
 }
 
 // capacity is what a node's rows say it offers.
@@ -86,7 +81,7 @@ func (n *node) add(c counted, by int) {
 	}
 	if c.active {
 		n.active += by
-		n.addService(c.demand.service, by)
+		c.demand.present.add(n, by)
 	}
 }
 
@@ -100,24 +95,11 @@ func (n *node) addPort(p hostPort, by int) {
 	}
 }
 
-// ofService counts a service's active tasks.
-func (n *node) ofService(id model.ID) int {
-	if i, found := n.findService(id); found {
-		return n.services[i].n
+// summary is what the order of its class has of the node: nothing while it takes no tasks at all.
+func (n *node) summary() summary {
+	if !n.ready {
+		return nobody
 	}
-	return 0
-}
-
-func (n *node) addService(id model.ID, by int) {
-	i, found := n.findService(id)
-	if !found {
-		n.services = slices.Insert(n.services, i, serviceCount{id: id})
-	}
-	if n.services[i].n += by; n.services[i].n == 0 {
-		n.services = slices.Delete(n.services, i, i+1)
-	}
-}
-
-func (n *node) findService(id model.ID) (int, bool) {
-	return slices.BinarySearchFunc(n.services, id, func(s serviceCount, id model.ID) int { return s.id.Compare(id) })
+	have, used := &n.room.Offer.Amounts, &n.room.Used
+	return summary{int32(n.active), have.NanoCPUs - used.NanoCPUs, have.Memory - used.Memory}
 }

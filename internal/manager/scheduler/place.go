@@ -1,54 +1,113 @@
 package scheduler
 
 import (
+	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
-// place finds nodes for the tasks of a group, as far as there are any.
+// A round places so many tasks at most, and of one group so many before the others have had their turn: a service of many
+// tasks holds up no small one, and what is decided is under way while more is decided.
+const (
+	roundLimit = 8192
+	groupLimit = 1024
+)
+
+// placeAll gives each group that is queued its turn. Those that have more to place, or had none, stay in the queue.
+func (r *round) placeAll() {
+	due := r.usage.queue
+	r.usage.queue = nil
+	for _, preassigned := range []bool{true, false} { // a global task has no other node to go to
+		for _, g := range due {
+			switch {
+			case g.key.node.IsZero() == preassigned:
+			case r.left == 0 && g.size > 0:
+				r.usage.queue = append(r.usage.queue, g)
+			default:
+				g.queued = false
+				r.place(g)
+			}
+		}
+	}
+	for _, g := range r.unplaced {
+		r.pending(g)
+	}
+	if len(r.usage.queue) > 0 {
+		r.res.Wakes(control.Key{Kind: kindMore}, r.now)
+	}
+}
+
+// place finds nodes for the tasks of a group whose turn it is, as far as there are any.
 func (r *round) place(g *group) {
+	if g.size == 0 {
+		return
+	}
 	if reason := r.gate(g); reason != "" {
 		r.bide(g, reason)
 		return
 	}
-	tasks := g.sorted(r.v)
-	var root *branch
-	if g.key.node.IsZero() {
-		if tasks = r.placeHome(g, tasks); len(tasks) == 0 {
-			return
-		}
-		root = r.tree(g)
+	g.sort(func(id model.ID) bool { return r.usage.waiting[id] == g })
+	turn := g.line[:min(len(g.line), groupLimit, r.left)]
+	if !r.placeTurn(g, turn) {
+		r.unplaced = append(r.unplaced, g)
+		return
 	}
-	for i, id := range tasks {
-		place := func(n *node) { r.take(g, id, n) }
-		if root != nil {
-			if root.place(g.demand, place) == nil {
-				r.pending(g, tasks[i:])
-				return
+	g.line = g.line[len(turn):]
+	if g.size > 0 {
+		r.usage.enqueue(g)
+	}
+}
+
+// placeTurn reports whether there was a node for each of the tasks.
+func (r *round) placeTurn(g *group, turn []inLine) bool {
+	if !g.key.node.IsZero() {
+		n := r.usage.nodes[g.key.node]
+		for _, t := range turn {
+			if n == nil || !n.present || n.refuses(g.demand) != fits {
+				return false
 			}
-		} else if n := r.usage.nodes[g.key.node]; n != nil && n.present && n.refuses(g.demand) == fits {
-			place(n)
-		} else {
-			r.pending(g, tasks[i:])
-			return
+			r.take(g, t.id, n)
+		}
+		return true
+	}
+	turn = r.placeHome(g, turn)
+	if len(turn) == 0 {
+		return true
+	}
+	tree := r.tree(g)
+	for _, t := range turn {
+		if tree.place(func(n *node) { r.take(g, t.id, n) }) == nil {
+			return false
 		}
 	}
+	return true
 }
 
 // take puts one task on a node.
 func (r *round) take(g *group, task model.ID, n *node) {
 	d := g.demand // the group goes with its last task
 	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.room.Assign(&d.resources)}
-	r.usage.count(task, pl, g.key.revision, true, func() *demand { return d })
+	r.usage.count(task, pl, g.key.revision, true, nil)
 	r.res.Changes = append(r.res.Changes, store.Placements.Put(pl))
+	r.left--
 }
 
 // pending says of each task why it waits, unless that is what its row says already.
-func (r *round) pending(g *group, tasks []model.ID) {
-	err := r.explain(g)
-	for _, id := range tasks {
-		r.say(id, store.Placements.ByID(r.v, id), err)
+func (r *round) pending(g *group) {
+	reason := r.explain(g)
+	if reason != g.said {
+		g.unsaid = g.unsaid[:0]
+		g.sort(func(id model.ID) bool { return r.usage.waiting[id] == g })
+		for _, t := range g.line {
+			g.unsaid = append(g.unsaid, t.id)
+		}
 	}
+	for _, id := range g.unsaid {
+		if r.usage.waiting[id] == g {
+			r.say(id, store.Placements.ByID(r.v, id), reason)
+		}
+	}
+	g.said, g.unsaid = reason, nil
 }
 
 // explain asks every node the group might have gone to, as they are now.
@@ -64,13 +123,25 @@ func (r *round) explain(g *group) string {
 		}
 		return g.refused.String()
 	}
-	for _, n := range r.usage.nodes {
-		if f := n.refuses(g.demand); n.present && f != fits {
-			g.refused[f]++
-		}
-	}
+	g.refused = r.usage.refusals(g.demand)
 	if g.refused == (refusals{}) {
 		return "no suitable node"
 	}
 	return "no suitable node (" + g.refused.String() + ")"
+}
+
+// refusals counts the nodes that each filter refuses. Where it does not matter whose the task is that is remembered for the
+// next one that asks for the same.
+func (u *usage) refusals(d *demand) refusals {
+	if d.maxReplicas == 0 && d.explained == u.epoch {
+		return d.refused
+	}
+	var refused refusals
+	for _, n := range u.nodes {
+		if f := n.refuses(d); n.present && f != fits {
+			refused[f]++
+		}
+	}
+	d.refused, d.explained = refused, u.epoch
+	return refused
 }

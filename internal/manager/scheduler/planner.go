@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/control"
@@ -25,6 +23,9 @@ const (
 	kindMoved              // A is a task of one
 	kindNames              // there is a service more, or less
 	kindGroup              // tasks that wait: A is their revision, B the node of a global service's task
+	kindWoken              // groups that were woken
+	kindMore               // groups whose turn has not come yet
+	kindAll                // everything there is
 )
 
 // Name implements [control.Planner].
@@ -82,63 +83,22 @@ func keyOf[R any, P interface {
 	return []control.Key{{Kind: kind, Key: cur.Key()}}
 }
 
-// All implements [control.Planner]: it forgets what was counted, the keys count it anew.
-func (p *Planner) All(v store.View) []control.Key {
-	p.usage = newUsage()
-	var keys []control.Key
-	for n := range store.NodeSpecs.All(v) {
-		keys = append(keys, control.Key{Kind: kindNode, Key: n.Key()})
-	}
-	for t := range store.Tasks.All(v) {
-		keys = append(keys, control.Key{Kind: kindTask, Key: t.Key()})
-	}
-	for pl := range store.Placements.All(v) {
-		if store.Tasks.ByID(v, pl.TaskID) == nil {
-			keys = append(keys, control.Key{Kind: kindTask, Key: pl.Key()})
-		}
-	}
-	return keys
-}
+// All implements [control.Planner]: one key that stands for all there is, which may be a million tasks.
+func (p *Planner) All(store.View) []control.Key { return []control.Key{{Kind: kindAll}} }
 
 // Plan implements [control.Planner]. What it decides is counted at once: its writes have no conditions, so none is
 // refused as long as this leader leads, and another one starts over.
 func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
-	r := &round{usage: &p.usage, v: v, now: now, isDue: map[*group]struct{}{}}
-	for _, kind := range []uint8{kindNode, kindTask, kindService, kindMoved, kindNames} {
+	r := &round{usage: &p.usage, v: v, now: now, left: roundLimit}
+	for _, kind := range []uint8{kindAll, kindNode, kindTask, kindService, kindMoved, kindNames} {
 		for _, k := range keys {
 			if k.Kind == kind {
 				r.takeIn(k)
 			}
 		}
 	}
-	for _, k := range groupsByAge(v, keys) {
-		r.takeIn(k)
-	}
-	for _, preassigned := range []bool{true, false} { // a global task has no other node to go to
-		for _, g := range r.due {
-			if g.key.node.IsZero() != preassigned {
-				r.place(g)
-			}
-		}
-	}
+	r.wokenUp(keys)
+	r.wake()
+	r.placeAll()
 	return r.res, nil
-}
-
-// groupsByAge are the keys of groups, that of the oldest revision first: who has waited longest is placed first, and ids,
-// which are drawn, decide nothing.
-func groupsByAge(v store.View, keys []control.Key) []control.Key {
-	var out []control.Key
-	for _, k := range keys {
-		if k.Kind == kindGroup {
-			out = append(out, k)
-		}
-	}
-	made := func(k control.Key) int64 {
-		if rev := store.Revisions.ByID(v, k.A); rev != nil {
-			return rev.Created
-		}
-		return 0
-	}
-	slices.SortStableFunc(out, func(a, b control.Key) int { return cmp.Compare(made(a), made(b)) })
-	return out
 }

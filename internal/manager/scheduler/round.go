@@ -17,10 +17,15 @@ type round struct {
 	usage *usage
 	v     store.View
 	now   time.Time
-	due   []*group // to be placed now
-	isDue map[*group]struct{}
+	left  int // tasks that may still be placed
 	res   control.Result
 	look  *await.Look // at what services depend on; nil: nobody asked yet
+
+	woken     bool // something about a node has changed: whoever waits may go there
+	freed     bool // running tasks take less
+	unplaced  []*group
+	renamed   bool
+	announced map[model.ID]struct{} // services whose waiters have another look
 }
 
 // takeIn brings the usage up to date with what a key concerns, and has groups placed.
@@ -35,9 +40,9 @@ func (r *round) takeIn(k control.Key) {
 	case kindMoved:
 		r.moved(k.A)
 	case kindNames:
-		r.named()
-	default:
-		r.again(groupKey{k.A, k.B})
+		r.renamed = true
+	case kindAll:
+		r.startOver()
 	}
 }
 
@@ -54,9 +59,24 @@ func (r *round) node(id model.ID) {
 		state := store.NodeStates.ByID(r.v, id)
 		r.usage.setNode(id, capacityOf(spec, state), constraint.NodeOf(spec, state, role))
 	}
-	for _, g := range r.usage.groups {
-		r.wake(g)
+	r.woken = true
+}
+
+// startOver takes in everything there is.
+func (r *round) startOver() {
+	*r.usage = newUsage()
+	for n := range store.NodeSpecs.All(r.v) {
+		r.node(n.ID)
 	}
+	for t := range store.Tasks.All(r.v) {
+		r.task(t.ID)
+	}
+	for pl := range store.Placements.All(r.v) {
+		if store.Tasks.ByID(r.v, pl.TaskID) == nil {
+			r.task(pl.TaskID)
+		}
+	}
+	r.woken, r.freed = false, false // all groups are to be placed as it is
 }
 
 // task takes a task's rows in: it takes room on a node, waits for one, or has done with both.
@@ -81,8 +101,7 @@ func (r *round) task(id model.ID) {
 		r.release(id)
 		return
 	}
-	g := r.usage.wait(id, groupKey{t.Revision, t.NodeID}, func() *demand { return demandOf(r.v, rev) })
-	r.dueNow(g)
+	r.usage.enqueue(r.usage.wait(inLine{t.Slot, id}, groupKey{t.Revision, t.NodeID}, func() wish { return wishOf(r.v, rev) }))
 }
 
 // placed counts a task on its node until it has ended.
@@ -96,9 +115,9 @@ func (r *round) placed(t *model.Task, pl *model.Placement) {
 		return
 	}
 	active := t.Desired < model.StateShutdown
-	read := func() *demand { return demandOf(r.v, store.Revisions.ByID(r.v, t.Revision)) }
+	read := func() wish { return wishOf(r.v, store.Revisions.ByID(r.v, t.Revision)) }
 	if r.usage.count(t.ID, pl, t.Revision, active, read) {
-		r.freed() // one replica less on the node
+		r.freed = true // one replica less on the node
 	}
 }
 
@@ -106,58 +125,59 @@ func (r *round) placed(t *model.Task, pl *model.Placement) {
 func (r *round) release(id model.ID) {
 	r.usage.stopWaiting(id)
 	if r.usage.uncount(id) {
-		r.freed()
+		r.freed = true
 	}
 }
 
-// freed wakes the groups that wait for what running tasks take.
-func (r *round) freed() {
-	for _, g := range r.usage.groups {
-		if g.refused[filterResources]+g.refused[filterPorts]+g.refused[filterReplicas] > 0 {
-			r.wake(g)
-		}
-	}
-}
-
-// wake has the group placed in the next round: by then all that happens at this moment has been counted.
-func (r *round) wake(g *group) { r.res.Wakes(g.key.control(), r.now) }
-
-// again brings a group that waits up to date and places it.
-func (r *round) again(k groupKey) {
-	g := r.usage.groups[k]
-	if g == nil {
+// wake has those groups placed in the next round whose chances are better than at their last attempt: by then all that happens
+// at this moment has been counted.
+func (r *round) wake() {
+	if !r.woken && !r.freed && !r.renamed && len(r.announced) == 0 {
 		return
 	}
-	for _, id := range g.sorted(r.v) {
-		r.task(id)
-	}
-}
-
-func (r *round) dueNow(g *group) {
-	if _, is := r.isDue[g]; !is {
-		r.isDue[g] = struct{}{}
-		r.due = append(r.due, g)
-	}
-}
-
-// sorted lists a group's tasks by slot, then id.
-func (g *group) sorted(v store.View) []model.ID {
-	type entry struct {
-		slot uint64
-		id   model.ID
-	}
-	var list []entry
-	for id := range g.tasks {
-		e := entry{id: id}
-		if t := store.Tasks.ByID(v, id); t != nil {
-			e.slot = t.Slot
+	any := false
+	for _, g := range r.usage.groups {
+		if !g.queued && r.better(g) {
+			g.woken, any = true, true
 		}
-		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b entry) int { return cmp.Or(cmp.Compare(a.slot, b.slot), a.id.Compare(b.id)) })
-	ids := make([]model.ID, len(list))
-	for i, e := range list {
-		ids[i] = e.id
+	if any {
+		r.res.Wakes(control.Key{Kind: kindWoken}, r.now)
 	}
-	return ids
+}
+
+func (r *round) better(g *group) bool {
+	return r.woken || r.freed && g.refused[filterResources]+g.refused[filterPorts]+g.refused[filterReplicas] > 0 ||
+		r.renamed && g.waits || len(r.announced) > 0 && slices.ContainsFunc(g.awaits, func(s model.ID) bool {
+		_, is := r.announced[s]
+		return is
+	})
+}
+
+// wokenUp enqueues the groups that were woken, that of the oldest revision first: who has waited longest is placed first, and
+// ids, which are drawn, decide nothing.
+func (r *round) wokenUp(keys []control.Key) {
+	any := false
+	for _, k := range keys {
+		if g := r.usage.groups[groupKey{k.A, k.B}]; k.Kind == kindGroup && g != nil {
+			g.woken = true
+		}
+		any = any || k.Kind == kindGroup || k.Kind == kindWoken
+	}
+	if !any {
+		return
+	}
+	var woken []*group
+	for _, g := range r.usage.groups {
+		if g.woken {
+			g.woken = false
+			woken = append(woken, g)
+		}
+	}
+	slices.SortFunc(woken, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.demand.created, b.demand.created), a.key.control().Key.Compare(b.key.control().Key))
+	})
+	for _, g := range woken {
+		r.usage.enqueue(g)
+	}
 }

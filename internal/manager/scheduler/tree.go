@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"container/heap"
 
 	"github.com/skep-org/skep/internal/manager/constraint"
 )
@@ -10,13 +9,23 @@ import (
 // branch is one value of a spread preference with the branches of the next one below it, or with the nodes that have
 // this value of the last one. Without preferences the root holds the nodes.
 //
-// Invariant: kids and nodes are heaps, the next one to get a task on top.
+// Most nodes are untouched: they have no task of the service, and it does not keep failing there. They are looked at one by
+// one, in the order of their classes, as they are needed. The others are few, and all come later.
+//
+// Invariant: kids, untouched and nodes are heaps, the next one to get a task on top.
 type branch struct {
-	value string
-	tasks int // active tasks of the service on all nodes below, those that can take no more included
-	index map[string]*branch
-	kids  queue[*branch]
-	nodes queue[candidate]
+	value     string
+	tasks     int // active tasks of the service on all nodes below, those that can take no more included
+	index     map[string]*branch
+	kids      queue[*branch]
+	untouched queue[stream]
+	nodes     queue[candidate]
+}
+
+// stream is the untouched nodes of one class that fit; next is the first of them.
+type stream struct {
+	walk
+	next *node
 }
 
 // candidate is a node that passed the filters.
@@ -26,30 +35,76 @@ type candidate struct {
 	own      int // active tasks of the service on the node
 }
 
-// tree sorts the nodes by a group's spread preferences; the filters are asked once per node.
-func (r *round) tree(g *group) *branch {
-	root := &branch{}
-	for _, n := range r.usage.nodes {
-		if !n.present {
-			continue
-		}
-		b, own := root, n.ofService(g.demand.service)
-		for _, descriptor := range g.demand.spread {
-			value, known := constraint.Label(descriptor, n.attrs)
-			if !known {
-				continue
-			}
-			b.tasks += own
-			b = b.kid(value)
-		}
-		b.tasks += own
-		if n.refuses(g.demand) == fits {
-			f := r.usage.recentFailures(failureKey{g.key.revision, n.id}, r.now)
-			b.nodes = append(b.nodes, candidate{n, f, own})
+// tree sorts the classes by a group's spread preferences.
+type tree struct {
+	*branch
+	demand  *demand
+	failing map[*node]int
+}
+
+func (r *round) tree(g *group) *tree {
+	r.usage.classes.refresh()
+	t := &tree{&branch{}, g.demand, r.usage.failing(g.key.revision, r.now)}
+	for _, c := range g.demand.among(&r.usage.classes) {
+		s := stream{walk: c.walk(&g.demand.asks)}
+		if t.advance(&s) {
+			b := t.grow(c)
+			b.untouched.push(s)
 		}
 	}
-	root.order()
-	return root
+	g.demand.present.each(func(n *node, own int) { t.touch(n, own) })
+	for n := range t.failing {
+		if g.demand.present.on(n) == 0 {
+			t.touch(n, 0)
+		}
+	}
+	t.order()
+	return t
+}
+
+// path calls f for a node's value of each preference.
+func (t *tree) path(n *node, f func(value string)) {
+	for _, descriptor := range t.demand.spread {
+		if value, known := constraint.Label(descriptor, n.attrs); known {
+			f(value)
+		}
+	}
+}
+
+// grow returns the branch of a class's nodes.
+func (t *tree) grow(c *class) *branch { return t.branchOf(c.nodes[0]) }
+
+func (t *tree) branchOf(n *node) *branch {
+	b := t.branch
+	t.path(n, func(value string) { b = b.kid(value) })
+	return b
+}
+
+// touch tells a node in that has tasks of the service, or on which it keeps failing. It counts where it is whether it can
+// take one more or not.
+func (t *tree) touch(n *node, own int) {
+	if !n.present {
+		return
+	}
+	b := t.branch
+	b.tasks += own
+	t.path(n, func(value string) {
+		b = b.kid(value)
+		b.tasks += own
+	})
+	if n.refuses(t.demand) == fits {
+		b.nodes = append(b.nodes, candidate{n, t.failing[n], own})
+	}
+}
+
+// advance moves a stream to its next node, and reports whether there is one.
+func (t *tree) advance(s *stream) bool {
+	for s.next = s.walk.next(); s.next != nil; s.next = s.walk.next() {
+		if t.failing[s.next] == 0 && t.demand.present.on(s.next) == 0 && s.next.takes(t.demand) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *branch) kid(value string) *branch {
@@ -69,36 +124,54 @@ func (b *branch) order() {
 	for _, k := range b.kids {
 		k.order()
 	}
-	heap.Init(&b.kids)
-	heap.Init(&b.nodes)
+	b.kids.order()
+	b.nodes.order()
 }
 
 // place gives one task to the emptiest branch that can take it, and there to the best node. It returns nil when no
 // node below can take it: then none ever will, for nodes only get fuller while a group is placed.
-func (b *branch) place(d *demand, give func(*node)) *node {
+func (t *tree) place(give func(*node)) *node { return t.placeBelow(t.branch, give) }
+
+func (t *tree) placeBelow(b *branch, give func(*node)) *node {
 	for len(b.kids) > 0 {
-		if n := b.kids[0].place(d, give); n != nil {
+		if n := t.placeBelow(b.kids[0], give); n != nil {
 			b.tasks++
-			heap.Fix(&b.kids, 0)
+			b.kids.sink(0)
 			return n
 		}
-		heap.Pop(&b.kids)
+		b.kids.pop()
+	}
+	if len(b.untouched) > 0 {
+		n := b.untouched[0].next
+		if t.advance(&b.untouched[0]) {
+			b.untouched.sink(0)
+		} else {
+			b.untouched.pop()
+		}
+		give(n)
+		b.tasks++
+		b.nodes.push(candidate{n, 0, 1})
+		return n
 	}
 	for len(b.nodes) > 0 {
-		if n := b.nodes[0].node; n.refuses(d) == fits {
+		if n := b.nodes[0].node; n.refuses(t.demand) == fits {
 			give(n)
 			b.tasks++
 			b.nodes[0].own++
-			heap.Fix(&b.nodes, 0)
+			b.nodes.sink(0)
 			return n
 		}
-		heap.Pop(&b.nodes)
+		b.nodes.pop()
 	}
 	return nil
 }
 
 func (b *branch) before(o *branch) bool { //nolint:unused // the queue calls it
 	return cmp.Or(cmp.Compare(b.tasks, o.tasks), cmp.Compare(b.value, o.value)) < 0
+}
+
+func (s stream) before(o stream) bool { //nolint:unused // the queue calls it
+	return cmp.Or(cmp.Compare(s.next.active, o.next.active), s.next.id.Compare(o.next.id)) < 0
 }
 
 // before puts the node with fewer tasks of the service first, then that with fewer tasks, and the node on which the
@@ -109,18 +182,4 @@ func (c candidate) before(o candidate) bool { //nolint:unused // the queue calls
 		cmp.Compare(c.own, o.own),
 		cmp.Compare(c.active, o.active),
 		c.id.Compare(o.id)) < 0
-}
-
-// queue is a [heap.Interface] over what knows its own order.
-type queue[T interface{ before(T) bool }] []T
-
-func (q queue[T]) Len() int           { return len(q) }
-func (q queue[T]) Less(i, j int) bool { return q[i].before(q[j]) }
-func (q queue[T]) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue[T]) Push(x any)        { *q = append(*q, x.(T)) }
-func (q *queue[T]) Pop() any {
-	last := len(*q) - 1
-	x := (*q)[last]
-	*q = (*q)[:last]
-	return x
 }

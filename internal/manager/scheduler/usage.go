@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/manager/constraint"
 	"github.com/skep-org/skep/internal/model"
 )
@@ -15,14 +14,19 @@ import (
 // Invariants: a task is in tasks or in waiting or in neither; a node's use is the sum of what the tasks that point to
 // it demand; a demand is kept as long as a task or a group points to it.
 type usage struct {
-	nodes    map[model.ID]*node
-	tasks    map[model.ID]counted                 // tasks that take room
-	assigned map[model.ID][]swarm.GenericResource // of those of them that have any: few do
-	demands  map[model.ID]*demand                 // by revision
-	waiting  map[model.ID]*group
-	groups   map[groupKey]*group
-	failed   map[model.ID]failureKey
-	failures map[failureKey]map[model.ID]int64 // when each task failed, Unix nanoseconds
+	nodes     map[model.ID]*node
+	classes   classes
+	tasks     map[model.ID]counted                 // tasks that take room
+	assigned  map[model.ID][]swarm.GenericResource // of those of them that have any: few do
+	demands   map[model.ID]*demand                 // by revision
+	profiles  map[string]*profile
+	presences map[model.ID]*presence // by service
+	waiting   map[model.ID]*group
+	groups    map[groupKey]*group
+	queue     []*group // to be placed, in this order; some may be empty by now
+	failed    map[model.ID]failureKey
+	failures  map[model.ID]map[model.ID]map[model.ID]int64 // by revision and node: when each task failed, Unix nanoseconds
+	epoch     int                                          // rises when a node is, or has, something else
 }
 
 // counted is where a task takes room. There is one for each running task: it is kept small.
@@ -32,31 +36,15 @@ type counted struct {
 	active bool // not being stopped
 }
 
-// groupKey is what all tasks of a group have in common: they can be placed by one look at the nodes.
-type groupKey struct{ revision, node model.ID }
-
-func (k groupKey) control() control.Key {
-	return control.Key{Kind: kindGroup, Key: model.KeyPair(k.revision, k.node)}
-}
-
-type group struct {
-	key     groupKey
-	demand  *demand
-	tasks   map[model.ID]struct{}
-	refused refusals   // at the last attempt
-	waits   bool       // at the last attempt something it depends on did not hold
-	awaits  []model.ID // the services that it named then
-}
-
 // failureKey: failures count against one revision on one node, another revision starts afresh.
 type failureKey struct{ revision, node model.ID }
 
 func newUsage() usage {
 	return usage{
-		nodes: map[model.ID]*node{}, tasks: map[model.ID]counted{}, demands: map[model.ID]*demand{},
-		assigned: map[model.ID][]swarm.GenericResource{},
-		waiting:  map[model.ID]*group{}, groups: map[groupKey]*group{},
-		failed: map[model.ID]failureKey{}, failures: map[failureKey]map[model.ID]int64{},
+		nodes: map[model.ID]*node{}, classes: newClasses(), tasks: map[model.ID]counted{}, assigned: map[model.ID][]swarm.GenericResource{},
+		demands: map[model.ID]*demand{}, profiles: map[string]*profile{}, presences: map[model.ID]*presence{},
+		waiting: map[model.ID]*group{}, groups: map[groupKey]*group{},
+		failed: map[model.ID]failureKey{}, failures: map[model.ID]map[model.ID]map[model.ID]int64{},
 	}
 }
 
@@ -71,14 +59,25 @@ func (u *usage) at(id model.ID) *node {
 }
 
 func (u *usage) setNode(id model.ID, c capacity, attrs constraint.Node) {
-	u.at(id).set(true, c, attrs)
+	n := u.at(id)
+	n.set(true, c, attrs)
+	u.classes.enter(n)
+	u.epoch++
 }
 
 func (u *usage) removeNode(id model.ID) {
 	if n := u.nodes[id]; n != nil {
 		n.set(false, capacity{}, constraint.Node{})
+		u.classes.leave(n)
+		u.epoch++
 		u.tidy(n)
 	}
+}
+
+// changed says that tasks take something else of a node.
+func (u *usage) changed(n *node) {
+	u.classes.touch(n)
+	u.epoch++
 }
 
 // tidy drops the entry of a node that has neither rows nor tasks.
@@ -89,40 +88,72 @@ func (u *usage) tidy(n *node) {
 }
 
 // demand is what a revision's tasks ask for; read makes it when it is not known.
-func (u *usage) demand(revision model.ID, read func() *demand) *demand {
+func (u *usage) demand(revision model.ID, read func() wish) *demand {
 	d := u.demands[revision]
 	if d == nil {
-		d = read()
-		d.revision = revision
+		w := read()
+		d = &w.demand
+		d.revision, d.profile, d.present = revision, u.profile(w.asks), u.presence(d.service)
 		u.demands[revision] = d
 	}
 	d.users++
 	return d
 }
 
+func (u *usage) profile(a asks) *profile {
+	p := u.profiles[a.key()]
+	if p == nil {
+		p = newProfile(a)
+		u.profiles[p.key] = p
+		u.classes.learn(p.questions())
+	}
+	p.users++
+	return p
+}
+
+func (u *usage) presence(service model.ID) *presence {
+	p := u.presences[service]
+	if p == nil {
+		p = &presence{service: service}
+		u.presences[service] = p
+	}
+	p.users++
+	return p
+}
+
 func (u *usage) drop(d *demand) {
-	if d.users--; d.users == 0 {
-		delete(u.demands, d.revision)
+	if d.users--; d.users > 0 {
+		return
+	}
+	delete(u.demands, d.revision)
+	if d.profile.users--; d.profile.users == 0 {
+		delete(u.profiles, d.profile.key)
+	}
+	if d.present.users--; d.present.users == 0 {
+		delete(u.presences, d.service)
 	}
 }
 
 // count says where a task takes room, and reports whether it counted as active there and does no longer. What was
 // assigned to it with the node never changes.
-func (u *usage) count(task model.ID, at *model.Placement, revision model.ID, active bool, read func() *demand) (retired bool) {
+func (u *usage) count(task model.ID, at *model.Placement, revision model.ID, active bool, read func() wish) (retired bool) {
+	old, was := u.tasks[task]
+	if was && old.node.id == at.NodeID && old.demand.revision == revision && old.active == active {
+		return false
+	}
+	c := counted{demand: u.demand(revision, read), active: active} // before its last user may let go of it
 	u.stopWaiting(task)
-	if c, was := u.tasks[task]; was {
-		if c.node.id == at.NodeID && c.demand.revision == revision && c.active == active {
-			return false
-		}
-		retired = c.active && !active
+	if was {
+		retired = old.active && !active
 		u.uncount(task)
 	}
-	c := counted{u.at(at.NodeID), u.demand(revision, read), active}
+	c.node = u.at(at.NodeID)
 	u.tasks[task] = c
 	if len(at.Generic) > 0 {
 		u.assigned[task] = at.Generic
 	}
 	c.node.take(c, at.Generic)
+	u.changed(c.node)
 	return retired
 }
 
@@ -135,36 +166,10 @@ func (u *usage) uncount(task model.ID) bool {
 	delete(u.tasks, task)
 	c.node.release(c, u.assigned[task])
 	delete(u.assigned, task)
+	u.changed(c.node)
 	u.tidy(c.node)
 	u.drop(c.demand)
 	return true
-}
-
-// wait says that a task waits for a node.
-func (u *usage) wait(task model.ID, k groupKey, read func() *demand) *group {
-	u.uncount(task)
-	g := u.groups[k]
-	if g == nil {
-		g = &group{key: k, demand: u.demand(k.revision, read), tasks: map[model.ID]struct{}{}}
-		u.groups[k] = g
-	}
-	g.tasks[task] = struct{}{}
-	u.waiting[task] = g
-	return g
-}
-
-// stopWaiting says that a task waits for nothing.
-func (u *usage) stopWaiting(task model.ID) {
-	g := u.waiting[task]
-	if g == nil {
-		return
-	}
-	delete(u.waiting, task)
-	delete(g.tasks, task)
-	if len(g.tasks) == 0 {
-		delete(u.groups, g.key)
-		u.drop(g.demand)
-	}
 }
 
 // A node on which a service failed maxFailures times within failureWindow is the last one to get its tasks.
@@ -174,10 +179,15 @@ const (
 )
 
 func (u *usage) noteFailure(task model.ID, k failureKey, at int64) {
-	if u.failures[k] == nil {
-		u.failures[k] = map[model.ID]int64{}
+	on := u.failures[k.revision]
+	if on == nil {
+		on = map[model.ID]map[model.ID]int64{}
+		u.failures[k.revision] = on
 	}
-	u.failures[k][task], u.failed[task] = at, k
+	if on[k.node] == nil {
+		on[k.node] = map[model.ID]int64{}
+	}
+	on[k.node][task], u.failed[task] = at, k
 }
 
 func (u *usage) forgetFailure(task model.ID) {
@@ -186,16 +196,19 @@ func (u *usage) forgetFailure(task model.ID) {
 		return
 	}
 	delete(u.failed, task)
-	delete(u.failures[k], task)
-	if len(u.failures[k]) == 0 {
-		delete(u.failures, k)
+	on := u.failures[k.revision]
+	if delete(on[k.node], task); len(on[k.node]) > 0 {
+		return
+	}
+	if delete(on, k.node); len(on) == 0 {
+		delete(u.failures, k.revision)
 	}
 }
 
 // recentFailures counts up; below maxFailures it says 0, for then failures do not matter.
 func (u *usage) recentFailures(k failureKey, now time.Time) int {
 	n := 0
-	for _, at := range u.failures[k] {
+	for _, at := range u.failures[k.revision][k.node] {
 		if now.Sub(time.Unix(0, at)) < failureWindow {
 			n++
 		}
@@ -204,4 +217,19 @@ func (u *usage) recentFailures(k failureKey, now time.Time) int {
 		return 0
 	}
 	return n
+}
+
+// failing are the nodes where failures of a revision matter.
+func (u *usage) failing(revision model.ID, now time.Time) map[*node]int {
+	var out map[*node]int
+	for id := range u.failures[revision] {
+		n := u.nodes[id]
+		if f := u.recentFailures(failureKey{revision, id}, now); f > 0 && n != nil {
+			if out == nil {
+				out = map[*node]int{}
+			}
+			out[n] = f
+		}
+	}
+	return out
 }

@@ -1,0 +1,103 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/manager/constraint"
+	"github.com/skep-org/skep/internal/manager/resources"
+)
+
+// asks is what a task asks of a node, whatever service it is of. It is immutable.
+type asks struct {
+	resources   resources.Amounts
+	ports       []hostPort
+	plugins     []plugin
+	constraints []constraint.Constraint
+	impossible  bool // a constraint cannot be read: no node satisfies it
+	platforms   []swarm.Platform
+	maxReplicas uint64
+	spread      []string
+}
+
+// profile is what many revisions ask alike, with what was found out about it. Most services of a cluster ask for one of a few
+// things, so that this is found out once.
+type profile struct {
+	asks
+	key      string
+	users    int                     // demands that point to it
+	personal []constraint.Constraint // those that each node has to be asked by itself
+
+	fitting   []*class // those whose nodes may take a task, as of version
+	version   int
+	refused   refusals // by all nodes, as of epoch
+	explained int
+}
+
+// key is equal for what asks for the same.
+func (a *asks) key() string {
+	return fmt.Sprintf("%d %d %v %v %q %q %t %q %d %q", a.resources.NanoCPUs, a.resources.Memory, a.resources.Generic, a.ports, a.plugins,
+		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread)
+}
+
+func newProfile(a asks) *profile {
+	p := &profile{asks: a, key: a.key(), version: -1, explained: -1}
+	for _, c := range a.constraints {
+		if _, shared := c.Attribute(); !shared {
+			p.personal = append(p.personal, c)
+		}
+	}
+	return p
+}
+
+// questions are those whose answers say whether all nodes of a class, or none, can take a task, and which branch they are in.
+func (p *profile) questions() []question {
+	var out []question
+	for _, c := range p.constraints {
+		if attribute, shared := c.Attribute(); shared {
+			out = append(out, question{attribute.Name, func(n *node) string { return attribute.Of(&n.attrs) }})
+		}
+	}
+	for _, descriptor := range p.spread {
+		if attribute, known := constraint.LabelAttribute(descriptor); known {
+			out = append(out, question{attribute.Name, func(n *node) string { return attribute.Of(&n.attrs) }})
+		}
+	}
+	for _, ask := range p.plugins {
+		out = append(out, question{"plugin " + ask.kind + "/" + ask.name, func(n *node) string {
+			return fmt.Sprint(n.hasPlugins([]plugin{ask}))
+		}})
+	}
+	if len(p.platforms) > 0 {
+		out = append(out, question{"platform", func(n *node) string { return n.attrs.OS + "/" + n.attrs.Arch }})
+	}
+	return out
+}
+
+// suits reports whether the nodes of a class can take a task, but for what tasks take of each and what is asked of each by
+// itself. Any of its nodes speaks for all.
+func (p *profile) suits(c *class) bool {
+	n := c.nodes[0]
+	if !n.hasPlugins(p.plugins) || !n.hasPlatform(p.platforms) || p.impossible {
+		return false
+	}
+	for _, ask := range p.constraints {
+		if _, shared := ask.Attribute(); shared && !constraint.Match([]constraint.Constraint{ask}, n.attrs) {
+			return false
+		}
+	}
+	return true
+}
+
+// among lists the classes whose nodes can take a task.
+func (p *profile) among(all *classes) []*class {
+	if p.version != all.version {
+		p.version, p.fitting = all.version, nil
+		for _, c := range all.list {
+			if p.suits(c) {
+				p.fitting = append(p.fitting, c)
+			}
+		}
+	}
+	return p.fitting
+}
