@@ -1,9 +1,6 @@
 package model
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // Key is the primary key of a row: an id, and for rows that belong to two objects a second one (a slot number
 // counts as an id). It is of fixed size so that comparing keys costs no allocation.
@@ -17,10 +14,10 @@ func KeyPair(a, b ID) Key { return Key{a, b} }
 
 // Compare orders keys by A, then by B.
 func (k Key) Compare(o Key) int {
-	if c := bytes.Compare(k.A[:], o.A[:]); c != 0 {
+	if c := k.A.Compare(o.A); c != 0 {
 		return c
 	}
-	return bytes.Compare(k.B[:], o.B[:])
+	return k.B.Compare(o.B)
 }
 
 // NumID makes an id of a number, so that slot numbers and raft ids can stand in a [Key].

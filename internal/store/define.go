@@ -48,6 +48,7 @@ func define[R any, P rowPtr[R]](num TableID, name string, w Writer, pivot func(m
 	return &Table[R]{
 		id: num, name: name, writer: w, pivot: pivot, fields: fields,
 		key:     func(r *R) model.Key { return P(r).Key() },
+		order:   func(a, b *R) int { return P(a).Key().Compare(P(b).Key()) },
 		meta:    func(r *R) *model.Meta { return P(r).GetMeta() },
 		version: func(r *R) uint64 { return P(r).GetMeta().Index },
 	}
@@ -59,6 +60,12 @@ func (t *Table[R]) with(indexes ...*Index[R]) *Table[R] {
 		ix.table, ix.pos = t, i
 	}
 	t.indexes = slices.Clone(indexes)
+	return t
+}
+
+// byID says that one id is the key. Tables of many rows say it: their rows are found without making keys of them.
+func (t *Table[R]) byID(order func(a, b *R) int) *Table[R] {
+	t.order = order
 	return t
 }
 

@@ -41,7 +41,7 @@ func (ix *Postings[R]) newTree() *btree.BTreeG[posting[R]] {
 		if a.row == nil || b.row == nil {
 			return a.row == nil && b.row != nil
 		}
-		return ix.table.key(a.row).Compare(ix.table.key(b.row)) < 0
+		return ix.table.order(a.row, b.row) < 0
 	}, btree.Options{NoLocks: true})
 }
 

@@ -137,5 +137,8 @@ func keyNum(k model.Key) uint64 {
 }
 
 func compareSlots(aSvc, bSvc model.ID, aSlot, bSlot uint64, aNode, bNode model.ID) int {
-	return cmp.Or(aSvc.Compare(bSvc), cmp.Compare(aSlot, bSlot), aNode.Compare(bNode))
+	if c := aSvc.Compare(bSvc); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(aSlot, bSlot), aNode.Compare(bNode))
 }

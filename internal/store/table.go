@@ -53,6 +53,7 @@ type Table[R any] struct {
 	name     string
 	writer   Writer
 	key      func(*R) model.Key
+	order    func(a, b *R) int // of the keys
 	meta     func(*R) *model.Meta
 	fields   []field[R]
 	indexes  []*Index[R]
@@ -83,7 +84,7 @@ type tree[R any] struct {
 
 func newTree[R any](t *Table[R]) *tree[R] {
 	opts := btree.Options{NoLocks: true}
-	tr := &tree[R]{t: t, primary: btree.NewBTreeGOptions(func(a, b *R) bool { return t.key(a).Compare(t.key(b)) < 0 }, opts)}
+	tr := &tree[R]{t: t, primary: btree.NewBTreeGOptions(func(a, b *R) bool { return t.order(a, b) < 0 }, opts)}
 	for _, ix := range t.indexes {
 		tr.idx = append(tr.idx, btree.NewBTreeGOptions(ix.less, opts))
 	}
@@ -98,7 +99,7 @@ func (ix *Index[R]) less(a, b *R) bool {
 	if c := ix.cmp(a, b); c != 0 || ix.uniq {
 		return c < 0
 	}
-	return ix.table.key(a).Compare(ix.table.key(b)) < 0
+	return ix.table.order(a, b) < 0
 }
 
 func (tr *tree[R]) fork() anyTree {
