@@ -16,6 +16,8 @@ const (
 	// maxInFlight bounds the batches a stage has under way: enough to hide an fsync, few enough that the view it
 	// plans over stays cheap to make.
 	maxInFlight = 8
+	// maxAhead bounds their changes: each plan makes its view of all of them anew.
+	maxAhead = 1 << 14
 	// batchBytes leaves an entry's head and conditions room below store.MaxBatchBytes.
 	batchBytes = store.MaxBatchBytes - 64_000
 	// retryRefused is how long a refused write's keys wait, so that a persistent refusal cannot spin.
@@ -104,12 +106,21 @@ func (l *Loop) Step(now time.Time) (time.Time, error) {
 	for _, k := range l.wake.Pop(now) {
 		l.mark(k)
 	}
-	if len(l.due) > 0 && len(l.inFlight) < maxInFlight && !slices.ContainsFunc(l.inFlight, flight.inDoubt) {
+	if len(l.due) > 0 && l.mayPlan() {
 		if err := l.plan(view, now); err != nil {
 			return time.Time{}, fmt.Errorf("%s: %w", l.planner.Name(), err)
 		}
 	}
 	return l.wake.Next(), nil
+}
+
+// mayPlan reports whether what is under way leaves room for more.
+func (l *Loop) mayPlan() bool {
+	ahead := 0
+	for _, f := range l.inFlight {
+		ahead += len(f.batch.Changes)
+	}
+	return len(l.inFlight) < maxInFlight && ahead < maxAhead && !slices.ContainsFunc(l.inFlight, flight.inDoubt)
 }
 
 // land takes the outcomes of batches that have one, in order.

@@ -33,8 +33,9 @@ type Event struct {
 	Old, New Row
 }
 
-// eventLimit bounds the change feed; a watcher that falls further behind starts over from a view.
-const eventLimit = 1 << 14
+// eventLimit bounds the change feed; a watcher that falls further behind starts over from a view. At a million tasks that costs
+// seconds, so that the feed bears several of the largest batches on top of each other.
+const eventLimit = 1 << 16
 
 // Store is the state and its change feed. Apply and Restore belong to one goroutine, everything else to any.
 type Store struct {

@@ -13,26 +13,21 @@ const (
 	groupLimit = 1024
 )
 
-// placeAll gives each group that is queued its turn. Those that have more to place, or had none, stay in the queue.
+// placeAll gives the groups that are queued their turns, until no more may be placed.
 func (r *round) placeAll() {
-	due := r.usage.queue
-	r.usage.queue = nil
-	for _, preassigned := range []bool{true, false} { // a global task has no other node to go to
-		for _, g := range due {
-			switch {
-			case g.key.node.IsZero() == preassigned:
-			case r.left == 0 && g.size > 0:
-				r.usage.queue = append(r.usage.queue, g)
-			default:
-				g.queued = false
-				r.place(g)
-			}
+	u := r.usage
+	for _, queue := range []*[]*group{&u.pinned, &u.queue} { // a global task has no other node to go to
+		for r.left > 0 && len(*queue) > 0 {
+			g := (*queue)[0]
+			*queue = (*queue)[1:]
+			g.queued = false
+			r.place(g)
 		}
 	}
 	for _, g := range r.unplaced {
 		r.pending(g)
 	}
-	if len(r.usage.queue) > 0 {
+	if len(u.pinned)+len(u.queue) > 0 {
 		r.res.Wakes(control.Key{Kind: kindMore}, r.now)
 	}
 }

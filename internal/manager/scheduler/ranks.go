@@ -61,7 +61,9 @@ func (s summary) hasRoom(a *asks) bool {
 // place is a place in ranks that was not looked into yet.
 type place struct{ active, first, at int32 }
 
-func (p place) before(o place) bool { return p.active < o.active || p.active == o.active && p.first < o.first }
+func (p place) before(o place) bool {
+	return p.active < o.active || p.active == o.active && p.first < o.first
+}
 
 // walk yields nodes with fewer active tasks first, and of equals that with the smaller id. It looks at no more of them than
 // it has to, and nothing may change meanwhile.

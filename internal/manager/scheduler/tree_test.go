@@ -135,7 +135,7 @@ func TestASmallServiceIsNotHeldUp(t *testing.T) {
 	w.do("service huge")
 	w.do("service nowhere constraint=node.labels.x==y")
 	w.do("service small")
-	w.do(fmt.Sprintf("tasks huge slots=1-%d", 2*groupLimit+1))
+	w.do(fmt.Sprintf("tasks huge slots=1-%d", roundLimit))
 	w.do(fmt.Sprintf("tasks nowhere slots=1-%d", groupLimit+1))
 	w.do("tasks small slots=1")
 	p := New()
@@ -143,11 +143,11 @@ func TestASmallServiceIsNotHeldUp(t *testing.T) {
 	if _, err := w.loop.Step(w.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if on := placedAt(w.s.View()); len(on) != groupLimit+1 || on[w.id("small.1")] != w.id("a") {
+	if on := placedAt(w.s.View()); len(on) != roundLimit || on[w.id("small.1")] != w.id("a") {
 		t.Fatalf("%d tasks are placed, the small service's on %q", len(on), w.names[on[w.id("small.1")]])
 	}
 	w.settle()
-	if on := placedAt(w.s.View()); len(on) != 2*groupLimit+2 {
+	if on := placedAt(w.s.View()); len(on) != roundLimit+1 {
 		t.Fatalf("%d tasks are placed", len(on))
 	}
 }

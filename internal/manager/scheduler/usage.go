@@ -23,7 +23,8 @@ type usage struct {
 	presences map[model.ID]*presence // by service
 	waiting   map[model.ID]*group
 	groups    map[groupKey]*group
-	queue     []*group // to be placed, in this order; some may be empty by now
+	pinned    []*group // to be placed first, in this order: those that have their node; some may be empty by now
+	queue     []*group // to be placed then
 	failed    map[model.ID]failureKey
 	failures  map[model.ID]map[model.ID]map[model.ID]int64 // by revision and node: when each task failed, Unix nanoseconds
 	epoch     int                                          // rises when a node is, or has, something else

@@ -90,8 +90,13 @@ func (u *usage) stopWaiting(task model.ID) {
 
 // enqueue has a group placed: after those that are to be placed already.
 func (u *usage) enqueue(g *group) {
-	if !g.queued {
-		g.queued = true
+	switch {
+	case g.queued:
+		return
+	case g.key.node.IsZero():
 		u.queue = append(u.queue, g)
+	default:
+		u.pinned = append(u.pinned, g)
 	}
+	g.queued = true
 }
