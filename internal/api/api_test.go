@@ -358,7 +358,7 @@ func (w *world) networkRows(v store.View, d *datadriven.TestData) string {
 		Networks: []model.NetworkAddr{{NetworkID: n.ID, Addr: netip.MustParsePrefix("10.0.9.0/24"), Gateway: netip.MustParseAddr("10.0.9.1")}}}
 	for _, arg := range d.CmdArgs {
 		if arg.Key == "warning" {
-			a.Warning = strings.Join(arg.Vals, ", ")
+			a.SetWarning(strings.Join(arg.Vals, ", "))
 		}
 	}
 	w.commit(&store.Batch{Writer: store.WriterAllocator, Changes: []store.Change{store.Allocations.Put(a)}})

@@ -62,7 +62,7 @@ func networkTrouble(v store.View, id model.ID) string {
 	case !a.Done:
 		return a.Err
 	}
-	return a.Warning
+	return a.Warning()
 }
 
 // networkWarnings are said to who puts a service on networks that are short of addresses.

@@ -87,7 +87,7 @@ type Task struct {
 	Reason    Reason
 	Displaced bool // its node offered less than is reserved there: it has to leave, though it may serve until another runs
 
-	Iteration uint64 // of a job's task: the Service.Iteration it is a run of
+	Iteration uint32 // of a job's task: the Service.Iteration it is a run of; four bytes, for there are many tasks
 }
 
 // Reason says why the orchestrator wants what it wants of a task.
@@ -142,8 +142,36 @@ type Allocation struct {
 	Kind     AllocKind
 	Done     bool   // false: Err says what it waits for
 	Err      string // one sentence; empty when Done
-	Warning  string // of a network: its addresses run out; one sentence, empty while there are enough
-	Repaired string // what a leader found wrong with the row and put right, or could not; one sentence
+	Notes    *AllocNotes
+}
+
+// AllocNotes is what few allocations have, kept apart so that those of the many tasks stay small. It is immutable.
+type AllocNotes struct{ Warning, Repaired string }
+
+// Warning says of a network that its addresses run out: one sentence, empty while there are enough.
+func (r *Allocation) Warning() string { return r.noted().Warning }
+
+// Repaired is what a leader found wrong with the row and put right, or could not: one sentence.
+func (r *Allocation) Repaired() string { return r.noted().Repaired }
+
+// SetWarning is for a row that is being made.
+func (r *Allocation) SetWarning(text string) { r.note(AllocNotes{text, r.Repaired()}) }
+
+// SetRepaired is for a row that is being made.
+func (r *Allocation) SetRepaired(text string) { r.note(AllocNotes{r.Warning(), text}) }
+
+func (r *Allocation) noted() AllocNotes {
+	if r.Notes == nil {
+		return AllocNotes{}
+	}
+	return *r.Notes
+}
+
+// note leaves the notes of other copies of the row as they are.
+func (r *Allocation) note(n AllocNotes) {
+	if r.Notes = nil; n != (AllocNotes{}) {
+		r.Notes = &n
+	}
 }
 
 // Cursor is where the search for a free address on a network goes on, so that the address of a container that has ended

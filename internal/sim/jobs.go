@@ -100,7 +100,7 @@ func (w *world) jobConverged(v store.View, s *model.Service, spec *swarm.Service
 		if t.Desired < model.StateShutdown && !ended {
 			return fmt.Errorf("task %s of iteration %d has not ended", t.ID, t.Iteration)
 		}
-		if t.Iteration == s.Iteration && ended && st.State == model.StateComplete {
+		if uint64(t.Iteration) == s.Iteration && ended && st.State == model.StateComplete {
 			completed[slot{s.ID, t.Slot, t.NodeID}] = true
 		}
 	}

@@ -29,7 +29,7 @@ var (
 		number(7, func(r *model.Task) *int64 { return &r.StopAt }),
 		number(8, func(r *model.Task) *model.State { return &r.Desired }),
 		number(9, func(r *model.Task) *model.Reason { return &r.Reason }),
-		number(10, func(r *model.Task) *uint64 { return &r.Iteration }),
+		number(10, func(r *model.Task) *uint32 { return &r.Iteration }),
 		boolean(11, func(r *model.Task) *bool { return &r.Displaced }),
 	).byID(func(a, b *model.Task) int { return a.ID.Compare(b.ID) }).with(tasksBySlot)
 	Allocations = define(15, "allocation", WriterAllocator, func(k model.Key) *model.Allocation { return &model.Allocation{Owner: k.A} },
@@ -40,8 +40,10 @@ var (
 		number(5, func(r *model.Allocation) *uint32 { return &r.VNI }),
 		list(6, func(r *model.Allocation) *[]model.NetworkAddr { return &r.Networks }, networkAddrFields()),
 		asJSON(7, func(r *model.Allocation) *[]swarm.PortConfig { return &r.Ports }, func(r *model.Allocation) bool { return len(r.Ports) == 0 }),
-		text(8, func(r *model.Allocation) *string { return &r.Warning }),
-		text(9, func(r *model.Allocation) *string { return &r.Repaired }),
+		opaque(8, func(r *model.Allocation) []byte { return []byte(r.Warning()) },
+			func(r *model.Allocation, b []byte) error { r.SetWarning(string(b)); return nil }),
+		opaque(9, func(r *model.Allocation) []byte { return []byte(r.Repaired()) },
+			func(r *model.Allocation, b []byte) error { r.SetRepaired(string(b)); return nil }),
 	).byID(func(a, b *model.Allocation) int { return a.Owner.Compare(b.Owner) }).with(allocationsWaiting).withPostings(addresses)
 	Cursors = define(20, "address cursor", WriterAllocator, func(k model.Key) *model.Cursor { return &model.Cursor{NetworkID: k.A} },
 		id(1, func(r *model.Cursor) *model.ID { return &r.NetworkID }),

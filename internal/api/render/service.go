@@ -131,7 +131,7 @@ func Status(v store.View, s *model.Service, mode swarm.ServiceMode) *swarm.Servi
 	status := &swarm.ServiceStatus{DesiredTasks: Replicas(mode)}
 	job, now := model.IsJob(mode), time.Unix(0, v.Now())
 	for t := range store.TasksOf(v, s.ID) {
-		if job && t.Iteration != s.Iteration {
+		if job && uint64(t.Iteration) != s.Iteration {
 			continue
 		}
 		o := observe(v, t, now)

@@ -73,7 +73,7 @@ func Task(v store.View, t *model.Task) TaskOut {
 	spec := Spec(store.Revisions.ByID(v, t.Revision))
 	out.Spec = spec.TaskTemplate
 	if model.IsJob(spec.Mode) {
-		out.JobIteration = &swarm.Version{Index: t.Iteration}
+		out.JobIteration = &swarm.Version{Index: uint64(t.Iteration)}
 	}
 	out.Spec.Runtime = "" // swarm's tasks do not repeat it
 	if r.status != nil {

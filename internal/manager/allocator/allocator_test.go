@@ -270,7 +270,7 @@ func (w *world) changes(after uint64) string {
 		if a.Done {
 			out.WriteString(" done")
 		}
-		for _, s := range []string{a.Err, a.Warning, a.Repaired} {
+		for _, s := range []string{a.Err, a.Warning(), a.Repaired()} {
 			if s != "" {
 				fmt.Fprintf(&out, " %s", s)
 			}

@@ -24,10 +24,10 @@ func (p *plan) audit(a *model.Allocation) {
 		next.Networks = slices.Clone(a.Networks)
 		addr, err := p.space(row).find()
 		if p.fixed(a) || err != nil {
-			next.Repaired = fmt.Sprintf("the address %s is that of %s, too; replace the task with docker service update --force", n.Addr.Addr(), other)
+			next.SetRepaired(fmt.Sprintf("the address %s is that of %s, too; replace the task with docker service update --force", n.Addr.Addr(), other))
 		} else {
 			next.Networks[i] = p.space(row).takeNext(addr, a.Owner)
-			next.Repaired = fmt.Sprintf("the address %s was that of %s, too; the task was given %s", n.Addr.Addr(), other, addr)
+			next.SetRepaired(fmt.Sprintf("the address %s was that of %s, too; the task was given %s", n.Addr.Addr(), other, addr))
 		}
 		p.set(&next)
 		a = &next

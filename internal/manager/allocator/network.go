@@ -57,9 +57,10 @@ func (p *plan) network(n *model.Network, taken subnets, numbers vnis) *model.All
 		return a
 	}
 	if old := p.get(n.ID); old != nil && old.Done {
-		a.Networks, a.Warning = old.Networks, old.Warning
+		a.Networks = old.Networks
+		a.SetWarning(old.Warning())
 		if old.VNI != 0 {
-			a.Repaired = fmt.Sprintf("the network had the VXLAN number %d of another network and was given one of its own", old.VNI)
+			a.SetRepaired(fmt.Sprintf("the network had the VXLAN number %d of another network and was given one of its own", old.VNI))
 		}
 	} else if err := p.subnets(n, a, taken); err != nil {
 		a.Networks, a.Err = nil, err.Error()

@@ -28,13 +28,14 @@ func (p *plan) keepOrGive(a *model.Allocation, n *model.Network) error {
 		other := s.holder(had.Addr.Addr(), a.Owner)
 		keeps := other.IsZero() || p.precedes(old, p.get(other))
 		if !keeps && p.fixed(old) {
-			keeps, a.Repaired = true, fmt.Sprintf("the address %s is that of %s, too; start the container anew", had.Addr.Addr(), other)
+			keeps = true
+			a.SetRepaired(fmt.Sprintf("the address %s is that of %s, too; start the container anew", had.Addr.Addr(), other))
 		}
 		if keeps {
 			a.Networks = append(a.Networks, *had)
 			return nil
 		}
-		a.Repaired = fmt.Sprintf("the address %s was that of %s, too; another one was given", had.Addr.Addr(), other)
+		a.SetRepaired(fmt.Sprintf("the address %s was that of %s, too; another one was given", had.Addr.Addr(), other))
 	}
 	addr, err := s.find()
 	if err != nil {

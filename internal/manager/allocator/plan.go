@@ -42,8 +42,8 @@ func (p *plan) get(owner model.ID) *model.Allocation {
 // set writes a row unless it says what is there already.
 func (p *plan) set(a *model.Allocation) {
 	old := p.get(a.Owner)
-	if a.Repaired == "" && old != nil {
-		a.Repaired = old.Repaired
+	if a.Repaired() == "" && old != nil {
+		a.SetRepaired(old.Repaired())
 	}
 	if same(old, a) {
 		return
@@ -95,7 +95,7 @@ func (p *plan) gaveUp(old, cur *model.Allocation) {
 
 func same(a, b *model.Allocation) bool {
 	return a != nil && a.Kind == b.Kind && a.Done == b.Done && a.Err == b.Err && a.VNI == b.VNI &&
-		a.Warning == b.Warning && a.Repaired == b.Repaired &&
+		a.Warning() == b.Warning() && a.Repaired() == b.Repaired() &&
 		slices.Equal(a.Networks, b.Networks) && slices.Equal(a.Ports, b.Ports)
 }
 

@@ -165,7 +165,7 @@ func (c *cluster) checkRows(t *rapid.T, v store.View) map[model.ID]int {
 	owners, used := map[place]model.ID{}, map[model.ID]int{}
 	rows := 0
 	for a := range store.Allocations.All(v) {
-		if a.Done != (a.Err == "") || a.Repaired != "" {
+		if a.Done != (a.Err == "") || a.Repaired() != "" {
 			t.Fatalf("%s: %+v", c.names[a.Owner], a)
 		}
 		if a.Kind == model.AllocNetwork {

@@ -32,7 +32,7 @@ func (p *plan) usage(id model.ID) {
 	warning := ""
 	if s := p.space(n); s != nil {
 		from := warnFrom
-		if a.Warning != "" {
+		if a.Warning() != "" {
 			from = warnUntil
 		}
 		if size := s.size(); s.inUse()*100 >= size*from {
@@ -40,9 +40,9 @@ func (p *plan) usage(id model.ID) {
 				s.where(), warnUntil, size)
 		}
 	}
-	if warning != a.Warning {
+	if warning != a.Warning() {
 		next := *a
-		next.Warning = warning
+		next.SetWarning(warning)
 		p.set(&next)
 	}
 }

@@ -89,7 +89,7 @@ func (l *Look) count(svc *model.Service, c dependency.Condition) answer {
 // service reads what is asked of a service. taken says whether the orchestrator has taken that up: before it has, there are
 // no tasks to tell by where it is the nodes that say how many there are to be, or a job's next iteration.
 func (l *Look) service(svc *model.Service, c dependency.Condition) (s *service, taken bool) {
-	s = &service{v: l.v, condition: c, iteration: svc.Iteration, spec: &swarm.ServiceSpec{}}
+	s = &service{v: l.v, condition: c, iteration: uint32(svc.Iteration), spec: &swarm.ServiceSpec{}}
 	id := svc.Revision
 	r := store.Rollouts.ByID(l.v, svc.ID)
 	if taken = rollout.Answers(r, svc); taken {

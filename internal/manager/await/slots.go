@@ -17,7 +17,7 @@ type service struct {
 	spec        *swarm.ServiceSpec
 	fingerprint [16]byte
 	restart     restart.Policy
-	iteration   uint64
+	iteration   uint32
 	have        uint64 // slots that are as the condition says
 	live        uint64 // slots that are wanted, as their tasks say
 }

@@ -85,11 +85,11 @@ func (c *cluster) checkJobs() {
 		for t := range store.TasksOf(c.View(), s.ID) {
 			at := slot{t.Slot, t.NodeID}
 			switch o := c.Observe(t); {
-			case o.State == model.StateComplete && t.Iteration == s.Iteration:
+			case o.State == model.StateComplete && uint64(t.Iteration) == s.Iteration:
 				completed[at]++
 			case t.Desired < model.StateShutdown && o.State != model.StateComplete:
 				wanted[at]++
-				if t.Iteration != s.Iteration {
+				if uint64(t.Iteration) != s.Iteration {
 					c.t.Fatalf("%s of iteration %d is wanted in iteration %d", c.World.Name(t.ID), t.Iteration, s.Iteration)
 				}
 			}
@@ -139,7 +139,7 @@ func (c *cluster) repairJobs() {
 			}
 		}
 		for t := range store.TasksOf(c.View(), s.ID) {
-			if t.Iteration == s.Iteration && c.Observe(t).State == model.StateComplete {
+			if uint64(t.Iteration) == s.Iteration && c.Observe(t).State == model.StateComplete {
 				completed++
 			}
 		}

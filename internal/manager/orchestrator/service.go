@@ -18,7 +18,7 @@ type service struct {
 	order   rollout.Config // whose order moves follow: the update's
 	slots   []*slot
 
-	iteration uint64 // of a job
+	iteration uint32 // of a job
 }
 
 // planService brings a whole service up to what is asked of it.
@@ -28,7 +28,7 @@ func (p *plan) planService(id model.ID) {
 		p.planRemoval(id)
 		return
 	}
-	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id), iteration: row.Iteration}
+	s := &service{id: id, stored: store.Rollouts.ByID(p.v, id), iteration: uint32(row.Iteration)}
 	if rollout.Answers(s.stored, row) {
 		s.rollout = *s.stored
 	} else {
