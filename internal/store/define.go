@@ -15,16 +15,16 @@ type tableDescriptor interface {
 	Name() string
 	tableWriter() Writer
 	newTree() anyTree
-	encodeRow(Row) []byte
+	appendRow([]byte, Row) []byte
 	decodeRow([]byte) (Row, error)
 }
 
 func (t *Table[R]) tableWriter() Writer { return t.writer }
 func (t *Table[R]) newTree() anyTree    { return newTree(t) }
 
-func (t *Table[R]) encodeRow(row Row) []byte {
+func (t *Table[R]) appendRow(b []byte, row Row) []byte {
 	r := any(row).(*R)
-	b := encodeFields(nil, t.fields, r)
+	b = encodeFields(b, t.fields, r)
 	if u := t.meta(r).Unknown; u != nil {
 		b = append(b, *u...)
 	}

@@ -54,7 +54,7 @@ func encodeChange(c Change) []byte {
 	case c.Row == nil:
 		return appendNum(appendBytes(m, changeKey, keyBytes(c.Key)), changeDelete, 1)
 	}
-	return appendBytes(appendBytes(m, changeKey, keyBytes(c.Key)), changeRow, tableDef(c.Table).encodeRow(c.Row))
+	return appendBytes(appendBytes(m, changeKey, keyBytes(c.Key)), changeRow, tableDef(c.Table).appendRow(nil, c.Row))
 }
 
 // Size is what a change takes of [MaxBatchBytes], for whoever splits a plan into batches.

@@ -155,7 +155,7 @@ func readLog(t *testing.T, file string) [][]byte {
 		if _, err := r.Peek(1); errors.Is(err, io.EOF) {
 			return out
 		}
-		raw, err := readRecord(r)
+		raw, err := readRecord(r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -318,7 +318,7 @@ func sameRow(num TableID, a, b Row) bool {
 		return reflect.DeepEqual(x, y)
 	}
 	def := tableDef(num)
-	return bytes.Equal(def.encodeRow(a), def.encodeRow(b))
+	return bytes.Equal(def.appendRow(nil, a), def.appendRow(nil, b))
 }
 
 // TestRowsHandedOutAreImmutable: a writer's row is copied, a reader's stays when it is overwritten.

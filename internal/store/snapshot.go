@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/skep-org/skep/internal/model"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -32,19 +33,22 @@ func (v View) Snapshot(w io.Writer) error {
 	}
 	head := appendNum(appendNum(appendNum(nil, snapIndex, v.st.index), snapNow, uint64(v.st.now)), snapRows, rows)
 	err := writeRecord(bw, head)
+	var row, record []byte // of one row after the other
 	for num, tr := range v.st.trees {
 		if tr == nil || err != nil {
 			continue
 		}
 		def := tableDef(TableID(num))
 		tr.scan(func(r Row) bool {
-			err = writeRecord(bw, encodeRecord(TableID(num), r.Key(), r.GetMeta(), def.encodeRow(r)))
+			row = def.appendRow(row[:0], r)
+			record = appendRecord(record[:0], TableID(num), r.Key(), r.GetMeta(), row)
+			err = writeRecord(bw, record)
 			return err == nil
 		})
 	}
 	if err == nil {
 		v.st.unknown.Scan(func(r *unknownRow) bool {
-			err = writeRecord(bw, encodeRecord(r.table, r.key, &r.meta, r.raw))
+			err = writeRecord(bw, appendRecord(nil, r.table, r.key, &r.meta, r.raw))
 			return err == nil
 		})
 	}
@@ -57,9 +61,9 @@ func (v View) Snapshot(w io.Writer) error {
 	return nil
 }
 
-// encodeRecord says the key even where the row does: a build that does not know the table cannot read it there.
-func encodeRecord(table TableID, k model.Key, m *model.Meta, row []byte) []byte {
-	b := appendNum(nil, rowTable, uint64(table))
+// appendRecord says the key even where the row does: a build that does not know the table cannot read it there.
+func appendRecord(b []byte, table TableID, k model.Key, m *model.Meta, row []byte) []byte {
+	b = appendNum(b, rowTable, uint64(table))
 	b = appendBytes(appendBytes(b, rowKey, keyBytes(k)), rowBytes, row)
 	return appendNum(appendNum(appendNum(b, rowIndex, m.Index), rowCreated, uint64(m.Created)), rowUpdated, uint64(m.Updated))
 }
@@ -82,7 +86,7 @@ func (s *Store) Restore(r io.Reader) error {
 func readSnapshot(r *bufio.Reader) (*state, error) {
 	st := emptyState()
 	var rows uint64
-	head, err := readRecord(r)
+	head, err := readRecord(r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -97,15 +101,15 @@ func readSnapshot(r *bufio.Reader) (*state, error) {
 		}
 		return nil
 	})
-	for ; err == nil && rows > 0; rows-- {
-		var b []byte
-		if b, err = readRecord(r); err == nil {
+	for b := head; err == nil && rows > 0; rows-- {
+		if b, err = readRecord(r, b); err == nil {
 			err = st.restoreRow(b)
 		}
 	}
 	return st, err
 }
 
+// restoreRow keeps nothing of b.
 func (st *state) restoreRow(b []byte) error {
 	var table TableID
 	var key model.Key
@@ -147,14 +151,16 @@ func (st *state) restoreRow(b []byte) error {
 }
 
 func writeRecord(w *bufio.Writer, b []byte) error {
-	if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(b)))); err != nil {
+	var size [binary.MaxVarintLen64]byte
+	if _, err := w.Write(size[:binary.PutUvarint(size[:], uint64(len(b)))]); err != nil {
 		return err
 	}
 	_, err := w.Write(b)
 	return err
 }
 
-func readRecord(r *bufio.Reader) ([]byte, error) {
+// readRecord returns the next record in the place of one that is not needed any more.
+func readRecord(r *bufio.Reader, b []byte) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		return nil, noEOF(err)
@@ -162,7 +168,7 @@ func readRecord(r *bufio.Reader) ([]byte, error) {
 	if n > maxRecord {
 		return nil, fmt.Errorf("a record of %d bytes", n)
 	}
-	b := make([]byte, n)
+	b = slices.Grow(b[:0], int(n))[:n]
 	_, err = io.ReadFull(r, b)
 	return b, noEOF(err)
 }

@@ -79,14 +79,25 @@ func (tr *tree[R]) put(row Row, index uint64, now int64) (Row, Row, error) {
 	return any(old).(Row), any(&n).(Row), nil
 }
 
-// restore stores a row as it is, stamps and all.
+// restore stores a row as it is, stamps and all. A snapshot has the rows of a table in the order of their keys: each is the
+// last one yet, and is added without looking for its place.
 func (tr *tree[R]) restore(row Row) {
 	r := any(row).(*R)
-	old, had := tr.primary.Get(r)
-	tr.set(old, had, r)
+	if last, found := tr.primary.Max(); found && tr.t.order(last, r) >= 0 {
+		old, had := tr.primary.Get(r)
+		tr.set(old, had, r)
+		return
+	}
+	tr.reindex(nil, false, r)
+	tr.primary.Load(r)
 }
 
 func (tr *tree[R]) set(old *R, had bool, n *R) {
+	tr.reindex(old, had, n)
+	tr.primary.Set(n)
+}
+
+func (tr *tree[R]) reindex(old *R, had bool, n *R) {
 	for i, ix := range tr.t.indexes {
 		if had && (ix.where == nil || ix.where(old)) {
 			tr.idx[i].Delete(old)
@@ -96,7 +107,6 @@ func (tr *tree[R]) set(old *R, had bool, n *R) {
 		}
 	}
 	tr.post(old, n)
-	tr.primary.Set(n)
 }
 
 func (tr *tree[R]) del(k model.Key) (Row, bool) {
