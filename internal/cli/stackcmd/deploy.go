@@ -47,9 +47,9 @@ func deployCommand(c clock, who string) *cobra.Command {
 		Long: `Make the cluster run what the files say, and wait until it does. STACK is the
 stack's name; without it name: in the files is.
 
-The images of services with build: are built by this node's engine, pushed to the
-cluster's registry and run from there, before anything is changed. One that is
-there, and would be built of the same files and settings, is not built again.
+The images of services with build: are built by this node's engine, pushed to
+the cluster's registry and run from there, before anything is changed. One that
+is there, and would be built of the same files and settings, is not built again.
 
 Only what has changed is touched. Configs and secrets whose content is another
 become new versions, and the services that use them go over to those. The exit
@@ -66,12 +66,14 @@ than the one before: see skep stack history and rollback.`,
 	d.compareFlags(cmd)
 	d.deployFlags(cmd)
 	cmd.Flags().BoolVar(&d.always, "build", false, "build the images anew that the cluster's registry has already")
+	cmd.MarkFlagsMutuallyExclusive("build", "no-build")
 	return cmd
 }
 
 // compareFlags are those by which files and cluster are compared.
 func (d *deployment) compareFlags(cmd *cobra.Command) {
 	d.hostFlags(cmd)
+	cmd.Flags().BoolVar(&d.noBuild, "no-build", false, "build nothing: services with build: run the image they name, as it is in its registry")
 	cmd.Flags().StringVar(&d.options.Resolve, "resolve-image", plan.ResolveAlways, "`when` to ask the registry which image a tag is: always, changed or never")
 }
 

@@ -216,7 +216,7 @@ func held(c *cluster, v store.View, service model.ID) map[string]*holder {
 	for t := range store.TasksOf(v, service) {
 		o := store.Observe(v, t, c.Now())
 		at := fmt.Sprint(t.Slot, t.NodeID)
-		completed := t.Desired == model.StateComplete && o.State == model.StateComplete && s != nil && s.Iteration == t.Iteration
+		completed := t.Desired == model.StateComplete && o.State == model.StateComplete && s != nil && s.Iteration == uint64(t.Iteration)
 		if t.Desired >= model.StateShutdown || o.State.Terminal() && !completed || out[at] != nil && out[at].created > t.Created {
 			continue
 		}

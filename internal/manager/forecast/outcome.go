@@ -133,7 +133,7 @@ func present(v store.View, service model.ID, now time.Time) map[place]*model.Tas
 	for t := range wanted(store.TasksOf(v, service)) {
 		at := place{t.Slot, t.NodeID}
 		state := store.Observe(v, t, now).State
-		done := state == model.StateComplete && t.Desired == model.StateComplete && s != nil && t.Iteration == s.Iteration
+		done := state == model.StateComplete && t.Desired == model.StateComplete && s != nil && uint64(t.Iteration) == s.Iteration
 		if other := out[at]; (other == nil || other.Created < t.Created) && (done || !state.Terminal()) {
 			out[at] = t
 		}
