@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ type cluster struct {
 	t     *testing.T
 	mu    sync.Mutex
 	store *store.Store
-	late  time.Duration // by how much the clock is ahead
+	late  atomic.Int64  // by how much the clock is ahead, nanoseconds
 	slow  time.Duration // what a read from another node takes
 	nodes []*node
 	other Mirrored // the registries that are mirrored
@@ -114,7 +115,7 @@ func (c *cluster) commit(w store.Writer, changes ...store.Change) {
 	require.NoError(c.t, err)
 }
 
-func (c *cluster) now() time.Time { return time.Now().Add(c.late) }
+func (c *cluster) now() time.Time { return time.Now().Add(time.Duration(c.late.Load())) }
 
 func (n *node) Look(_ context.Context, q *wire.RegistryQuery) (*wire.RegistryAnswer, error) {
 	n.c.mu.Lock()

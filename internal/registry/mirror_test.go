@@ -215,9 +215,9 @@ func TestMirrorAge(t *testing.T) {
 	const name = "mirror/" + upstreamName + "/app"
 	require.NoError(t, c.nodes[0].pull(name, "1"))
 	c.kept(name, "1")
-	c.late = 13 * 24 * time.Hour
+	c.late.Store(int64(13 * 24 * time.Hour))
 	require.Zero(t, c.sweep(0))
-	c.late = 15 * 24 * time.Hour
+	c.late.Store(int64(15 * 24 * time.Hour))
 	require.NotZero(t, c.sweep(time.Hour))
 	require.Zero(t, store.ImageTags.Len(c.store.View()))
 	require.Zero(t, store.ImageManifests.Len(c.store.View()))

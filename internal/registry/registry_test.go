@@ -355,19 +355,19 @@ func TestTags(t *testing.T) {
 	require.JSONEq(t, `{"repositories":["app"]}`, text)
 
 	require.Zero(t, c.sweep(time.Hour), "what nobody names any more is kept for a while")
-	c.late = 2 * time.Hour
+	c.late.Store(int64(2 * time.Hour))
 	require.Equal(t, 3, c.sweep(time.Hour), "the first image's manifest, its bytes and its layer")
 	require.NoError(t, c.nodes[2].pull("app", "1"))
 
 	status, _, text = c.nodes[0].call("DELETE", "/v2/app/manifests/1", nil)
 	require.Equal(t, http.StatusAccepted, status, text)
-	c.late = 5 * time.Hour
+	c.late.Store(int64(5 * time.Hour))
 	require.Zero(t, c.sweep(time.Hour), "the other tag names it")
 	require.NoError(t, c.nodes[2].pull("app", "2"))
 	status, _, text = c.nodes[0].call("DELETE", "/v2/app/manifests/"+was.String(), nil)
 	require.Equal(t, http.StatusAccepted, status, text)
 	require.ErrorContains(t, c.nodes[2].pull("app", "2"), "404")
-	c.late = 9 * time.Hour
+	c.late.Store(int64(9 * time.Hour))
 	require.NotZero(t, c.sweep(time.Hour))
 	require.Zero(t, store.ImageBlobs.Len(c.store.View()))
 }
@@ -480,7 +480,7 @@ func TestRepair(t *testing.T) {
 		require.NoError(t, n.reg.Exchange().Repair(t.Context()))
 	}
 	require.NoFileExists(t, spare.file(layer), "it may be back in a moment")
-	c.late = time.Hour
+	c.late.Store(int64(time.Hour))
 	for _, n := range c.nodes {
 		if n != gone {
 			require.NoError(t, n.reg.Exchange().Repair(t.Context()))
@@ -521,7 +521,7 @@ func TestRepairGoesOn(t *testing.T) {
 	c.nodes[0].push("app", "1", append(append([][]byte{[]byte("{}")}, small...), large...)...)
 	c.nodes[2].power(true)
 	c.nodes[1].power(false)
-	c.late = time.Hour
+	c.late.Store(int64(time.Hour))
 	spare := c.nodes[2]
 	spare.reg.exchange.Dir.Free = func(string) (uint64, error) { return blobs.Reserve + 1<<19, nil }
 	require.ErrorContains(t, c.nodes[0].reg.Exchange().Repair(t.Context()), "disk is full")
