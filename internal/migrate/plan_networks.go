@@ -26,7 +26,7 @@ func (m *maker) networks() {
 			free = append(free, n)
 		}
 	}
-	m.Writes.Networks = append(fixed, free...)
+	m.Writes.Networks = slices.Concat(fixed, free)
 }
 
 // possible takes out of a network what is to be left out, and refuses what this cluster has not.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -234,5 +233,4 @@ func TestDialCommand(t *testing.T) {
 
 	_, err = dialCommand(io.Discard, "no-such-program")
 	require.ErrorContains(t, err, "no-such-program does not start")
-	var _ net.Conn = conn
 }

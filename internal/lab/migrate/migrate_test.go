@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -268,7 +267,11 @@ func (s *scene) differences() string {
 	for _, name := range services() {
 		there, here := s.spec(s.swarm, name), s.spec(s.skep, name)
 		lines := compare("", there, here)
-		fmt.Fprintf(&out, "%s: %s\n", name, cmp.Or(map[bool]string{true: "the same"}[len(lines) == 0], "differs"))
+		verdict := "the same"
+		if len(lines) > 0 {
+			verdict = "differs"
+		}
+		fmt.Fprintf(&out, "%s: %s\n", name, verdict)
 		for _, line := range lines {
 			fmt.Fprintf(&out, "  %s\n", line)
 		}
