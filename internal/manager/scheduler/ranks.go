@@ -61,7 +61,7 @@ func (s summary) hasRoom(a *asks) bool {
 // place is a place in ranks that was not looked into yet.
 type place struct{ active, first, at int32 }
 
-func (p place) before(o place) bool {
+func (p place) before(o place) bool { //nolint:unused // the queue calls it
 	return p.active < o.active || p.active == o.active && p.first < o.first
 }
 

@@ -27,9 +27,9 @@ func (d *Driver) auth(m provision.Machine, t target) (methods []ssh.AuthMethod, 
 	// A key that is named comes first: servers take a few attempts only.
 	switch {
 	case t.only:
-		signers = append(files, named(signers, m, t)...)
+		signers = slices.Concat(files, named(signers, m, t))
 	case m.Identity != "" || len(t.identities) > 0:
-		signers = append(files, signers...)
+		signers = slices.Concat(files, signers)
 	default:
 		signers = append(signers, files...)
 	}
