@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -29,7 +30,7 @@ func TestCrashedUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hoststest.NeedRoot(t)
 			before, dir := shared(t), hoststest.Dir(t)
-			killUp(t, dir, until)
+			killUp(t, dir, until, "")
 			lab, err := hosts.Open(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -66,15 +67,43 @@ func TestCrashedUp(t *testing.T) {
 	}
 }
 
+// TestCrashedSystemd kills a process whose hosts boot systemd: they power off, and down takes away the rest.
+func TestCrashedSystemd(t *testing.T) {
+	hoststest.NeedRoot(t)
+	before, dir := shared(t), hoststest.Dir(t)
+	killUp(t, dir, "The lab is up", "yes")
+	lab, err := hosts.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() string {
+		for _, h := range lab.Hosts() {
+			if on, err := h.Running(); on || err != nil {
+				return fmt.Sprintf("%s is on: %v", h.Name, err)
+			}
+		}
+		return ""
+	})
+	if err := lab.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := traces(t, dir, lab.Cgroup()); len(left) > 0 {
+		t.Errorf("down left:\n%s", strings.Join(left, "\n"))
+	}
+	if after := shared(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
 // killUp starts an up in a process of its own and kills that when it says something.
-func killUp(t *testing.T, dir, until string) {
+func killUp(t *testing.T, dir, until, kind string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), upThere+"="+dir)
+	cmd.Env = append(os.Environ(), upThere+"="+dir, systemd+"="+kind)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

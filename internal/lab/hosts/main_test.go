@@ -19,6 +19,7 @@ import (
 const (
 	isolated = "LAB_TEST_ISOLATED" // set in the process that runs the tests
 	upThere  = "LAB_TEST_UP"       // make a lab in this directory, then wait to be killed
+	systemd  = "LAB_TEST_SYSTEMD"  // its hosts boot systemd
 )
 
 // TestMain is several programs: a machine's first process, since the labs of tests run the test's own program; one that
@@ -51,7 +52,11 @@ func end(err error) {
 
 // upAndWait is a `skep lab up` that does not return.
 func upAndWait(dir string) error {
-	_, err := hosts.Up(context.Background(), hosts.Config{Dir: dir, Managers: 1, Workers: 1, DockerSwarm: true, Detached: true, Progress: os.Stdout})
+	cfg := hosts.Config{Dir: dir, Managers: 1, Workers: 1, DockerSwarm: true, Detached: true, Progress: os.Stdout}
+	if os.Getenv(systemd) != "" {
+		cfg.DockerSwarm, cfg.Systemd, cfg.Detached = false, true, false
+	}
+	_, err := hosts.Up(context.Background(), cfg)
 	if err == nil {
 		time.Sleep(time.Hour)
 	}

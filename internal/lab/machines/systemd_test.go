@@ -24,7 +24,7 @@ func TestSystemd(t *testing.T) {
 		name string
 		test func(*scene)
 	}{
-		{"create", unitMade}, {"killed", unitKilled}, {"upgrade", unitUpgraded}, {"boot", unitBooted}, {"remove", unitRemoved},
+		{"own root", ownRoot}, {"create", unitMade}, {"killed", unitKilled}, {"upgrade", unitUpgraded}, {"boot", unitBooted}, {"remove", unitRemoved},
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) {
@@ -84,6 +84,21 @@ func (s *scene) member(host string) {
 // running is the unit's main process, which systemd has started when it was told that it is ready.
 func running() map[string]string {
 	return map[string]string{"ActiveState": "active", "SubState": "running", "UnitFileState": "enabled", "Type": "notify"}
+}
+
+// ownRoot: what a host with systemd writes anywhere is not this machine's, which systemd's own housekeeping would empty.
+func ownRoot(s *scene) {
+	name := filepath.Base(filepath.Dir(s.lab.Dir())) // nobody else's
+	for _, dir := range []string{"/", "/tmp", "/var/tmp", "/var/lib", "/etc", "/usr/lib", "/root", "/home", "/srv", "/opt", "/dev", "/run"} {
+		path := filepath.Join(dir, name+".mark")
+		s.on("m1", "sh", "-c", "mkdir -p $(dirname "+path+") && touch "+path)
+		if _, err := os.Lstat(path); err == nil {
+			s.Errorf("a host with systemd has written %s of this machine", path)
+		}
+	}
+	if got := s.on("m1", "sh", "-c", "for f in fs/file-max kernel/panic vm/swappiness; do cat /proc/sys/$f >/proc/sys/$f && echo $f; done 2>/dev/null; true"); got != "" {
+		s.Errorf("a host with systemd can set %s of this machine's kernel", got)
+	}
 }
 
 func unitMade(s *scene) {

@@ -102,6 +102,12 @@ func (h *fakeHost) Run(ctx context.Context, script string, in io.Reader, out io.
 		h.unit = textSum(text)
 		h.w.note(h.name, fmt.Sprintf("unit of %d bytes", len(text)))
 		return err
+	case strings.Contains(script, "systemctl disable --now"):
+		h.running = ""
+		h.w.note(h.name, "stopped")
+	case strings.Contains(script, "rm -f "+provision.Program):
+		h.program, h.staged, h.unit = "", "", ""
+		h.w.note(h.name, "removed")
 	case strings.Contains(script, "systemctl enable --quiet skep"):
 		h.w.note(h.name, "enabled")
 	case strings.Contains(script, "systemctl start skep"), strings.Contains(script, "systemctl restart skep"):
@@ -191,6 +197,9 @@ func (h *fakeHost) api() http.Handler {
 		var answer any = map[string]string{}
 		path := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
 		switch {
+		case r.Method == http.MethodDelete:
+			h.w.hosts[path].role = ""
+			h.w.note(h.name, "removed node "+path)
 		case path == "info":
 			answer = h.info()
 		case path == "nodes":

@@ -70,6 +70,20 @@ func TestCreateHangs(t *testing.T) {
 	require.Contains(t, w.done, "m1: founded the cluster")
 }
 
+// TestRemoveSilent: a machine whose daemon does not answer is removed by force only, and then from the cluster too.
+func TestRemoveSilent(t *testing.T) {
+	silent := nodeHost("w1", swarm.NodeRoleWorker)
+	silent.running = ""
+	f, w, _ := fleetOf(t, nodeHost("m1", swarm.NodeRoleManager), silent)
+	require.NoError(t, f.Store.Put(machinesOf("m1 manager", "w1 worker")))
+	require.ErrorContains(t, f.Remove(t.Context(), "w1", false), "its daemon does not answer")
+	require.Empty(t, w.done)
+	require.NoError(t, f.Remove(t.Context(), "w1", true))
+	require.Equal(t, []string{"w1: stopped", "w1: removed", "m1: removed node w1"}, w.done)
+	_, err := f.Store.Get("w1")
+	require.ErrorIs(t, err, ErrUnknown)
+}
+
 // TestUpgrade: workers first, the leader last; a second run does nothing.
 func TestUpgrade(t *testing.T) {
 	f, w, progress := fleetOf(t, nodeHost("m1", swarm.NodeRoleManager), nodeHost("m2", swarm.NodeRoleManager), nodeHost("w1", swarm.NodeRoleWorker))

@@ -50,10 +50,12 @@ func (f *Fleet) Remove(ctx context.Context, name string, force bool) error {
 	if m == nil && !force {
 		return fmt.Errorf("%s cannot be reached, and was not removed; --force removes it from the cluster and forgets it: %w", name, lost[name])
 	}
-	if m == nil {
-		err = f.removeLost(ctx, wanted, via)
-	} else {
+	if m != nil {
 		err = m.remove(ctx, n, via, force)
+	}
+	// A daemon that does not answer cannot leave.
+	if err == nil && (m == nil || n.Err != nil) {
+		err = f.removeLost(ctx, wanted, via)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
