@@ -36,10 +36,11 @@ func words() map[string]func(ctx context.Context, args []string) error {
 	}
 }
 
-// called is what the program is by the name it is called by: itself, a shell, or a program of an image it stands in for.
+// called is what the program is by the name it is called by: itself, which tests call by two names, a shell, or a program of an
+// image it stands in for.
 func called(ctx context.Context, args []string) error {
 	switch name := filepath.Base(args[0]); name {
-	case "standin", "sh":
+	case "standin", "testimage", "sh":
 		return run(ctx, args[1:])
 	default:
 		return program(ctx, name, args[1:])
