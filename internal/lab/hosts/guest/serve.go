@@ -47,14 +47,13 @@ func Serve(dir string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
+	// Without it, what is told to a starter that is gone would end the host before it has cleaned up.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	life := &lifeline{said: bufio.NewScanner(os.NewFile(LifelineFD, "lifeline"))}
 	if err := spec.set(dir); err != nil {
 		return err
 	}
-	if err := tell(Ready); err != nil {
-		return err
-	}
-	if !life.hears(Go) {
+	if err := tell(Ready); err != nil || !life.hears(Go) {
 		spec.abandoned()
 	}
 	if err := spec.configure(ctx); err != nil {
@@ -64,7 +63,7 @@ func Serve(dir string) error {
 		return startSystemd()
 	}
 	if err := tell(Up); err != nil {
-		return err
+		spec.abandoned()
 	}
 	go func() {
 		if !life.hears(Detach) {
