@@ -17,8 +17,9 @@ type PortHolder struct {
 
 // FindPortHolder finds the first of ports that a service cannot publish because another one does, as asked for or as the
 // allocator chose; nil: all are free. service is who asks: its own ports are not in its way. Two services that both
-// publish a port on their tasks' own nodes get along: the scheduler keeps their tasks apart.
-func FindPortHolder(v View, service model.ID, ports []swarm.PortConfig) *PortHolder {
+// publish a port on their tasks' own nodes get along: the scheduler keeps their tasks apart. Of several in the way it is the
+// oldest: what is said of them does not hang on ids.
+func FindPortHolder(v View, service model.ID, ports []swarm.PortConfig) (oldest *PortHolder) {
 	wanted := map[portKey]bool{} // whether through the routing mesh
 	for _, p := range ports {
 		if p.PublishedPort != 0 {
@@ -30,15 +31,23 @@ func FindPortHolder(v View, service model.ID, ports []swarm.PortConfig) *PortHol
 		return nil
 	}
 	for s := range Services.All(v) {
-		if s.ID == service {
+		if s.ID == service || oldest != nil && oldest.Service.Created < s.Created {
 			continue
 		}
-		for _, held := range heldPorts(v, s) {
-			for _, p := range held {
-				mesh, asked := wanted[keyOfPort(p)]
-				if asked && p.PublishedPort != 0 && (mesh || !onHost(p)) {
-					return &PortHolder{Service: s, Port: p.PublishedPort, Host: onHost(p)}
-				}
+		if held := portHeld(v, s, wanted); held != nil {
+			oldest = held
+		}
+	}
+	return oldest
+}
+
+// portHeld is the first that a service holds of the ports that are wanted, which says of each whether through the routing mesh.
+func portHeld(v View, s *model.Service, wanted map[portKey]bool) *PortHolder {
+	for _, held := range heldPorts(v, s) {
+		for _, p := range held {
+			mesh, asked := wanted[keyOfPort(p)]
+			if asked && p.PublishedPort != 0 && (mesh || !onHost(p)) {
+				return &PortHolder{Service: s, Port: p.PublishedPort, Host: onHost(p)}
 			}
 		}
 	}
