@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -38,12 +37,10 @@ func newFake(t *testing.T, id string) *fake {
 	return f
 }
 
-var versioned = regexp.MustCompile(`^/v[0-9.]+`)
-
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	path := versioned.ReplaceAllString(r.URL.Path, "")
+	path := localtest.Path(r.URL.Path)
 	w.Header().Set("Api-Version", "1.48")
 	w.Header().Set("Ostype", "linux")
 	lists := map[string]any{"/services": f.has.Services, "/networks": f.has.Networks, "/secrets": f.has.Secrets, "/configs": f.has.Configs,
@@ -51,13 +48,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/_ping":
 	case path == "/info":
-		answer(w, map[string]any{"Swarm": map[string]any{"LocalNodeState": "active", "ControlAvailable": !f.worker}})
+		localtest.Answer(w, map[string]any{"Swarm": map[string]any{"LocalNodeState": "active", "ControlAvailable": !f.worker}})
 	case path == "/skep/forecast":
 		f.forecast(w)
 	case r.Method == http.MethodGet && lists[path] != nil:
-		answer(w, lists[path])
+		localtest.Answer(w, lists[path])
 	case r.Method == http.MethodGet:
-		refuse(w, http.StatusNotFound, path+" not found")
+		localtest.Refuse(w, http.StatusNotFound, path+" not found")
 	default:
 		f.write(w, r, path)
 	}
@@ -65,18 +62,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) forecast(w http.ResponseWriter) {
 	if f.refused != "" {
-		answer(w, map[string]any{"Refused": map[string]any{"Write": 0, "Message": f.refused}})
+		localtest.Answer(w, map[string]any{"Refused": map[string]any{"Write": 0, "Message": f.refused}})
 		return
 	}
-	answer(w, map[string]any{"Services": []map[string]any{{"Name": "web", "Tasks": []map[string]any{{"Slot": 1, "Pending": "no suitable node"}, {"Slot": 2, "To": "m1"}}}}})
-}
-
-func answer(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
-
-func refuse(w http.ResponseWriter, status int, why string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	answer(w, map[string]any{"message": why})
+	localtest.Answer(w, map[string]any{"Services": []map[string]any{{"Name": "web", "Tasks": []map[string]any{{"Slot": 1, "Pending": "no suitable node"}, {"Slot": 2, "To": "m1"}}}}})
 }
 
 func (f *fake) write(w http.ResponseWriter, r *http.Request, path string) {
@@ -93,7 +82,7 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, path string) {
 	key := strings.TrimSpace(r.Method + " " + path + " " + named.Name)
 	if why := f.fail[key]; why != "" {
 		delete(f.fail, key)
-		refuse(w, http.StatusInternalServerError, why)
+		localtest.Refuse(w, http.StatusInternalServerError, why)
 		return
 	}
 	f.writes = append(f.writes, key)
@@ -115,7 +104,7 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, path string) {
 		f.serve(id, raw)
 	}
 	w.WriteHeader(http.StatusCreated)
-	answer(w, map[string]any{"ID": id, "Id": id})
+	localtest.Answer(w, map[string]any{"ID": id, "Id": id})
 }
 
 // serve keeps a service, whose tasks run at once.
@@ -133,10 +122,10 @@ func (f *fake) serve(id string, raw []byte) {
 // compare refuses an update to another content for that, and another one for its version.
 func (f *fake) compare(w http.ResponseWriter, id, data string) {
 	if f.data[id] != data {
-		refuse(w, http.StatusBadRequest, "only updates to Labels are allowed")
+		localtest.Refuse(w, http.StatusBadRequest, "only updates to Labels are allowed")
 		return
 	}
-	refuse(w, http.StatusInternalServerError, "update out of sequence")
+	localtest.Refuse(w, http.StatusInternalServerError, "update out of sequence")
 }
 
 // wrote are the writes since the last look.

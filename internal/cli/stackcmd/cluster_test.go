@@ -22,6 +22,7 @@ import (
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/api/proxy"
+	"github.com/skep-org/skep/internal/cli/local/localtest"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager"
@@ -57,9 +58,9 @@ func newDaemon(t *testing.T) *daemon {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/_ping"):
 		case strings.HasSuffix(r.URL.Path, "/networks"):
-			answer(w, []object{})
+			localtest.Answer(w, []object{})
 		default:
-			refuse(w, http.StatusNotFound, "page not found")
+			localtest.Refuse(w, http.StatusNotFound, "page not found")
 		}
 	}))
 	d.engine, err = proxy.NewEngine("unix://" + filepath.Join(dir, "e"))

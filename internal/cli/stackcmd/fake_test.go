@@ -56,35 +56,33 @@ func newFake(t *testing.T) *fake {
 	return f
 }
 
-var versioned = regexp.MustCompile(`^/v[0-9.]+`)
-
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	path := versioned.ReplaceAllString(r.URL.Path, "")
+	path := localtest.Path(r.URL.Path)
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	w.Header().Set("Api-Version", f.version)
 	w.Header().Set("Ostype", "linux")
 	switch {
 	case path == "/_ping":
 	case path == "/version":
-		answer(w, object{"Os": "linux", "Arch": "amd64"})
+		localtest.Answer(w, object{"Os": "linux", "Arch": "amd64"})
 	case path == "/info":
-		answer(w, object{"Swarm": object{"LocalNodeState": "active", "ControlAvailable": true, "NodeID": "n1"}, "OSType": "linux"})
+		localtest.Answer(w, object{"Swarm": object{"LocalNodeState": "active", "ControlAvailable": true, "NodeID": "n1"}, "OSType": "linux"})
 	case path == "/skep/policy":
-		answer(w, f.policy)
+		localtest.Answer(w, f.policy)
 	case path == "/skep/forecast":
 		f.forecast(w, r)
 	case path == "/nodes":
-		answer(w, []object{{"ID": "n1", "Description": object{"Hostname": "m1"}}})
+		localtest.Answer(w, []object{{"ID": "n1", "Description": object{"Hostname": "m1"}}})
 	case path == "/tasks":
-		answer(w, f.listTasks(r))
+		localtest.Answer(w, f.listTasks(r))
 	case path == "/skep/registry" && f.registry == "":
-		refuse(w, http.StatusServiceUnavailable, "this node serves no registry")
+		localtest.Refuse(w, http.StatusServiceUnavailable, "this node serves no registry")
 	case path == "/skep/registry":
-		answer(w, api.RegistryPlace{Registry: f.registry})
+		localtest.Answer(w, api.RegistryPlace{Registry: f.registry})
 	case path == "/skep/images":
-		answer(w, f.registered())
+		localtest.Answer(w, f.registered())
 	case path == "/skep/images/remove":
 		if f.note(w, "remove", "image", r.URL.Query().Get("name"), nil) {
 			delete(f.digests, f.registry+"/"+r.URL.Query().Get("name"))
@@ -99,13 +97,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if path == "/services" && f.work != nil {
 			f.work(f)
 		}
-		answer(w, f.list(parts[0], r))
+		localtest.Answer(w, f.list(parts[0], r))
 	case r.Method == http.MethodGet:
 		if o := f.find(parts[0], parts[1]); o != nil {
-			answer(w, o)
+			localtest.Answer(w, o)
 			return
 		}
-		refuse(w, http.StatusNotFound, parts[0]+" "+parts[1]+" not found")
+		localtest.Refuse(w, http.StatusNotFound, parts[0]+" "+parts[1]+" not found")
 	case r.Method == http.MethodDelete:
 		f.remove(w, parts[0], parts[1])
 	default:
@@ -113,20 +111,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func answer(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
-
-func refuse(w http.ResponseWriter, status int, why string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	answer(w, object{"message": why})
-}
-
 func (f *fake) distribution(w http.ResponseWriter, image string) {
 	if d := f.digests[image]; d != "" {
-		answer(w, object{"Descriptor": object{"digest": d}, "Platforms": []object{{"os": "linux", "architecture": "amd64"}}})
+		localtest.Answer(w, object{"Descriptor": object{"digest": d}, "Platforms": []object{{"os": "linux", "architecture": "amd64"}}})
 		return
 	}
-	refuse(w, http.StatusForbidden, "no registry of "+image)
+	localtest.Refuse(w, http.StatusForbidden, "no registry of "+image)
 }
 
 // build shows what of, and how, an image is built. A line "exit" in the Dockerfile has it fail.
@@ -155,9 +145,9 @@ func (f *fake) build(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	for line := range strings.Lines(dockerfile) {
-		answer(w, object{"stream": "Step: " + line})
+		localtest.Answer(w, object{"stream": "Step: " + line})
 		if strings.TrimSpace(line) == "exit" {
-			answer(w, object{"error": "the command 'exit' returned a non-zero code: 1"})
+			localtest.Answer(w, object{"error": "the command 'exit' returned a non-zero code: 1"})
 			return
 		}
 	}
@@ -182,13 +172,13 @@ func (f *fake) push(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	f.digests[name] = fmt.Sprintf("sha256:%064d", f.images)
-	answer(w, object{"id": "layer", "status": "Pushed"})
+	localtest.Answer(w, object{"id": "layer", "status": "Pushed"})
 }
 
 // forecast shows which writes are to be foreseen.
 func (f *fake) forecast(w http.ResponseWriter, r *http.Request) {
 	if f.foresee == "" {
-		refuse(w, http.StatusNotFound, "page not found")
+		localtest.Refuse(w, http.StatusNotFound, "page not found")
 		return
 	}
 	var asked api.ForecastRequest
@@ -196,7 +186,7 @@ func (f *fake) forecast(w http.ResponseWriter, r *http.Request) {
 	for _, one := range asked.Writes {
 		body := object{}
 		_ = json.Unmarshal(one.Body, &body)
-		path, _, _ := strings.Cut(versioned.ReplaceAllString(one.Path, ""), "?")
+		path, _, _ := strings.Cut(localtest.Path(one.Path), "?")
 		line := "foresee " + one.Method + " " + path
 		if name, _ := body["Name"].(string); name != "" {
 			line += " " + name
@@ -216,7 +206,7 @@ func (f *fake) note(w http.ResponseWriter, method, path, name string, body objec
 	key := method + " " + path + " " + name
 	if why := f.fail[key]; why != "" {
 		f.refused[key]++
-		refuse(w, http.StatusInternalServerError, why)
+		localtest.Refuse(w, http.StatusInternalServerError, why)
 		return false
 	}
 	f.asked = append(f.asked, key)
@@ -249,24 +239,24 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 			"Spec": f.kept(kind, body), "Version": object{"Index": f.index}, "CreatedAt": time.Unix(1000, 0), "UpdatedAt": time.Unix(1000, 0)}
 		f.kinds[kind] = append(f.kinds[kind], o)
 		w.WriteHeader(http.StatusCreated)
-		answer(w, object{"ID": id, "Id": id})
+		localtest.Answer(w, object{"ID": id, "Id": id})
 		return
 	}
 	o := f.find(kind, parts[1])
 	if o == nil {
-		refuse(w, http.StatusNotFound, parts[1]+" not found")
+		localtest.Refuse(w, http.StatusNotFound, parts[1]+" not found")
 		return
 	}
 	old := o["Spec"].(object)
 	if data, has := body["Data"]; has && kind != "services" && data != old["Data"] {
-		refuse(w, http.StatusBadRequest, "only updates to Labels are allowed")
+		localtest.Refuse(w, http.StatusBadRequest, "only updates to Labels are allowed")
 		return
 	}
 	if kind != "services" {
 		body["Data"] = old["Data"]
 	}
 	if r.URL.Query().Get("version") != fmt.Sprint(o["Version"].(object)["Index"]) {
-		refuse(w, http.StatusInternalServerError, "rpc error: code = Unknown desc = update out of sequence")
+		localtest.Refuse(w, http.StatusInternalServerError, "rpc error: code = Unknown desc = update out of sequence")
 		return
 	}
 	if !f.note(w, "update", kind, name, body) {
@@ -275,7 +265,7 @@ func (f *fake) write(w http.ResponseWriter, r *http.Request, parts []string) {
 	f.index++
 	delete(o, "UpdateStatus") // until the cluster has taken the update up
 	o["PreviousSpec"], o["Spec"], o["Version"] = old, f.kept(kind, body), object{"Index": f.index}
-	answer(w, object{})
+	localtest.Answer(w, object{})
 }
 
 // kept is a spec as the cluster keeps it: of a service with swarm's own values where there are none, and networks by id.
