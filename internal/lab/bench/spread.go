@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +66,7 @@ func Spread(ctx context.Context, cfg SpreadConfig) (_ []Result, err error) {
 		}
 		grounds[side] = g
 	}
+	grounds[Alone] = grounds[Swarm] // its engines, while it has no service
 	took := map[string]map[string][]float64{}
 	sides := []string{Alone, Swarm, Skep}
 	for i := range cfg.Rounds {
@@ -84,9 +84,9 @@ func Spread(ctx context.Context, cfg SpreadConfig) (_ []Result, err error) {
 	return list, nil
 }
 
-// spreadTurn lets one side do every work once. The engines alone are those of the peer's hosts, while it has no service.
+// spreadTurn lets one side do every work once.
 func spreadTurn(ctx context.Context, cfg SpreadConfig, grounds map[string]*ground, side string, took map[string]map[string][]float64) error {
-	g := grounds[cmp.Or(map[string]string{Alone: Swarm}[side], side)]
+	g := grounds[side]
 	var who spreader = &service{via: g.lab.Hosts()[0].Docker()}
 	if side == Alone {
 		who = &engines{workers: g.workers}
@@ -158,10 +158,7 @@ func newGround(ctx context.Context, cfg SpreadConfig, dir, side string) (*ground
 		}
 	}
 	g.seen = watchHosts(watched, g.workers)
-	if side == Skep || side == Swarm {
-		err = overlay(ctx, lab.Hosts()[0].Docker())
-	}
-	return g, err
+	return g, overlay(ctx, lab.Hosts()[0].Docker())
 }
 
 // overlay makes the network that the tasks are on.
