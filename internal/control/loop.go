@@ -206,12 +206,14 @@ func about(conditions []store.Condition, changes []store.Change) []store.Conditi
 	return out
 }
 
-// Split cuts changes into batches that fit a log entry each.
+// Split cuts changes into batches that fit a log entry each. They are encoded in their place.
 func Split(changes []store.Change) [][]store.Change {
 	var out [][]store.Change
+	var e store.Encoder
 	size, from := 0, 0
-	for i, c := range changes {
-		n := c.Size()
+	for i := range changes {
+		var n int
+		changes[i], n = e.Encoded(changes[i])
 		if size+n > batchBytes && i > from {
 			out = append(out, changes[from:i:i])
 			from, size = i, 0

@@ -13,6 +13,7 @@ type Change struct {
 	Key   model.Key
 	Row   Row
 	raw   []byte // the row of a table this build does not know
+	form  []byte // what it is in the log, if that was made already; see Encoder
 }
 
 // Put writes row, which must not be changed afterwards.

@@ -55,12 +55,17 @@ func TestEntryRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		e.owned = true // what was read is the store's to keep
 		if !reflect.DeepEqual(e, got) {
 			t.Fatalf("wrote %+v\nread %+v", e.Batch, got.Batch)
 		}
 		size := 0
 		for _, c := range e.Batch.Changes {
-			size += c.Size()
+			var enc Encoder
+			again, n := enc.Encoded(c)
+			if size += n; n != c.Size() || again.Size() != n {
+				t.Fatalf("a change takes %d, %d and %d bytes", n, c.Size(), again.Size())
+			}
 		}
 		if conditions := 100 * len(e.Batch.Conditions); len(raw) > size+conditions+40 {
 			t.Fatalf("changes of %d bytes make an entry of %d", size, len(raw))

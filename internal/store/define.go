@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/skep-org/skep/internal/model"
 )
@@ -14,6 +15,9 @@ type tableDescriptor interface {
 	ID() TableID
 	Name() string
 	tableWriter() Writer
+	deferrable() bool
+	admitsLate() bool
+	holds(Row) bool
 	newTree() anyTree
 	appendRow([]byte, Row) []byte
 	decodeRow([]byte) (Row, error)
@@ -21,6 +25,18 @@ type tableDescriptor interface {
 
 func (t *Table[R]) tableWriter() Writer { return t.writer }
 func (t *Table[R]) newTree() anyTree    { return newTree(t) }
+
+// deferrable reports whether nothing that is written can be refused for what else the table has.
+func (t *Table[R]) deferrable() bool {
+	return !slices.ContainsFunc(t.indexes, func(ix *Index[R]) bool { return ix.uniq })
+}
+
+func (t *Table[R]) admitsLate() bool { return t.admits != nil }
+
+func (t *Table[R]) holds(row Row) bool {
+	_, is := any(row).(*R)
+	return is
+}
 
 func (t *Table[R]) appendRow(b []byte, row Row) []byte {
 	r := any(row).(*R)
@@ -63,9 +79,11 @@ func (t *Table[R]) with(indexes ...*Index[R]) *Table[R] {
 	return t
 }
 
-// byID says that one id is the key. Tables of many rows say it: their rows are found without making keys of them.
-func (t *Table[R]) byID(order func(a, b *R) int) *Table[R] {
-	t.order = order
+// byID says that one id is the key. Tables of many rows say it: their rows are found without making keys of them, or a row for
+// each search.
+func (t *Table[R]) byID(order func(a, b *R) int, stand func(*R, model.ID)) *Table[R] {
+	t.order, t.stand = order, stand
+	t.probes = &sync.Pool{New: func() any { return new(R) }}
 	return t
 }
 

@@ -12,6 +12,8 @@ type Entry struct {
 	Time     int64  // Unix nanoseconds
 	Proposal uint64 // tells the proposer its own entry again; 0 when nobody waits
 	Batch    *Batch
+
+	owned bool // the batch's rows are nobody else's: the first store that applies it keeps them
 }
 
 // Field numbers of an entry, a change and a condition. They are on disk.
@@ -25,7 +27,11 @@ const (
 
 // EncodeEntry gives an entry the form it has in the log. A batch that does not fit one entry is refused.
 func EncodeEntry(e Entry) ([]byte, error) {
-	b := appendNum(nil, entryTime, uint64(e.Time))
+	size := 64
+	for _, c := range e.Batch.Changes {
+		size += len(c.form) + 4
+	}
+	b := appendNum(make([]byte, 0, size), entryTime, uint64(e.Time))
 	b = appendNum(b, entryProposal, e.Proposal)
 	b = appendNum(b, entryWriter, uint64(e.Batch.Writer))
 	for _, c := range e.Batch.Conditions {
@@ -47,22 +53,59 @@ func EncodeEntry(e Entry) ([]byte, error) {
 }
 
 func encodeChange(c Change) []byte {
-	m := appendNum(nil, changeTable, uint64(c.Table))
-	switch {
-	case c.raw != nil:
-		return appendBytes(appendBytes(m, changeKey, keyBytes(c.Key)), changeRow, c.raw)
-	case c.Row == nil:
-		return appendNum(appendBytes(m, changeKey, keyBytes(c.Key)), changeDelete, 1)
+	if c.form != nil {
+		return c.form
 	}
-	return appendBytes(appendBytes(m, changeKey, keyBytes(c.Key)), changeRow, tableDef(c.Table).appendRow(nil, c.Row))
+	var e Encoder
+	return e.append(nil, c)
 }
 
-// Size is what a change takes of [MaxBatchBytes], for whoever splits a plan into batches.
+// Encoder makes the form that changes have in the log, once for whoever splits them and whoever writes them. Many share a
+// piece of memory.
+type Encoder struct {
+	row   []byte // of one change after the other
+	forms []byte
+}
+
+// encoderPiece is so large that it costs little to begin one, and so small that a form keeps little else.
+const encoderPiece = 64 << 10
+
+// Encoded is a change that need not be encoded again, and what it takes of [MaxBatchBytes]. Its row must not be changed
+// afterwards.
+func (e *Encoder) Encoded(c Change) (Change, int) {
+	if c.form == nil {
+		if cap(e.forms)-len(e.forms) < encoderPiece/8 {
+			e.forms = make([]byte, 0, encoderPiece)
+		}
+		from := len(e.forms)
+		e.forms = e.append(e.forms, c)
+		c.form = e.forms[from:len(e.forms):len(e.forms)]
+	}
+	return c, len(c.form) + 4
+}
+
+func (e *Encoder) append(b []byte, c Change) []byte {
+	b = appendNum(b, changeTable, uint64(c.Table))
+	b = appendBytes(b, changeKey, keyBytes(c.Key))
+	switch {
+	case c.raw != nil:
+		return appendBytes(b, changeRow, c.raw)
+	case c.Row == nil:
+		return appendNum(b, changeDelete, 1)
+	}
+	e.row = tableDef(c.Table).appendRow(e.row[:0], c.Row)
+	return appendBytes(b, changeRow, e.row)
+}
+
+// Size is what a change takes of [MaxBatchBytes].
 func (c Change) Size() int { return len(encodeChange(c)) + 4 }
 
 // DecodeEntry reads what EncodeEntry wrote.
 func DecodeEntry(b []byte) (Entry, error) {
-	e := Entry{Batch: &Batch{}}
+	e := Entry{Batch: &Batch{}, owned: true}
+	if n := countFields(b, entryChange); n > 0 {
+		e.Batch.Changes = make([]Change, 0, n)
+	}
 	err := eachField(b, func(num protowire.Number, f fieldData, _ []byte) error {
 		switch num {
 		case entryTime:
@@ -140,6 +183,17 @@ func decodeCondition(b []byte) (c Condition, err error) {
 		return nil
 	})
 	return c, err
+}
+
+// countFields counts a message's fields of one number, as far as it can be read.
+func countFields(b []byte, num protowire.Number) (n int) {
+	_ = eachField(b, func(got protowire.Number, _ fieldData, _ []byte) error {
+		if got == num {
+			n++
+		}
+		return nil
+	})
+	return n
 }
 
 // keyBytes leaves an absent second id out.

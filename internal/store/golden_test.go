@@ -44,11 +44,11 @@ func TestGolden(t *testing.T) {
 				if err != nil {
 					t.Fatalf("entry %d: %v", i+1, err)
 				}
-				if err := s.Apply(uint64(i+1), e); err != nil {
-					t.Fatalf("entry %d: %v", i+1, err)
-				}
 				if again, err := EncodeEntry(e); err != nil || !bytes.Equal(raw, again) {
 					t.Fatalf("entry %d does not survive being written again (%v)", i+1, err)
+				}
+				if err := s.Apply(uint64(i+1), e); err != nil {
+					t.Fatalf("entry %d: %v", i+1, err)
 				}
 			}
 			compare(t, "the log", string(want), dump(t, s.View()))

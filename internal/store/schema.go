@@ -56,7 +56,7 @@ var (
 	NodeSpecs = define(4, "node", WriterAPI, func(k model.Key) *model.NodeSpec { return &model.NodeSpec{ID: k.A} },
 		id(1, func(r *model.NodeSpec) *model.ID { return &r.ID }),
 		document(2, func(r *model.NodeSpec) *model.Doc[swarm.NodeSpec] { return &r.Spec }),
-	)
+	).byID(func(a, b *model.NodeSpec) int { return a.ID.Compare(b.ID) }, func(r *model.NodeSpec, id model.ID) { r.ID = id })
 	NodeStates = define(5, "node state", WriterDispatcher, func(k model.Key) *model.NodeState { return &model.NodeState{ID: k.A} },
 		id(1, func(r *model.NodeState) *model.ID { return &r.ID }),
 		number(2, func(r *model.NodeState) *model.Reach { return &r.State }),
@@ -66,7 +66,7 @@ var (
 		document(6, func(r *model.NodeState) *model.Doc[swarm.NodeDescription] { return &r.Description }),
 		number(7, func(r *model.NodeState) *int64 { return &r.Lease }),
 		text(8, func(r *model.NodeState) *string { return &r.DataAddr }),
-	)
+	).byID(func(a, b *model.NodeState) int { return a.ID.Compare(b.ID) }, func(r *model.NodeState, id model.ID) { r.ID = id })
 	Members = define(6, "member", WriterRaft, func(k model.Key) *model.Member { return &model.Member{RaftID: keyNum(k)} },
 		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),
 		id(2, func(r *model.Member) *model.ID { return &r.NodeID }),
@@ -95,7 +95,7 @@ var (
 		id(4, func(r *model.Service) *model.ID { return &r.Previous }),
 		boolean(5, func(r *model.Service) *bool { return &r.Rollback }),
 		number(6, func(r *model.Service) *uint64 { return &r.Iteration }),
-	).with(servicesByName)
+	).byID(func(a, b *model.Service) int { return a.ID.Compare(b.ID) }, func(r *model.Service, id model.ID) { r.ID = id }).with(servicesByName)
 	Revisions = define(11, "service revision", WriterAPI, func(k model.Key) *model.ServiceRevision { return &model.ServiceRevision{ID: k.A} },
 		id(1, func(r *model.ServiceRevision) *model.ID { return &r.ID }),
 		id(2, func(r *model.ServiceRevision) *model.ID { return &r.ServiceID }),
@@ -104,7 +104,7 @@ var (
 			func(r *model.ServiceRevision, b []byte) error { return fixed(r.Fingerprint[:], b) }),
 		text(5, func(r *model.ServiceRevision) *string { return &r.Pinned }),
 		text(6, func(r *model.ServiceRevision) *string { return &r.RegistryAuth }),
-	).with(revisionsByService)
+	).byID(func(a, b *model.ServiceRevision) int { return a.ID.Compare(b.ID) }, func(r *model.ServiceRevision, id model.ID) { r.ID = id }).with(revisionsByService)
 	Revocations = define(18, "revocation", WriterIdentity, func(k model.Key) *model.Revocation { return &model.Revocation{NodeID: k.A} },
 		id(1, func(r *model.Revocation) *model.ID { return &r.NodeID }),
 		number(2, func(r *model.Revocation) *int64 { return &r.Until }),

@@ -31,7 +31,7 @@ var (
 		number(9, func(r *model.Task) *model.Reason { return &r.Reason }),
 		number(10, func(r *model.Task) *uint32 { return &r.Iteration }),
 		boolean(11, func(r *model.Task) *bool { return &r.Displaced }),
-	).byID(func(a, b *model.Task) int { return a.ID.Compare(b.ID) }).with(tasksBySlot)
+	).byID(func(a, b *model.Task) int { return a.ID.Compare(b.ID) }, func(r *model.Task, id model.ID) { r.ID = id }).with(tasksBySlot)
 	Allocations = define(15, "allocation", WriterAllocator, func(k model.Key) *model.Allocation { return &model.Allocation{Owner: k.A} },
 		id(1, func(r *model.Allocation) *model.ID { return &r.Owner }),
 		number(2, func(r *model.Allocation) *model.AllocKind { return &r.Kind }),
@@ -44,7 +44,7 @@ var (
 			func(r *model.Allocation, b []byte) error { r.SetWarning(string(b)); return nil }),
 		opaque(9, func(r *model.Allocation) []byte { return []byte(r.Repaired()) },
 			func(r *model.Allocation, b []byte) error { r.SetRepaired(string(b)); return nil }),
-	).byID(func(a, b *model.Allocation) int { return a.Owner.Compare(b.Owner) }).with(allocationsWaiting).withPostings(addresses)
+	).byID(func(a, b *model.Allocation) int { return a.Owner.Compare(b.Owner) }, func(r *model.Allocation, id model.ID) { r.Owner = id }).with(allocationsWaiting).withPostings(addresses)
 	Cursors = define(20, "address cursor", WriterAllocator, func(k model.Key) *model.Cursor { return &model.Cursor{NetworkID: k.A} },
 		id(1, func(r *model.Cursor) *model.ID { return &r.NetworkID }),
 		addr(2, func(r *model.Cursor) *netip.Addr { return &r.Next }),
@@ -65,7 +65,7 @@ var (
 		number(5, func(r *model.TaskStatus) *int32 { return &r.ExitCode }),
 		opaque(6, containerID, func(r *model.TaskStatus, b []byte) error { return fixed(r.Container[:], b) }),
 		asJSON(7, func(r *model.TaskStatus) **model.TaskDetail { return &r.Detail }, func(r *model.TaskStatus) bool { return r.Detail == nil }),
-	).byID(func(a, b *model.TaskStatus) int { return a.TaskID.Compare(b.TaskID) })
+	).byID(func(a, b *model.TaskStatus) int { return a.TaskID.Compare(b.TaskID) }, func(r *model.TaskStatus, id model.ID) { r.TaskID = id })
 )
 
 // The indexes of the tables above. Tasks of one slot stand together, oldest id first; a global service's tasks have
@@ -113,7 +113,7 @@ func placementTable() *Table[model.Placement] {
 		id(2, func(r *model.Placement) *model.ID { return &r.NodeID }),
 		text(3, func(r *model.Placement) *string { return &r.Err }),
 		asJSON(4, func(r *model.Placement) *[]swarm.GenericResource { return &r.Generic }, func(r *model.Placement) bool { return len(r.Generic) == 0 }),
-	).byID(func(a, b *model.Placement) int { return a.TaskID.Compare(b.TaskID) }).with(placementsByNode)
+	).byID(func(a, b *model.Placement) int { return a.TaskID.Compare(b.TaskID) }, func(r *model.Placement, id model.ID) { r.TaskID = id }).with(placementsByNode)
 	// A task that is stopped before it has a node counts as shut down, for good. Placements are decided over a view
 	// that may be older than that, and only apply knows which of the two came first.
 	t.admits = func(v View, r *model.Placement) bool {

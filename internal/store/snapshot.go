@@ -25,16 +25,17 @@ const (
 // Snapshot writes the view to w. It may run beside later writes: the view does not change.
 func (v View) Snapshot(w io.Writer) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
-	rows := uint64(v.st.unknown.Len())
-	for _, tr := range v.st.trees {
+	st := v.st.settled()
+	rows := uint64(st.unknown.Len())
+	for _, tr := range st.trees {
 		if tr != nil {
 			rows += uint64(tr.len())
 		}
 	}
-	head := appendNum(appendNum(appendNum(nil, snapIndex, v.st.index), snapNow, uint64(v.st.now)), snapRows, rows)
+	head := appendNum(appendNum(appendNum(nil, snapIndex, st.index), snapNow, uint64(st.now)), snapRows, rows)
 	err := writeRecord(bw, head)
 	var row, record []byte // of one row after the other
-	for num, tr := range v.st.trees {
+	for num, tr := range st.trees {
 		if tr == nil || err != nil {
 			continue
 		}
@@ -47,7 +48,7 @@ func (v View) Snapshot(w io.Writer) error {
 		})
 	}
 	if err == nil {
-		v.st.unknown.Scan(func(r *unknownRow) bool {
+		st.unknown.Scan(func(r *unknownRow) bool {
 			err = writeRecord(bw, appendRecord(nil, r.table, r.key, &r.meta, r.raw))
 			return err == nil
 		})

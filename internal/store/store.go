@@ -10,9 +10,10 @@ import (
 
 // state is one immutable version of all tables.
 type state struct {
-	trees   [tableCount]anyTree
-	index   uint64 // of the last entry applied
-	now     int64  // newest stamp, Unix nanoseconds
+	trees   [tableCount]anyTree // as of index; see tree
+	ahead   *[tableCount]*ahead // of a stage's view: what it shows of each table beyond that; nil: nothing
+	index   uint64              // of the last entry applied
+	now     int64               // newest stamp, Unix nanoseconds
 	unknown *btree.BTreeG[*unknownRow]
 	forking *sync.Mutex // copying a tree marks its source: one copier at a time, of all stores that share trees
 }
@@ -61,7 +62,7 @@ func over(st *state) *Store {
 
 // Fork returns a store of its own that begins with the view: nothing that is applied to it shows anywhere else. It costs
 // no more than what is changed in it.
-func (v View) Fork() *Store { return over(v.st) }
+func (v View) Fork() *Store { return over(v.st.settled()) }
 
 func emptyState() *state {
 	st := &state{unknown: newUnknown(), forking: &sync.Mutex{}}
@@ -109,7 +110,7 @@ func (s *Store) Apply(index uint64, e Entry) error {
 	}
 	next := *cur
 	next.index, next.now = index, max(cur.now, e.Time)
-	tx := &tx{st: &next}
+	tx := &tx{st: &next, owned: e.owned, events: make([]Event, 0, len(e.Batch.Changes))}
 	err := tx.run(index, e.Batch)
 	if err != nil {
 		discarded := *cur
@@ -151,24 +152,12 @@ func (s *Store) publish(st *state, events []Event) {
 	s.changed = make(chan struct{})
 }
 
-// With returns the view as it would be were changes applied: a stage plans over what it has already proposed. The
-// rows carry the view's own index and time as stamps.
-func (s *Store) With(v View, changes []Change) (View, error) {
-	next := *v.st
-	tx := &tx{st: &next}
-	for _, c := range changes {
-		if err := tx.write(next.index, c); err != nil {
-			return v, err
-		}
-	}
-	return View{&next}, nil
-}
-
 // tx is a state under change: trees are copied when they are first written.
 type tx struct {
 	st     *state
 	forked [tableCount]bool
 	strays bool // unknown was copied
+	owned  bool // the rows are nobody else's
 	events []Event
 }
 
@@ -195,7 +184,7 @@ func (tx *tx) check(b *Batch) error {
 		if !mayWrite(v, b.Writer, c, def) {
 			return fmt.Errorf("%s wrote table %s: %w", b.Writer, def.Name(), ErrWriter)
 		}
-		if b.Writer == WriterJoin && v.st.trees[c.Table].version(c.Key) != 0 {
+		if b.Writer == WriterJoin && v.st.tree(c.Table).version(c.Key) != 0 {
 			return fmt.Errorf("%s: %w", def.Name(), ErrExists)
 		}
 	}
@@ -223,7 +212,7 @@ func holds(v View, b *Batch, c Condition) error {
 	if tableDef(c.Table) == nil {
 		return nil
 	}
-	tr := v.st.trees[c.Table]
+	tr := v.st.tree(c.Table)
 	switch version := tr.version(c.Key); {
 	case c.NoUse:
 		if inUse(v, c.Table, c.Key.A) {
@@ -270,7 +259,7 @@ func (tx *tx) write(index uint64, c Change) error {
 	if name, bad := tr.conflict(c.Row); bad {
 		return &UniqueError{Table: c.Table, Index: name, Key: c.Key}
 	}
-	old, row, err := tr.put(c.Row, index, tx.st.now)
+	old, row, err := tr.put(c.Row, tx.owned, index, tx.st.now)
 	if err != nil {
 		return err
 	}

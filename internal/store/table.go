@@ -2,6 +2,7 @@ package store
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/tidwall/btree"
@@ -62,6 +63,8 @@ type Table[R any] struct {
 	admits   func(View, *R) bool             // false: the row came too late and is not written; nil: all come in time
 	version  func(*R) uint64                 // what a condition on the row compares; default Meta.Index
 	pivot    func(model.Key) *R              // a row that stands at the key
+	probes   *sync.Pool                      // rows to search with; nil: pivot makes one each time
+	stand    func(*R, model.ID)              // has one of them stand at the key
 }
 
 // Index is a second order over a table's rows.
@@ -80,6 +83,10 @@ type tree[R any] struct {
 	primary *btree.BTreeG[*R]
 	idx     []*btree.BTreeG[*R]
 	posted  []*btree.BTreeG[posting[R]]
+
+	// While a batch is applied: rows that come in the order of their keys are found from where the last one was.
+	hint btree.PathHint
+	last *R
 }
 
 func newTree[R any](t *Table[R]) *tree[R] {
@@ -120,7 +127,16 @@ func (t *Table[R]) Get(v View, key model.Key) *R {
 }
 
 // ByID returns the row one id names, or nil.
-func (t *Table[R]) ByID(v View, id model.ID) *R { return t.Get(v, model.KeyOf(id)) }
+func (t *Table[R]) ByID(v View, id model.ID) *R {
+	if t.probes == nil {
+		return t.Get(v, model.KeyOf(id))
+	}
+	probe := t.probes.Get().(*R)
+	t.stand(probe, id)
+	r, _ := t.in(v).primary.Get(probe)
+	t.probes.Put(probe)
+	return r
+}
 
 // Len counts the rows.
 func (t *Table[R]) Len(v View) int { return t.in(v).primary.Len() }
@@ -141,7 +157,7 @@ func (t *Table[R]) ID() TableID { return t.id }
 // Name is the table's name in messages.
 func (t *Table[R]) Name() string { return t.name }
 
-func (t *Table[R]) in(v View) *tree[R] { return v.st.trees[t.id].(*tree[R]) }
+func (t *Table[R]) in(v View) *tree[R] { return v.st.tree(t.id).(*tree[R]) }
 
 // From yields the index's rows that do not compare below pivot, in the index's order. Of pivot only the fields the
 // index orders by matter; leaving the last ones zero starts at the first row with the same leading ones.

@@ -10,7 +10,7 @@ import (
 type anyTree interface {
 	fork() anyTree
 	get(model.Key) (Row, bool)
-	put(row Row, index uint64, now int64) (old Row, cur Row, err error)
+	put(row Row, owned bool, index uint64, now int64) (old Row, cur Row, err error)
 	restore(Row)
 	del(model.Key) (old Row, ok bool)
 	version(model.Key) uint64
@@ -56,27 +56,41 @@ func (tr *tree[R]) late(v View, row Row) bool {
 	return tr.t.admits != nil && !tr.t.admits(v, any(row).(*R))
 }
 
-// put stamps a copy of row and stores it, so that a batch's rows stay as its writer made them.
-func (tr *tree[R]) put(row Row, index uint64, now int64) (Row, Row, error) {
-	r, ok := any(row).(*R)
+// put stamps a row and stores it: a copy, so that a batch's rows stay as its writer made them, unless the row is owned.
+func (tr *tree[R]) put(row Row, owned bool, index uint64, now int64) (Row, Row, error) {
+	n, ok := any(row).(*R)
 	if !ok {
 		return nil, nil, fmt.Errorf("table %s cannot hold a %T", tr.t.name, row)
 	}
-	n := *r
-	old, had := tr.primary.Get(&n)
-	m := tr.t.meta(&n)
+	if !owned {
+		c := *n
+		n = &c
+	}
+	old, had := tr.insert(n)
+	m := tr.t.meta(n)
 	m.Index, m.Created, m.Updated = index, now, now
 	if had {
 		m.Created = tr.t.meta(old).Created
 	}
 	if tr.t.onWrite != nil {
-		tr.t.onWrite(old, &n, index)
+		tr.t.onWrite(old, n, index)
 	}
-	tr.set(old, had, &n)
+	tr.reindex(old, had, n)
 	if !had {
-		return nil, any(&n).(Row), nil
+		return nil, any(n).(Row), nil
 	}
-	return any(old).(Row), any(&n).(Row), nil
+	return any(old).(Row), any(n).(Row), nil
+}
+
+// insert returns the row whose place n takes.
+func (tr *tree[R]) insert(n *R) (old *R, had bool) {
+	if tr.last != nil && tr.t.order(tr.last, n) < 0 {
+		old, had = tr.primary.SetHint(n, &tr.hint)
+	} else {
+		old, had = tr.primary.Set(n)
+	}
+	tr.last = n
+	return old, had
 }
 
 // restore stores a row as it is, stamps and all. A snapshot has the rows of a table in the order of their keys: each is the
@@ -84,25 +98,21 @@ func (tr *tree[R]) put(row Row, index uint64, now int64) (Row, Row, error) {
 func (tr *tree[R]) restore(row Row) {
 	r := any(row).(*R)
 	if last, found := tr.primary.Max(); found && tr.t.order(last, r) >= 0 {
-		old, had := tr.primary.Get(r)
-		tr.set(old, had, r)
+		old, had := tr.primary.Set(r)
+		tr.reindex(old, had, r)
 		return
 	}
 	tr.reindex(nil, false, r)
 	tr.primary.Load(r)
 }
 
-func (tr *tree[R]) set(old *R, had bool, n *R) {
-	tr.reindex(old, had, n)
-	tr.primary.Set(n)
-}
-
 func (tr *tree[R]) reindex(old *R, had bool, n *R) {
 	for i, ix := range tr.t.indexes {
-		if had && (ix.where == nil || ix.where(old)) {
+		stands := ix.where == nil || ix.where(n)
+		if had && (ix.where == nil || ix.where(old)) && (!stands || ix.cmp(old, n) != 0) {
 			tr.idx[i].Delete(old)
 		}
-		if ix.where == nil || ix.where(n) {
+		if stands {
 			tr.idx[i].Set(n)
 		}
 	}

@@ -16,20 +16,25 @@ import (
 // immutable.
 type demand struct {
 	*profile
+	*beyond
 	revision model.ID
 	users    int // tasks and groups that point to it
-	service  model.ID
 	present  *presence
-	volumes  []string // see localVolumes
-	created  int64    // when the revision was made
+	created  int64 // when the revision was made
+}
 
+// beyond is what few revisions ask; those that ask nothing of it share one.
+type beyond struct {
+	volumes      []string // see localVolumes
 	dependencies dependency.Set
 }
 
 // wish is a demand that was read of a revision, without what the revisions of a cluster share.
 type wish struct {
-	demand
-	asks asks
+	beyond
+	asks    asks
+	service model.ID
+	created int64
 }
 
 // wishOf reads a revision; nil, when it is gone already, asks for nothing.
@@ -39,8 +44,9 @@ func wishOf(v store.View, rev *model.ServiceRevision) wish {
 	}
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
-	w := wish{demand: demand{service: rev.ServiceID, volumes: localVolumes(task), created: rev.Created, dependencies: dependency.Of(spec.Annotations)}}
-	w.asks = asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task)}
+	w := wish{service: rev.ServiceID, created: rev.Created,
+		beyond: beyond{localVolumes(task), dependency.Of(spec.Annotations)},
+		asks:   asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task)}}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {

@@ -82,7 +82,7 @@ func (r *round) placeTurn(g *group, turn []inLine) bool {
 func (r *round) take(g *group, task model.ID, n *node) {
 	d := g.demand // the group goes with its last task
 	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.room.Assign(&d.resources)}
-	r.usage.count(task, pl, g.key.revision, true, nil)
+	r.usage.count(task, pl, d, true)
 	r.res.Changes = append(r.res.Changes, store.Placements.Put(pl))
 	r.left--
 }

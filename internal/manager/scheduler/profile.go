@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/manager/constraint"
@@ -34,14 +35,20 @@ type profile struct {
 	explained int
 }
 
-// key is equal for what asks for the same.
-func (a *asks) key() string {
-	return fmt.Sprintf("%d %d %v %v %q %q %t %q %d %q", a.resources.NanoCPUs, a.resources.Memory, a.resources.Generic, a.ports, a.plugins,
+// appendKey adds what is equal for what asks for the same.
+func (a *asks) appendKey(b []byte) []byte {
+	b = strconv.AppendInt(b, a.resources.NanoCPUs, 10)
+	b = strconv.AppendInt(append(b, ' '), a.resources.Memory, 10)
+	if len(a.resources.Generic) == 0 && len(a.ports)+len(a.plugins)+len(a.constraints)+len(a.platforms)+len(a.spread) == 0 &&
+		!a.impossible && a.maxReplicas == 0 {
+		return b // most ask for no more
+	}
+	return fmt.Appendf(b, " %v %v %q %q %t %q %d %q", a.resources.Generic, a.ports, a.plugins,
 		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread)
 }
 
-func newProfile(a asks) *profile {
-	p := &profile{asks: a, key: a.key(), version: -1, explained: -1}
+func newProfile(a asks, key string) *profile {
+	p := &profile{asks: a, key: key, version: -1, explained: -1}
 	for _, c := range a.constraints {
 		if _, shared := c.Attribute(); !shared {
 			p.personal = append(p.personal, c)

@@ -68,45 +68,89 @@ func (r *round) startOver() {
 	for n := range store.NodeSpecs.All(r.v) {
 		r.node(n.ID)
 	}
+	r.usage.tasks = make(map[model.ID]counted, store.Tasks.Len(r.v))
+	placements, allocations, statuses := store.Placements.Beside(r.v), store.Allocations.Beside(r.v), store.Statuses.Beside(r.v)
+	known := 0
 	for t := range store.Tasks.All(r.v) {
-		r.task(t.ID)
+		rows := taskRows{id: t.ID, task: t, placement: placements.ByID(t.ID)}
+		if rows.placement != nil {
+			known++
+		}
+		if rows.hasNode() {
+			rows.status = statuses.ByID(t.ID)
+		} else {
+			rows.allocation = allocations.ByID(t.ID)
+		}
+		r.takeInTask(rows)
 	}
-	for pl := range store.Placements.All(r.v) {
-		if store.Tasks.ByID(r.v, pl.TaskID) == nil {
-			r.task(pl.TaskID)
+	if known < store.Placements.Len(r.v) {
+		tasks := store.Tasks.Beside(r.v)
+		for pl := range store.Placements.All(r.v) {
+			if tasks.ByID(pl.TaskID) == nil {
+				r.takeInTask(taskRows{id: pl.TaskID, placement: pl})
+			}
 		}
 	}
 	r.woken, r.freed = false, false // all groups are to be placed as it is
 }
 
-// task takes a task's rows in: it takes room on a node, waits for one, or has done with both.
+// taskRows is what there is of a task; of allocation and status that one which matters.
+type taskRows struct {
+	id         model.ID
+	task       *model.Task
+	placement  *model.Placement
+	allocation *model.Allocation // of a task without a node
+	status     *model.TaskStatus // of a task with one
+}
+
+func (rows *taskRows) hasNode() bool { return rows.placement != nil && !rows.placement.NodeID.IsZero() }
+
+// task looks for a task's rows and takes them in.
 func (r *round) task(id model.ID) {
-	t := store.Tasks.ByID(r.v, id)
-	pl := store.Placements.ByID(r.v, id)
+	rows := taskRows{id: id, task: store.Tasks.ByID(r.v, id), placement: store.Placements.ByID(r.v, id)}
+	if rows.hasNode() {
+		rows.status = store.Statuses.ByID(r.v, id)
+	} else {
+		rows.allocation = store.Allocations.ByID(r.v, id)
+	}
+	r.takeInTask(rows)
+}
+
+// takeInTask takes a task's rows in: it takes room on a node, waits for one, or has done with both.
+func (r *round) takeInTask(rows taskRows) {
+	t, id := rows.task, rows.id
 	if t == nil {
 		r.release(id)
 		r.usage.forgetFailure(id)
-		if pl != nil {
+		if rows.placement != nil {
 			r.res.Changes = append(r.res.Changes, store.Placements.Delete(model.KeyOf(id)))
 		}
 		return
 	}
-	if pl != nil && !pl.NodeID.IsZero() {
-		r.placed(t, pl)
+	if rows.hasNode() {
+		r.placed(rows)
 		return
 	}
-	a := store.Allocations.ByID(r.v, id)
-	rev := store.Revisions.ByID(r.v, t.Revision)
-	if t.Desired >= model.StateShutdown || a == nil || !a.Done || rev == nil {
+	if t.Desired >= model.StateShutdown || rows.allocation == nil || !rows.allocation.Done {
 		r.release(id)
 		return
 	}
-	r.usage.enqueue(r.usage.wait(inLine{t.Slot, id}, groupKey{t.Revision, t.NodeID}, func() wish { return wishOf(r.v, rev) }))
+	// A revision stays as long as a task names it.
+	known := r.usage.demands[t.Revision]
+	if known == nil {
+		rev := store.Revisions.ByID(r.v, t.Revision)
+		if rev == nil {
+			r.release(id)
+			return
+		}
+		known = r.usage.learn(t.Revision, wishOf(r.v, rev))
+	}
+	r.usage.enqueue(r.usage.wait(inLine{t.Slot, id}, groupKey{t.Revision, t.NodeID}, known))
 }
 
 // placed counts a task on its node until it has ended.
-func (r *round) placed(t *model.Task, pl *model.Placement) {
-	s := store.Statuses.ByID(r.v, t.ID)
+func (r *round) placed(rows taskRows) {
+	t, pl, s := rows.task, rows.placement, rows.status
 	if s != nil && s.State.Terminal() {
 		r.release(t.ID)
 		if s.State == model.StateFailed || s.State == model.StateRejected {
@@ -114,9 +158,11 @@ func (r *round) placed(t *model.Task, pl *model.Placement) {
 		}
 		return
 	}
-	active := t.Desired < model.StateShutdown
-	read := func() wish { return wishOf(r.v, store.Revisions.ByID(r.v, t.Revision)) }
-	if r.usage.count(t.ID, pl, t.Revision, active, read) {
+	known := r.usage.demands[t.Revision]
+	if known == nil {
+		known = r.usage.learn(t.Revision, wishOf(r.v, store.Revisions.ByID(r.v, t.Revision)))
+	}
+	if r.usage.count(t.ID, pl, known, t.Desired < model.StateShutdown) {
 		r.freed = true // one replica less on the node
 	}
 }

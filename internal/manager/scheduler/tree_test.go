@@ -75,7 +75,7 @@ func askAll(w *world, p *Planner, service string) map[model.ID]model.ID {
 	fresh.usage.failures = p.usage.failures
 	out := map[model.ID]model.ID{}
 	for _, g := range fresh.usage.groups {
-		if g.demand.service != w.id(service) {
+		if g.demand.present.service != w.id(service) {
 			continue
 		}
 		g.sort(func(model.ID) bool { return true })
@@ -86,7 +86,7 @@ func askAll(w *world, p *Planner, service string) map[model.ID]model.ID {
 				continue
 			}
 			out[t.id] = n.id
-			fresh.usage.count(t.id, &model.Placement{TaskID: t.id, NodeID: n.id}, g.key.revision, true, nil)
+			fresh.usage.count(t.id, &model.Placement{TaskID: t.id, NodeID: n.id}, g.demand, true)
 		}
 	}
 	return out

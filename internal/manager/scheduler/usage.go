@@ -20,6 +20,7 @@ type usage struct {
 	assigned  map[model.ID][]swarm.GenericResource // of those of them that have any: few do
 	demands   map[model.ID]*demand                 // by revision
 	profiles  map[string]*profile
+	nothing   *beyond
 	presences map[model.ID]*presence // by service
 	waiting   map[model.ID]*group
 	groups    map[groupKey]*group
@@ -43,7 +44,7 @@ type failureKey struct{ revision, node model.ID }
 func newUsage() usage {
 	return usage{
 		nodes: map[model.ID]*node{}, classes: newClasses(), tasks: map[model.ID]counted{}, assigned: map[model.ID][]swarm.GenericResource{},
-		demands: map[model.ID]*demand{}, profiles: map[string]*profile{}, presences: map[model.ID]*presence{},
+		demands: map[model.ID]*demand{}, profiles: map[string]*profile{}, nothing: &beyond{}, presences: map[model.ID]*presence{},
 		waiting: map[model.ID]*group{}, groups: map[groupKey]*group{},
 		failed: map[model.ID]failureKey{}, failures: map[model.ID]map[model.ID]map[model.ID]int64{},
 	}
@@ -88,23 +89,28 @@ func (u *usage) tidy(n *node) {
 	}
 }
 
-// demand is what a revision's tasks ask for; read makes it when it is not known.
-func (u *usage) demand(revision model.ID, read func() wish) *demand {
-	d := u.demands[revision]
-	if d == nil {
-		w := read()
-		d = &w.demand
-		d.revision, d.profile, d.present = revision, u.profile(w.asks), u.presence(d.service)
-		u.demands[revision] = d
+// learn takes in what a revision's tasks ask for. It is forgotten with the last one that uses it.
+func (u *usage) learn(revision model.ID, w wish) *demand {
+	d := &demand{profile: u.profile(w.asks), beyond: u.nothing, revision: revision, present: u.presence(w.service), created: w.created}
+	if len(w.volumes) > 0 || len(w.dependencies.List) > 0 {
+		d.beyond = &beyond{w.volumes, w.dependencies}
 	}
+	u.demands[revision] = d
+	return d
+}
+
+// use is for whoever points to it.
+func (d *demand) use() *demand {
 	d.users++
 	return d
 }
 
 func (u *usage) profile(a asks) *profile {
-	p := u.profiles[a.key()]
+	var room [256]byte
+	key := a.appendKey(room[:0])
+	p := u.profiles[string(key)]
 	if p == nil {
-		p = newProfile(a)
+		p = newProfile(a, string(key))
 		u.profiles[p.key] = p
 		u.classes.learn(p.questions())
 	}
@@ -131,18 +137,18 @@ func (u *usage) drop(d *demand) {
 		delete(u.profiles, d.profile.key)
 	}
 	if d.present.users--; d.present.users == 0 {
-		delete(u.presences, d.service)
+		delete(u.presences, d.present.service)
 	}
 }
 
 // count says where a task takes room, and reports whether it counted as active there and does no longer. What was
 // assigned to it with the node never changes.
-func (u *usage) count(task model.ID, at *model.Placement, revision model.ID, active bool, read func() wish) (retired bool) {
+func (u *usage) count(task model.ID, at *model.Placement, d *demand, active bool) (retired bool) {
 	old, was := u.tasks[task]
-	if was && old.node.id == at.NodeID && old.demand.revision == revision && old.active == active {
+	if was && old.node.id == at.NodeID && old.demand == d && old.active == active {
 		return false
 	}
-	c := counted{demand: u.demand(revision, read), active: active} // before its last user may let go of it
+	c := counted{demand: d.use(), active: active} // before its last user may let go of it
 	u.stopWaiting(task)
 	if was {
 		retired = old.active && !active

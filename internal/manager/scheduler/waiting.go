@@ -28,7 +28,7 @@ type group struct {
 	refused refusals   // at the last attempt
 	waits   bool       // at the last attempt something it depends on did not hold
 	awaits  []model.ID // the services that it named then
-	said    string     // what the rows say of all that wait but those in unsaid; empty: nothing is known
+	said    string     // what the rows say of all that wait but those in unsaid; empty: nothing is known, and unsaid is
 	unsaid  []model.ID // with some that wait no more
 }
 
@@ -43,7 +43,9 @@ func (a inLine) compare(b inLine) int { return cmp.Or(cmp.Compare(a.slot, b.slot
 func (g *group) join(t inLine) {
 	g.sorted = g.sorted && (len(g.line) == 0 || g.line[len(g.line)-1].compare(t) < 0)
 	g.line = append(g.line, t)
-	g.unsaid = append(g.unsaid, t.id)
+	if g.said != "" {
+		g.unsaid = append(g.unsaid, t.id)
+	}
 	g.size++
 }
 
@@ -60,15 +62,17 @@ func (g *group) sort(waits func(model.ID) bool) {
 }
 
 // wait says that a task waits for a node.
-func (u *usage) wait(task inLine, k groupKey, read func() wish) *group {
-	u.uncount(task.id)
+func (u *usage) wait(task inLine, k groupKey, d *demand) *group {
 	g := u.groups[k]
 	if g == nil {
-		g = &group{key: k, demand: u.demand(k.revision, read), sorted: true}
+		g = &group{key: k, demand: d.use(), sorted: true}
 		u.groups[k] = g
 	}
-	if u.waiting[task.id] != g {
-		u.stopWaiting(task.id)
+	u.uncount(task.id)
+	if old := u.waiting[task.id]; old != g {
+		if old != nil {
+			u.stopWaiting(task.id)
+		}
 		u.waiting[task.id] = g
 		g.join(task)
 	}
