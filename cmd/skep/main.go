@@ -17,7 +17,8 @@ var version = "unreleased"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := cli.New(cli.Options{Version: version, RunDaemon: node.Run, Simulate: simulate}).ExecuteContext(ctx); err != nil {
+	o := cli.Options{Version: version, RunDaemon: node.Run, Simulate: simulate, Scale: measure, ScalePart: part}
+	if err := cli.New(o).ExecuteContext(ctx); err != nil {
 		status, silent := cli.Status(err)
 		if !silent {
 			fmt.Fprintln(os.Stderr, "skep:", err)

@@ -26,6 +26,10 @@ type Options struct {
 	RunDaemon func(context.Context, node.Config) error
 	// Simulate runs simulated clusters; a nil one makes `skep sim` say that it cannot.
 	Simulate Simulate
+	// Scale measures a cluster at full size, ScalePart is one of its processes; nil ones make `skep sim --tasks` say that it
+	// cannot.
+	Scale     Scale
+	ScalePart ScalePart
 }
 
 // New is the skep command.

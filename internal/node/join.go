@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager/authority"
 	"github.com/skep-org/skep/internal/node/address"
@@ -38,7 +39,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 		return err
 	}
 	ms := membership{ListenAddr: at.listen.String(), AdvertiseAddr: at.advertise.String(), DataPathAddr: at.dataPath}
-	if err := c.draftJoin(&ms, reply, key); err != nil {
+	if err := draftJoin(c.cfg.DataDir, c.env, &ms, reply, key); err != nil {
 		return err
 	}
 	if err := c.begin(ctx, ms, reply.GetUnlockKey()); err != nil {
@@ -106,7 +107,7 @@ func isWorker(err error) bool {
 }
 
 // draftJoin writes what the managers answered, and makes it the node's membership when all of it is there.
-func (c *cluster) draftJoin(ms *membership, reply *wire.JoinReply, key []byte) (err error) {
+func draftJoin(dataDir string, e env.Env, ms *membership, reply *wire.JoinReply, key []byte) (err error) {
 	if ms.Node, err = wire.ID(reply.NodeId); err == nil {
 		ms.Cluster, err = wire.ID(reply.ClusterId)
 	}
@@ -120,11 +121,11 @@ func (c *cluster) draftJoin(ms *membership, reply *wire.JoinReply, key []byte) (
 		}
 		ms.Managers = append(ms.Managers, remote.Manager{Node: node, Addr: one.Addr, Leader: one.Leader})
 	}
-	dir, err := draftMembership(c.cfg.DataDir)
+	dir, err := draftMembership(dataDir)
 	if err != nil {
 		return err
 	}
-	v := vault.New(dir, c.env.Rand)
+	v := vault.New(dir, e.Rand)
 	if reply.GetManager() {
 		err = v.Lock(vault.Lock{Key: reply.GetUnlockKey(), Version: reply.GetUnlockVersion()})
 	}
@@ -135,7 +136,7 @@ func (c *cluster) draftJoin(ms *membership, reply *wire.JoinReply, key []byte) (
 		return fmt.Errorf("keep this node's certificate in %s: %w", filepath.Base(dir), err)
 	}
 	// A manager's log is made by manage, as when the node is promoted later.
-	return adoptMembership(c.cfg.DataDir, *ms)
+	return adoptMembership(dataDir, *ms)
 }
 
 // depart takes a manager out of the group before its node leaves. Forced, it leaves whether or not the others answer.

@@ -210,7 +210,11 @@ func (m *member) failure() error {
 // allowed is the policy of who may call: a manager looks at its tables; a worker, and a manager that has not been given
 // the cluster's state yet, believes certificates.
 func (m *member) allowed(peer identity.Peer, need model.Role) error {
-	if p := m.manager(); p != nil && store.TheCluster(p.manager.Store().View()) != nil {
+	return allowed(m.manager(), peer, need)
+}
+
+func allowed(p *part, peer identity.Peer, need model.Role) error {
+	if p != nil && store.TheCluster(p.manager.Store().View()) != nil {
 		return p.authority.Allowed(peer, need)
 	}
 	if need == model.RoleManager && peer.Role != model.RoleManager {

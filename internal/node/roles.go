@@ -127,7 +127,7 @@ func (m *member) serveAsManager(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.run(ctx, m.ring) })
 	g.Go(func() error { return m.enter(ctx, p) })
-	g.Go(func() error { return m.recheck(ctx, p) })
+	g.Go(func() error { return recheck(ctx, p, m.server) })
 	g.Go(func() error { return m.keepLock(ctx, p) })
 	g.Go(func() error { return m.keepDelays(ctx, p) })
 	g.Go(func() error {
@@ -216,7 +216,7 @@ func (p *part) handOver(logger *slog.Logger) {
 }
 
 // recheck ends the streams of nodes that are removed or demoted, as soon as this manager knows.
-func (m *member) recheck(ctx context.Context, p *part) error {
+func recheck(ctx context.Context, p *part, server *remote.Server) error {
 	return p.follow(ctx, func(events []store.Event, _ store.View, whole bool) {
 		again := !whole
 		for _, e := range events {
@@ -226,7 +226,7 @@ func (m *member) recheck(ctx context.Context, p *part) error {
 			}
 		}
 		if again {
-			m.server.Recheck()
+			server.Recheck()
 		}
 	})
 }
@@ -248,7 +248,9 @@ func (p *part) follow(ctx context.Context, see func(events []store.Event, view s
 	}
 }
 
-func (m *member) dir() string { return filepath.Join(m.cfg.DataDir, swarmDir) }
+func (m *member) dir() string { return dirOf(m.cfg.DataDir) }
+
+func dirOf(dataDir string) string { return filepath.Join(dataDir, swarmDir) }
 
 // raftDirOf is where a manager's log and snapshots are.
 func raftDirOf(dataDir string) string { return filepath.Join(dataDir, swarmDir, raftDir) }

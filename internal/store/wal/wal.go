@@ -44,6 +44,8 @@ type Log struct {
 	lock   *fileutil.LockedFile
 	loaded *raft.Loaded // nil once the log has moved on
 
+	written atomic.Int64 // bytes of entries since it was opened
+
 	mu      sync.Mutex // Save and Adopt
 	wal     *etcdwal.WAL
 	save    uint64       // number of the newest save
@@ -170,6 +172,9 @@ func (l *Log) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
 	if err := l.wal.Save(hard, sealed); err != nil {
 		return fmt.Errorf("wal: the raft log in %s cannot be written: %w", l.dir, err)
 	}
+	for _, e := range sealed {
+		l.written.Add(int64(len(e.GetData())))
+	}
 	if sync && len(entries) == 0 {
 		if err := l.wal.Sync(); err != nil {
 			return fmt.Errorf("wal: the raft log in %s cannot be made durable: %w", l.dir, err)
@@ -177,6 +182,9 @@ func (l *Log) Save(hard *pb.HardState, entries []*pb.Entry, sync bool) error {
 	}
 	return nil
 }
+
+// Written is how many bytes of entries, sealed, were saved since the log was opened.
+func (l *Log) Written() int64 { return l.written.Load() }
 
 // maxConfChange is room for what raft wraps around a change of members.
 const maxConfChange = 4096
