@@ -24,6 +24,7 @@ type link struct {
 	unacked   []model.ID // tasks in the batch under way; nil: there is none
 	reports   []model.ID // tasks with something to report, each once
 	isNoted   map[model.ID]bool
+	ripe      time.Time // when the first of the passing states is to be reported after all; zero: there is none
 	hangup    bool
 	fabric    fabricLink
 }
@@ -45,6 +46,14 @@ func (l *link) patience() time.Time {
 		return l.heard.Add(helloPatience)
 	}
 	return l.heard.Add(l.period * silentHalfPeriods / 2)
+}
+
+// ripeAt is when to report passing states after all; zero: there are none, or something else has to happen first.
+func (l *link) ripeAt() time.Time {
+	if !l.open || !l.synced || l.unacked != nil {
+		return time.Time{}
+	}
+	return l.ripe
 }
 
 // Connected says that a session was opened. nonce differs from that of any other session of this node.
@@ -187,7 +196,7 @@ func (m *Machine) talk(now time.Time, out *Output) {
 		out.Send = append(out.Send, wire.FromDescribe(&wire.Describe{Description: m.desc}))
 	}
 	if l.synced && l.unacked == nil {
-		if batch := m.gather(); len(batch) > 0 {
+		if batch := m.gather(now); len(batch) > 0 {
 			l.seq++
 			out.Send = append(out.Send, wire.FromStatuses(&wire.StatusBatch{Seq: l.seq, Statuses: batch}))
 		}
@@ -199,20 +208,48 @@ func (m *Machine) talk(now time.Time, out *Output) {
 	}
 }
 
-// gather takes all reports there are.
-func (m *Machine) gather() []*wire.TaskStatus {
+// gather takes the reports there are. Most tasks are through with their start in less time than it takes to tell of it: states
+// that are passed are kept back for a moment, so that all managers need not write each of them down.
+func (m *Machine) gather(now time.Time) []*wire.TaskStatus {
+	l := &m.link
 	var batch []*wire.TaskStatus
-	for _, id := range m.link.reports {
+	held := l.reports[:0]
+	l.ripe = time.Time{}
+	for _, id := range l.reports {
 		t := m.tasks[id]
-		if t == nil || !t.report || t.assigned == nil || t.state < model.StateAccepted {
+		switch {
+		case t == nil || !t.report || t.assigned == nil || t.state < model.StateAccepted:
+			delete(l.isNoted, id)
+			continue
+		case m.holds(now, t):
+			held = append(held, id)
+			l.ripe = earliest(l.ripe, t.holdUntil)
 			continue
 		}
-		t.report = false
+		t.report, t.holdUntil = false, time.Time{}
+		delete(l.isNoted, id)
 		batch = append(batch, t.status())
-		m.link.unacked = append(m.link.unacked, id)
+		l.unacked = append(l.unacked, id)
 	}
-	m.link.reports, m.link.isNoted = nil, nil
+	if l.reports = held; len(held) == 0 {
+		l.reports, l.isNoted = nil, nil
+	}
 	return batch
+}
+
+// holds reports whether a task's state is kept back for now.
+func (m *Machine) holds(now time.Time, t *task) bool {
+	wait := m.opts.Passing
+	if wait == 0 {
+		wait = max(leastPassing, m.link.period/4)
+	}
+	if wait < 0 || !t.passing() {
+		return false
+	}
+	if t.holdUntil.IsZero() {
+		t.holdUntil = now.Add(wait)
+	}
+	return t.holdUntil.After(now)
 }
 
 func (t *task) status() *wire.TaskStatus {

@@ -22,12 +22,16 @@ type Options struct {
 	Stops int
 	// Lease is how long the managers are asked to wait for the node when its agent ends in order; 0 means a minute.
 	Lease time.Duration
+	// Passing is how long a state is kept back that the node is about to take the task out of: what is passed sooner is
+	// reported to nobody. 0 means a quarter of the heartbeat period, and 250 ms at least; less than 0 not at all.
+	Passing time.Duration
 }
 
 const (
 	defaultWork  = 16
 	defaultStops = 64
 	defaultLease = time.Minute
+	leastPassing = 250 * time.Millisecond
 	// saveEvery bounds how often the assignments are written to disk.
 	saveEvery = time.Second
 )
@@ -159,7 +163,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	out.Questions, m.questions = m.questions, nil
 	out.Networks = m.networks()
 	out.Fabric, m.fabric.out = m.fabric.out, nil
-	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.saveAt)
+	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.link.ripeAt(), m.saveAt)
 }
 
 // touch has a task looked at in the next step.

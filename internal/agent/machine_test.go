@@ -19,7 +19,7 @@ import (
 func TestMachine(t *testing.T) {
 	datadriven.Walk(t, "testdata/machine", func(t *testing.T, path string) {
 		s := &script{now: time.Unix(1000, 0), ops: map[string]OpID{}}
-		s.start(t, Options{NodeID: node}, nil)
+		s.start(t, Options{NodeID: node, Passing: -1}, nil) // each state shows, but in the script about those that are passed
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return s.run(t, d) })
 	})
 }
@@ -47,9 +47,12 @@ func (s *script) start(t *testing.T, o Options, saved []byte) {
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "restart": // a new process: what was saved is all it has
-		s.start(t, Options{NodeID: node}, s.saved)
+		s.start(t, Options{NodeID: node, Passing: -1}, s.saved)
 	case "limits":
-		o := Options{NodeID: node}
+		o := Options{NodeID: node, Passing: -1}
+		if d.HasArg("passing") {
+			o.Passing = 0
+		}
 		d.ScanArgs(t, "work", &o.Work)
 		d.ScanArgs(t, "stops", &o.Stops)
 		s.start(t, o, nil)

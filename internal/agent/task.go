@@ -23,6 +23,8 @@ type task struct {
 	ran     bool
 	report  bool // the manager has yet to hear of it
 
+	holdUntil time.Time // a passing state is not reported before; zero: none is kept back
+
 	container executor.Container
 	has       bool      // there is a container
 	prepared  bool      // by this process: a container found may be half made
@@ -62,6 +64,12 @@ func (t *task) reach(s model.State) {
 	if t.state < s {
 		t.move(s, "", "")
 	}
+}
+
+// passing reports whether the node is on its way to take the task out of its state: more is under way, and nothing is amiss.
+func (t *task) passing() bool {
+	wanted := t.desired() >= model.StateRunning && t.desired() <= model.StateComplete
+	return wanted && t.state < model.StateRunning && t.err == "" && t.message == "" && !t.waits
 }
 
 // settle draws a task's state from its container.
