@@ -73,6 +73,9 @@ const (
 	// which is more than all else that an idle manager sends and takes.
 	streamWindow     = 1 << 20
 	connectionWindow = 2 << 20
+	// A connection of TLS has what it last read in a buffer of its own. gRPC's, and the one that it writes through, would be 64
+	// KiB more for each of a leader's agents, most of which say nothing at a time.
+	readBuffer = 0
 )
 
 // Handlers answer the calls. A nil one is not this node's business now, and its calls are refused with that sentence.
