@@ -33,6 +33,7 @@ type fabric struct {
 	began    bool                           // it has been computed once
 	founding bool                           // it is computed for the first time
 	partSize int                            // bytes in one message, about
+	few      int                            // nodes of a cluster in which each is told of all others
 }
 
 // stale names what is to be computed anew. An owner is a task or a guest.
@@ -50,7 +51,7 @@ func newFabric() fabric {
 		refs: map[model.ID]map[model.ID]int{}, nodes: map[model.ID]*wire.FabricNode{}, ingress: map[model.ID]bool{},
 		stale: newStale(), changed: map[model.ID]*overlay{}, moved: map[model.ID]map[model.ID]bool{},
 		renodes: map[model.ID]bool{}, fresh: map[model.ID]bool{}, leaving: map[string]*leaving{},
-		held: map[model.ID]*withdrawal{}, partSize: partSize,
+		held: map[model.ID]*withdrawal{}, partSize: partSize, few: fewNodes,
 	}
 }
 

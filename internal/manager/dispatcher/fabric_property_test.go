@@ -25,6 +25,8 @@ const (
 func TestFabric(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFleet(t, rt, testNodes)
+		f.few = rapid.SampledFrom([]int{2, fewNodes}).Draw(rt, "few nodes")
+		f.m.fabric.few = f.few
 		f.revisions()
 		for _, p := range f.peers {
 			f.connect(p)
@@ -97,7 +99,7 @@ func (f *fleet) actions() map[string]func() {
 				f.disconnect(p)
 			}
 			f.m = New(f.store, f)
-			f.m.fabric.partSize = 300
+			f.m.fabric.partSize, f.m.fabric.few = 300, f.few
 		},
 		"fall behind": func() { f.m.started = false },
 		"time": func() {

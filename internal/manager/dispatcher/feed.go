@@ -17,6 +17,7 @@ type feed struct {
 	acked uint64
 	whole uint64              // the message that ended what it was told first
 	has   map[model.ID]bool   // networks
+	knows map[model.ID]bool   // nodes it was told of, where it was not told of all; nil: of all
 	left  map[model.ID]uint64 // networks it was told to leave, with the message that said so, until it has
 	mute  bool                // it did not answer in time, and is not waited for until it does
 	trial uint64              // while mute: the message with which it can show that, sent at tried; 0: none was sent since
@@ -54,11 +55,7 @@ func (m *Machine) tellFabric(now time.Time) {
 	for node := range f.fresh {
 		look(node, model.ID{})
 	}
-	if len(f.renodes) > 0 {
-		for id := range m.nodes {
-			look(id, model.ID{})
-		}
-	}
+	m.eachToTell(func(node model.ID) { look(node, model.ID{}) })
 	for _, id := range inOrder(news) {
 		if n := m.nodes[id]; n != nil && n.session != nil {
 			m.tell(now, n, news[id])
@@ -96,15 +93,11 @@ func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 	if full {
 		s.feed.has = map[model.ID]bool{}
 		networks = f.networksOf(n.id)
-		for _, id := range inOrder(f.nodes) {
-			p.node(id, f.nodes[id])
-		}
+		f.allNodes(&p, n)
 		p.next(0) // there is a message even if there is nothing to tell
 		p.parts[0].Full = true
 	} else {
-		for _, id := range inOrder(f.renodes) {
-			p.node(id, f.nodes[id])
-		}
+		f.newNodes(&p, n)
 	}
 	var left []model.ID
 	for _, id := range inOrder(networks) {
@@ -112,9 +105,11 @@ func (m *Machine) tell(now time.Time, n *node, networks map[model.ID]bool) {
 		has, on := s.feed.has[id], o != nil && f.on(n.id, o)
 		switch {
 		case on && has:
+			f.nodesOf(&p, s, o, o.reEnds)
 			p.network(o.changes(min(f.partSize, pieceSize)))
 		case on:
 			s.feed.has[id], o.sessions[s.id] = true, s
+			f.nodesOf(&p, s, o, nil)
 			p.network(o.all(min(f.partSize, pieceSize)))
 		case has:
 			delete(s.feed.has, id)
