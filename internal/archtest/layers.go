@@ -14,7 +14,7 @@ func layers() [][]group {
 	return [][]group{
 		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}, {path: "packaging"}},
 		{{path: "internal/store", only: true}, {path: "internal/wire"}},
-		{{path: "internal/control"}, {path: "internal/identity"}},
+		{{path: "internal/control"}, {path: "internal/identity"}, {path: "internal/store/fill"}},
 		// What several stages ask: pure helpers.
 		{{path: "internal/manager/restart"}, {path: "internal/manager/rollout"}, {path: "internal/manager/constraint"}, {path: "internal/manager/resources"}, {path: "internal/executor", only: true}, {path: "internal/executor/template"}, {path: "internal/network", only: true}},
 		// What several stages and the api ask of them together.

@@ -18,6 +18,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/scheduler"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
+	"github.com/skep-org/skep/internal/store/fill"
 	"github.com/skep-org/skep/internal/store/raft"
 )
 
@@ -155,91 +156,32 @@ func (s shape) check(b *testing.B, v store.View) {
 // fill writes the nodes, and the tasks that wait with what they need.
 func (s shape) fill(b *testing.B) *store.Store {
 	b.Helper()
-	e := env.Seeded(1, env.Real().Clock)
-	f := filler{b: b, s: store.New(), id: e.NewID}
+	st := store.New()
+	f := fill.New(st, env.Seeded(1, env.Real().Clock).NewID)
 	for i := range s.nodes {
-		f.node(i)
+		f.Node(i, fill.Description(i))
 	}
 	for i := range s.tasks / s.perService {
-		f.service(s, i)
-	}
-	f.flush()
-	return f.s
-}
-
-// filler writes rows in batches, each table's as its writer.
-type filler struct {
-	b       *testing.B
-	s       *store.Store
-	id      func() [16]byte
-	waiting map[store.Writer][]store.Change
-	rows    int
-}
-
-func (f *filler) write(w store.Writer, c ...store.Change) {
-	if f.waiting == nil {
-		f.waiting = map[store.Writer][]store.Change{}
-	}
-	f.waiting[w] = append(f.waiting[w], c...)
-	if f.rows += len(c); f.rows >= 10_000 {
-		f.flush()
-	}
-}
-
-func (f *filler) flush() {
-	for _, w := range []store.Writer{store.WriterAPI, store.WriterIdentity, store.WriterDispatcher, store.WriterOrchestrator, store.WriterAllocator} {
-		index := f.s.View().Index() + 1
-		if err := f.s.Apply(index, store.Entry{Time: int64(index), Batch: &store.Batch{Writer: w, Changes: f.waiting[w]}}); err != nil {
-			f.b.Fatal(err)
+		svc := f.Service(s.spec(i))
+		for slot := range s.perService {
+			f.Task(svc, uint64(slot+1))
 		}
 	}
-	f.waiting, f.rows = nil, 0
+	if err := f.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	return st
 }
 
-func (f *filler) node(i int) {
-	id := model.ID(f.id())
-	d := swarm.NodeDescription{Hostname: fmt.Sprintf("node-%d", i), Platform: swarm.Platform{OS: "linux", Architecture: "x86_64"},
-		Resources: swarm.Resources{NanoCPUs: 64e9, MemoryBytes: 256 << 30}}
-	d.Engine.EngineVersion = "20.10.24"
-	for _, p := range []string{"Log/json-file", "Log/journald", "Network/bridge", "Network/overlay", "Volume/local"} {
-		d.Engine.Plugins = append(d.Engine.Plugins, plugin(p))
-	}
-	if i%3 == 0 {
-		d.Engine.Plugins = append(d.Engine.Plugins, plugin("Log/extra"))
-	}
-	spec := swarm.NodeSpec{Availability: swarm.NodeAvailabilityActive, Role: swarm.NodeRoleWorker}
-	spec.Labels = map[string]string{"zone": fmt.Sprintf("z%d", i%10)}
-	f.write(store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id, Spec: model.DocOf(spec)}))
-	f.write(store.WriterIdentity, store.NodeIdentities.Put(&model.NodeIdentity{ID: id, KeyDigest: id[:]}))
-	f.write(store.WriterDispatcher, store.NodeStates.Put(&model.NodeState{ID: id, State: model.ReachReady, Description: model.DocOf(d)}))
-}
-
-func plugin(text string) swarm.PluginDescription {
-	var kind, name string
-	for i := range text {
-		if text[i] == '/' {
-			kind, name = text[:i], text[i+1:]
-		}
-	}
-	return swarm.PluginDescription{Type: kind, Name: name}
-}
-
-func (f *filler) service(s shape, i int) {
-	var spec swarm.ServiceSpec
+// spec is the i-th service's.
+func (s shape) spec(i int) (spec swarm.ServiceSpec) {
 	spec.Name = fmt.Sprintf("service-%d", i)
 	task := &spec.TaskTemplate
 	task.ContainerSpec = &swarm.ContainerSpec{Image: "registry.example.org/web:1"}
 	task.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{NanoCPUs: 1e6, MemoryBytes: 1 << 20}}
 	if s.constraints {
-		task.LogDriver = &swarm.Driver{Name: "extra"}
+		task.LogDriver = &swarm.Driver{Name: fill.ExtraLog}
 		task.Placement = &swarm.Placement{Constraints: []string{fmt.Sprintf("node.labels.zone!=z%d", i%10)}}
 	}
-	svc := &model.Service{ID: f.id(), Name: spec.Name, Revision: f.id()}
-	rev := &model.ServiceRevision{ID: svc.Revision, ServiceID: svc.ID, Spec: model.DocOf(spec)}
-	f.write(store.WriterAPI, store.Services.Put(svc), store.Revisions.Put(rev))
-	for slot := range s.perService {
-		t := &model.Task{ID: f.id(), ServiceID: svc.ID, Revision: rev.ID, Slot: uint64(slot + 1), Desired: model.StateRunning, Reason: model.ReasonCreated}
-		f.write(store.WriterOrchestrator, store.Tasks.Put(t))
-		f.write(store.WriterAllocator, store.Allocations.Put(&model.Allocation{Owner: t.ID, Kind: model.AllocTask, Done: true}))
-	}
+	return spec
 }
