@@ -8,6 +8,7 @@ import (
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/validate"
+	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -21,14 +22,14 @@ func (s *Server) configList(r *request) error {
 	if err != nil {
 		return err
 	}
-	out := []swarm.Config{}
-	for row := range store.Configs.All(v) {
-		if args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
-			args.Labels("label", row.Spec.Get().Labels) {
-			out = append(out, render.Config(row))
+	return list(r, versions.Config, func(yield func(swarm.Config) bool) {
+		for row := range store.Configs.All(v) {
+			if args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
+				args.Labels("label", row.Spec.Get().Labels) && !yield(render.Config(row)) {
+				return
+			}
 		}
-	}
-	return r.json(http.StatusOK, out)
+	})
 }
 
 func (s *Server) configCreate(r *request) error {

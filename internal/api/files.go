@@ -11,6 +11,7 @@ import (
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/validate"
+	"github.com/skep-org/skep/internal/api/versions"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -45,14 +46,14 @@ func (s *Server) secretList(r *request) error {
 	if err != nil {
 		return err
 	}
-	out := []swarm.Secret{}
-	for row := range store.Secrets.All(v) {
-		if args.Exact("names", row.Name) && args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
-			args.Labels("label", row.Spec.Get().Labels) {
-			out = append(out, render.Secret(row))
+	return list(r, versions.Secret, func(yield func(swarm.Secret) bool) {
+		for row := range store.Secrets.All(v) {
+			if args.Exact("names", row.Name) && args.Prefix("name", row.Name) && args.Prefix("id", row.ID.String()) &&
+				args.Labels("label", row.Spec.Get().Labels) && !yield(render.Secret(row)) {
+				return
+			}
 		}
-	}
-	return r.json(http.StatusOK, out)
+	})
 }
 
 func (s *Server) secretCreate(r *request) error {

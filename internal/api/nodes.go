@@ -28,13 +28,14 @@ func (s *Server) nodeList(r *request) error {
 	if err != nil {
 		return err
 	}
-	out, group := []swarm.Node{}, r.group(v, m)
-	for n := range store.NodeSpecs.All(v) {
-		if node := render.Node(v, n, group); matchNode(args, node) {
-			out = append(out, node)
+	nodes := render.NewNodes(v, r.group(v, m))
+	return list(r, versions.Node, func(yield func(swarm.Node) bool) {
+		for n := range find.Prefixed(v, store.NodeSpecs, args["id"]) {
+			if matchNode(v, args, n) && !yield(nodes.Node(n)) {
+				return
+			}
 		}
-	}
-	return r.kind(versions.Node, out)
+	})
 }
 
 func checkNodeFilters(args filters.Args) error {
@@ -49,10 +50,16 @@ func checkNodeFilters(args filters.Args) error {
 	return nil
 }
 
-func matchNode(args filters.Args, n swarm.Node) bool {
-	return args.Prefix("id", n.ID) && args.Prefix("name", n.Description.Hostname) &&
-		args.Labels("label", n.Description.Engine.Labels) && args.Labels("node.label", n.Spec.Labels) &&
-		args.Exact("role", string(n.Spec.Role)) && args.Exact("membership", "accepted")
+// matchNode holds a node against the filters but that of ids.
+func matchNode(v store.View, args filters.Args, n *model.NodeSpec) bool {
+	if spec := n.Spec.Get(); !args.Labels("node.label", spec.Labels) || !args.Exact("role", string(spec.Role)) {
+		return false
+	}
+	var d swarm.NodeDescription
+	if state := store.NodeStates.ByID(v, n.ID); state != nil {
+		d = *state.Description.Get()
+	}
+	return args.Prefix("name", d.Hostname) && args.Labels("label", d.Engine.Labels) && args.Exact("membership", "accepted")
 }
 
 func (s *Server) nodeInspect(r *request) error {
@@ -64,7 +71,7 @@ func (s *Server) nodeInspect(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.kind(versions.Node, render.Node(v, n, r.group(v, m)))
+	return r.kind(versions.Node, render.NewNodes(v, r.group(v, m)).Node(n))
 }
 
 func (s *Server) nodeUpdate(r *request) error {

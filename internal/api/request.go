@@ -48,7 +48,7 @@ func (r *request) json(status int, v any) error {
 	return r.write(status, text)
 }
 
-// kind answers as json does with an object, or a list, of a kind that grew fields over the versions.
+// kind answers as json does with an object of a kind that grew fields over the versions.
 func (r *request) kind(kind versions.Kind, v any) error {
 	text, err := encode(v)
 	if err != nil {
@@ -64,12 +64,10 @@ func (r *request) write(status int, text []byte) error {
 	return nil
 }
 
-// encode does not escape HTML: neither does Docker.
+// encode is v as JSON, with a new line behind it.
 func encode(v any) ([]byte, error) {
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
+	err := encoder(&out).Encode(v)
 	return out.Bytes(), err
 }
 

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/filters"
 	"github.com/skep-org/skep/internal/api/find"
@@ -24,26 +27,54 @@ func (s *Server) serviceList(r *request) error {
 		return err
 	}
 	status = status && !r.version.Less(versions.Version{Major: 1, Minor: 41})
-	out := make([]swarm.Service, 0, store.Services.Len(v))
-	for row := range store.Services.All(v) {
-		if !args.Prefix("id", row.ID.String()) || !args.Prefix("name", row.Name) {
-			continue
-		}
-		service := render.Service(v, row)
-		if !matchService(args, service) {
-			continue
-		}
-		if status {
-			service.ServiceStatus = render.Status(v, row, service.Spec.Mode)
-		}
-		out = append(out, service)
+	var counts *render.Counts
+	switch {
+	case !status:
+	case len(args) == 0:
+		counts = render.CountAll(v)
+	default:
+		counts = render.NewCounts(v)
 	}
-	return r.kind(versions.Service, out)
+	return list(r, versions.Service, func(yield func(swarm.Service) bool) {
+		for row := range servicesAsked(v, args) {
+			if !matchService(v, args, row) {
+				continue
+			}
+			service := render.Service(v, row)
+			if counts != nil {
+				service.ServiceStatus = counts.Status(row)
+			}
+			if !yield(service) {
+				return
+			}
+		}
+	})
 }
 
-func matchService(args filters.Args, s swarm.Service) bool {
-	return args.Labels("label", s.Spec.Labels) && args.Exact("mode", model.ModeName(s.Spec.Mode)) &&
-		args.Exact("runtime", string(s.Spec.TaskTemplate.Runtime))
+// servicesAsked yields the services that may match, by id: all of them, or those that an index tells by id or name.
+func servicesAsked(v store.View, args filters.Args) iter.Seq[*model.Service] {
+	if len(args["id"]) > 0 || len(args["name"]) != 1 {
+		return find.Prefixed(v, store.Services, args["id"])
+	}
+	rows := slices.Collect(store.ServicesBeginning(v, args["name"][0]))
+	slices.SortFunc(rows, func(a, b *model.Service) int { return a.ID.Compare(b.ID) })
+	return slices.Values(rows)
+}
+
+// matchService holds a service against the filters but that of ids.
+func matchService(v store.View, args filters.Args, row *model.Service) bool {
+	if !args.Prefix("name", row.Name) {
+		return false
+	}
+	if len(args["label"])+len(args["mode"])+len(args["runtime"]) == 0 {
+		return true
+	}
+	var spec swarm.ServiceSpec
+	if now := current(v, row); now != nil {
+		spec = *now.Spec.Get()
+	}
+	return args.Labels("label", spec.Labels) && args.Exact("mode", model.ModeName(spec.Mode)) &&
+		args.Exact("runtime", string(spec.TaskTemplate.Runtime))
 }
 
 func (s *Server) serviceInspect(r *request) error {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
@@ -87,6 +88,13 @@ func ServiceNamed(v View, name string) *model.Service {
 	return servicesByName.First(v, &model.Service{Name: name})
 }
 
+// ServicesBeginning yields the services whose names begin with a prefix, in whatever case.
+func ServicesBeginning(v View, prefix string) iter.Seq[*model.Service] {
+	lower := strings.ToLower(prefix)
+	return servicesByName.while(v, &model.Service{Name: prefix},
+		func(s *model.Service) bool { return strings.HasPrefix(strings.ToLower(s.Name), lower) })
+}
+
 // NetworkNamed returns the network that has taken a name, in whatever case, or nil.
 func NetworkNamed(v View, name string) *model.Network {
 	return networksByName.First(v, &model.Network{Name: name})
@@ -156,6 +164,11 @@ func SlotsOf(v View, service model.ID) iter.Seq[*model.Slot] {
 // PlacedOn yields the placements on a node.
 func PlacedOn(v View, node model.ID) iter.Seq[*model.Placement] {
 	return placementsByNode.while(v, &model.Placement{NodeID: node}, func(p *model.Placement) bool { return p.NodeID == node })
+}
+
+// TasksFor yields the tasks that are meant for a node whatever the scheduler says, as those of global services are.
+func TasksFor(v View, node model.ID) iter.Seq[*model.Task] {
+	return tasksByNode.while(v, &model.Task{NodeID: node}, func(t *model.Task) bool { return t.NodeID == node })
 }
 
 // GuestsOf walks the containers on attachable networks that a node reported.

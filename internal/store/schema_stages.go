@@ -31,7 +31,7 @@ var (
 		number(9, func(r *model.Task) *model.Reason { return &r.Reason }),
 		number(10, func(r *model.Task) *uint32 { return &r.Iteration }),
 		boolean(11, func(r *model.Task) *bool { return &r.Displaced }),
-	).byID(func(a, b *model.Task) int { return a.ID.Compare(b.ID) }, func(r *model.Task, id model.ID) { r.ID = id }).with(tasksBySlot)
+	).byID(func(a, b *model.Task) int { return a.ID.Compare(b.ID) }, func(r *model.Task, id model.ID) { r.ID = id }).with(tasksBySlot, tasksByNode)
 	Allocations = define(15, "allocation", WriterAllocator, func(k model.Key) *model.Allocation { return &model.Allocation{Owner: k.A} },
 		id(1, func(r *model.Allocation) *model.ID { return &r.Owner }),
 		number(2, func(r *model.Allocation) *model.AllocKind { return &r.Kind }),
@@ -74,6 +74,8 @@ var (
 	tasksBySlot = &Index[model.Task]{name: "service, slot, node", cmp: func(a, b *model.Task) int {
 		return compareSlots(a.ServiceID, b.ServiceID, a.Slot, b.Slot, a.NodeID, b.NodeID)
 	}}
+	tasksByNode = &Index[model.Task]{name: "node", cmp: func(a, b *model.Task) int { return a.NodeID.Compare(b.NodeID) },
+		where: func(r *model.Task) bool { return !r.NodeID.IsZero() }}
 	attachmentsByNode = &Index[model.Attachment]{name: "node", cmp: func(a, b *model.Attachment) int { return a.NodeID.Compare(b.NodeID) }}
 	placementsByNode  = &Index[model.Placement]{name: "node", cmp: func(a, b *model.Placement) int { return a.NodeID.Compare(b.NodeID) },
 		where: func(r *model.Placement) bool { return !r.NodeID.IsZero() }}

@@ -2,6 +2,7 @@ package find
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/skep-org/skep/internal/api/httperr"
@@ -82,11 +83,17 @@ func parse(ref string) model.ID {
 
 type table[R any] interface {
 	ByID(store.View, model.ID) *R
+	All(store.View) iter.Seq[*R]
 	From(store.View, model.Key) iter.Seq[*R]
 }
 
-// one finds a row by its id or by a prefix of it. Ids are ordered as their text is, so the rows with one
-// prefix stand together.
+// row is a row whose key is one id.
+type row[R any] interface {
+	*R
+	Key() model.Key
+}
+
+// one finds a row by its id or by a prefix of it.
 func one[R any](kind, ref string, t table[R], v store.View, id func(*R) model.ID) (*R, error) {
 	if exact := parse(ref); !exact.IsZero() {
 		if row := t.ByID(v, exact); row != nil {
@@ -94,16 +101,9 @@ func one[R any](kind, ref string, t table[R], v store.View, id func(*R) model.ID
 		}
 		return nil, missing(kind, ref)
 	}
-	first, ok := lowest(ref)
-	if !ok {
-		return nil, missing(kind, ref)
-	}
 	var found *R
 	matches := 0
-	for row := range t.From(v, model.KeyOf(first)) {
-		if !strings.HasPrefix(id(row).String(), ref) {
-			break
-		}
+	for row := range begin(v, t, ref, id) {
 		found = row
 		matches++
 	}
@@ -114,6 +114,38 @@ func one[R any](kind, ref string, t table[R], v store.View, id func(*R) model.ID
 		return found, nil
 	}
 	return nil, ambiguous(kind, ref, matches)
+}
+
+// begin yields the rows whose ids begin with a prefix. Ids are ordered as their text is, so that these rows stand together.
+func begin[R any](v store.View, t table[R], prefix string, id func(*R) model.ID) iter.Seq[*R] {
+	return func(yield func(*R) bool) {
+		first, ok := lowest(prefix)
+		if !ok {
+			return
+		}
+		for row := range t.From(v, model.KeyOf(first)) {
+			if !strings.HasPrefix(id(row).String(), prefix) || !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// Prefixed yields the rows whose ids begin with one of the prefixes, by id; of no prefixes all rows.
+func Prefixed[R any, P row[R]](v store.View, t table[R], prefixes []string) iter.Seq[*R] {
+	id := func(r *R) model.ID { return P(r).Key().A }
+	switch {
+	case len(prefixes) == 0 || slices.Contains(prefixes, ""):
+		return t.All(v)
+	case len(prefixes) == 1:
+		return begin(v, t, prefixes[0], id)
+	}
+	var rows []*R
+	for _, prefix := range prefixes {
+		rows = slices.AppendSeq(rows, begin(v, t, prefix, id))
+	}
+	slices.SortFunc(rows, func(a, b *R) int { return id(a).Compare(id(b)) })
+	return slices.Values(slices.Compact(rows)) // one prefix may begin with another
 }
 
 // lowest is the first id with a prefix.

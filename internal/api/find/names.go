@@ -20,9 +20,13 @@ func ServiceName(v store.View, t *model.Task) string {
 // TaskName is the name of a task's container. Where there is no slot number, as in global services and the first slot of
 // a job, the node stands for it.
 func TaskName(v store.View, t *model.Task) string {
-	node := t.NodeID
+	return executor.TaskName(ServiceName(v, t), t.Slot, TaskNode(v, t), t.ID)
+}
+
+// TaskNode is the node that a task is on, or meant for.
+func TaskNode(v store.View, t *model.Task) model.ID {
 	if p := store.Placements.ByID(v, t.ID); p != nil && !p.NodeID.IsZero() {
-		node = p.NodeID
+		return p.NodeID
 	}
-	return executor.TaskName(ServiceName(v, t), t.Slot, node, t.ID)
+	return t.NodeID
 }

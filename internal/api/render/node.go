@@ -8,25 +8,48 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// Node is one node; group is the managers with who of them answers.
-func Node(v store.View, n *model.NodeSpec, group roles.Group) swarm.Node {
+// Nodes renders nodes of one view.
+type Nodes struct {
+	v     store.View
+	group roles.Group
+	tls   *swarm.TLSInfo // of a node that is not up to telling; nil until one is met
+}
+
+// NewNodes renders nodes of a view; group is the managers with who of them answers.
+func NewNodes(v store.View, group roles.Group) *Nodes { return &Nodes{v: v, group: group} }
+
+// silent is what a node is shown to trust that does not tell.
+func (r *Nodes) silent(told swarm.TLSInfo) swarm.TLSInfo {
+	if r.tls == nil {
+		root := store.TheRoot(r.v)
+		if root == nil {
+			return told
+		}
+		info := tlsInfo(root.Cert, root.Cert)
+		r.tls = &info
+	}
+	return *r.tls
+}
+
+// Node is one node.
+func (r *Nodes) Node(n *model.NodeSpec) swarm.Node {
 	out := swarm.Node{ID: n.ID.String(), Spec: *n.Spec.Get()}
 	out.Meta = swarm.Meta{Version: swarm.Version{Index: n.Index}, CreatedAt: n.CreatedAt(), UpdatedAt: n.UpdatedAt()}
 	if out.Spec.Labels == nil {
 		out.Spec.Labels = map[string]string{}
 	}
 	out.Status.State = swarm.NodeStateUnknown
-	if s := store.NodeStates.ByID(v, n.ID); s != nil {
+	if s := store.NodeStates.ByID(r.v, n.ID); s != nil {
 		out.Description = *s.Description.Get()
 		out.Status = swarm.NodeStatus{State: s.State.Swarm(), Message: s.Message, Addr: s.Addr}
 		if s.Updated > n.Updated {
 			out.UpdatedAt = s.UpdatedAt()
 		}
 	}
-	if root := store.TheRoot(v); root != nil && out.Description.TLSInfo.TrustRoot == "" {
-		out.Description.TLSInfo = tlsInfo(root.Cert, root.Cert) // a node that is not up to telling
+	if out.Description.TLSInfo.TrustRoot == "" {
+		out.Description.TLSInfo = r.silent(out.Description.TLSInfo)
 	}
-	for _, m := range group {
+	for _, m := range r.group {
 		if m.Node == n.ID && !m.Learner {
 			out.ManagerStatus = &swarm.ManagerStatus{Leader: m.Leader, Reachability: swarm.ReachabilityReachable, Addr: m.Addr}
 			if !m.Active {

@@ -126,30 +126,6 @@ func endpoint(a *model.Allocation, spec *swarm.EndpointSpec) swarm.Endpoint {
 	return out
 }
 
-// Status counts a service's tasks, of a job those of the present iteration. The mode is that of the spec it has now.
-func Status(v store.View, s *model.Service, mode swarm.ServiceMode) *swarm.ServiceStatus {
-	status := &swarm.ServiceStatus{DesiredTasks: Replicas(mode)}
-	job, now := model.IsJob(mode), time.Unix(0, v.Now())
-	for t := range store.TasksOf(v, s.ID) {
-		if job && uint64(t.Iteration) != s.Iteration {
-			continue
-		}
-		o := observe(v, t, now)
-		switch {
-		case mode.Global != nil && t.Desired == model.StateRunning,
-			mode.GlobalJob != nil && t.Desired < model.StateShutdown && !o.State.Terminal():
-			status.DesiredTasks++
-		}
-		switch {
-		case o.State == model.StateRunning && t.Desired < model.StateShutdown:
-			status.RunningTasks++
-		case o.State == model.StateComplete:
-			status.CompletedTasks++
-		}
-	}
-	return status
-}
-
 // Replicas is how many tasks a replicated service asks for, one when it does not say; of a job how many at once.
 func Replicas(mode swarm.ServiceMode) uint64 {
 	switch {

@@ -59,36 +59,71 @@ func (r rows) meta() swarm.Meta {
 	return swarm.Meta{Version: swarm.Version{Index: index}, CreatedAt: r.task.CreatedAt(), UpdatedAt: time.Unix(0, updated).UTC()}
 }
 
+// kept bounds what Tasks keeps of revisions and networks.
+const kept = 1024
+
+// Tasks renders tasks of one view. It keeps what many of them show, so that the tasks of one service cost one look at its spec.
+type Tasks struct {
+	v        store.View
+	now      time.Time
+	specs    map[model.ID]*taskSpec // by revision
+	networks map[model.ID]swarm.Network
+}
+
+// taskSpec is what a revision's tasks show of it.
+type taskSpec struct {
+	spec swarm.TaskSpec
+	job  bool
+}
+
+// NewTasks renders tasks of a view.
+func NewTasks(v store.View) *Tasks {
+	return &Tasks{v: v, now: time.Unix(0, v.Now()), specs: map[model.ID]*taskSpec{}, networks: map[model.ID]swarm.Network{}}
+}
+
 // Task is one task.
-func Task(v store.View, t *model.Task) TaskOut {
-	r := rowsOf(v, t)
-	seen := r.observe(v, time.Unix(0, v.Now()))
+func (r *Tasks) Task(t *model.Task) TaskOut {
+	rows := rowsOf(r.v, t)
+	seen := rows.observe(r.v, r.now)
 	out := swarm.Task{
-		ID: t.ID.String(), Meta: r.meta(),
+		ID: t.ID.String(), Meta: rows.meta(),
 		ServiceID: t.ServiceID.String(), Slot: int(t.Slot), NodeID: seen.NodeID.String(),
 		DesiredState: t.Desired.Swarm(),
 		Status:       swarm.TaskStatus{Timestamp: time.Unix(0, seen.At).UTC(), State: seen.State.Swarm(), Message: seen.Message, Err: seen.Err},
 	}
 	out.Labels = map[string]string{}
-	spec := Spec(store.Revisions.ByID(v, t.Revision))
-	out.Spec = spec.TaskTemplate
-	if model.IsJob(spec.Mode) {
+	spec := r.spec(t.Revision)
+	out.Spec = spec.spec
+	if spec.job {
 		out.JobIteration = &swarm.Version{Index: uint64(t.Iteration)}
 	}
-	out.Spec.Runtime = "" // swarm's tasks do not repeat it
-	if r.status != nil {
-		out.Status.ContainerStatus = containerStatus(r.status)
-		if r.status.Detail != nil {
-			out.Status.PortStatus.Ports = r.status.Detail.Ports
+	if s := rows.status; s != nil {
+		out.Status.ContainerStatus = containerStatus(s)
+		if s.Detail != nil {
+			out.Status.PortStatus.Ports = s.Detail.Ports
 		}
 	}
-	if r.placement != nil {
-		out.GenericResources = r.placement.Generic
+	if rows.placement != nil {
+		out.GenericResources = rows.placement.Generic
 	}
-	if r.allocation != nil {
-		out.NetworksAttachments = attachments(v, r.allocation)
+	if rows.allocation != nil {
+		out.NetworksAttachments = r.attachments(rows.allocation)
 	}
 	return TaskOut{Task: out}
+}
+
+func (r *Tasks) spec(revision model.ID) *taskSpec {
+	if known := r.specs[revision]; known != nil {
+		return known
+	}
+	spec := Spec(store.Revisions.ByID(r.v, revision))
+	out := &taskSpec{spec: spec.TaskTemplate, job: model.IsJob(spec.Mode)}
+	out.spec.Runtime = "" // swarm's tasks do not repeat it
+	if len(r.specs) == kept {
+		clear(r.specs)
+	}
+	r.specs[revision] = out
+	return out
 }
 
 // containerStatus is there from the moment the node works on a container, even while there is none: so it is in swarm.
@@ -103,18 +138,33 @@ func containerStatus(s *model.TaskStatus) *swarm.ContainerStatus {
 	return out
 }
 
-func attachments(v store.View, a *model.Allocation) []swarm.NetworkAttachment {
+func (r *Tasks) attachments(a *model.Allocation) []swarm.NetworkAttachment {
 	var out []swarm.NetworkAttachment
 	for _, n := range a.Networks {
-		row := store.Networks.ByID(v, n.NetworkID)
-		if row == nil {
+		network, ok := r.network(n.NetworkID)
+		if !ok {
 			continue
 		}
-		attachment := swarm.NetworkAttachment{Network: swarmNetwork(v, row)}
+		attachment := swarm.NetworkAttachment{Network: network}
 		if n.Addr.IsValid() {
 			attachment.Addresses = []netip.Prefix{n.Addr}
 		}
 		out = append(out, attachment)
 	}
 	return out
+}
+
+func (r *Tasks) network(id model.ID) (swarm.Network, bool) {
+	if known, ok := r.networks[id]; ok {
+		return known, true
+	}
+	row := store.Networks.ByID(r.v, id)
+	if row == nil {
+		return swarm.Network{}, false
+	}
+	if len(r.networks) == kept {
+		clear(r.networks)
+	}
+	r.networks[id] = swarmNetwork(r.v, row)
+	return r.networks[id], true
 }

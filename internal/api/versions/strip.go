@@ -52,11 +52,13 @@ type Kind uint8
 // The kinds.
 const (
 	ServiceSpec Kind = iota // a spec in a request
-	Service                 // GET /services, one or a list
-	Task                    // GET /tasks, one or a list
-	Node                    // GET /nodes, one or a list
+	Service                 // one of GET /services
+	Task                    // one of GET /tasks
+	Node                    // one of GET /nodes
 	Network                 // GET /networks, one or a list
 	Swarm                   // GET /swarm
+	Secret                  // one of GET /secrets
+	Config                  // one of GET /configs
 )
 
 // table is every field skep knows to have come after Oldest, for one kind.
@@ -88,26 +90,40 @@ func table(kind Kind) []field {
 	return fields
 }
 
-// Strip removes from the JSON text the fields that are newer than v. It returns the same bytes when there
-// are none, which is the common case and costs one search of an answer. Answers are in JSON's compact form.
-func Strip(v Version, kind Kind, text []byte) []byte {
+// Stripper removes the fields that are newer than a version from the texts of one kind.
+type Stripper struct {
+	newer [][]string
+	names map[string]bool // the paths' last members
+	spec  bool            // a request's, not an answer's
+}
+
+// NewStripper makes one for answers, or requests, of a version.
+func NewStripper(v Version, kind Kind) *Stripper {
+	s := &Stripper{names: map[string]bool{}, spec: kind == ServiceSpec}
 	if !v.Less(Newest()) {
-		return text
+		return s
 	}
-	var newer [][]string
-	names := map[string]bool{}
 	for _, f := range table(kind) {
 		if v.Less(f.since) {
 			path := strings.Split(f.path, ".")
-			newer, names[path[len(path)-1]] = append(newer, path), true
+			s.newer, s.names[path[len(path)-1]] = append(s.newer, path), true
 		}
 	}
+	return s
+}
+
+// Strip returns the JSON text without those fields: the same bytes when there are none, which is the common case and costs
+// one search of an answer. Answers are in JSON's compact form.
+func (s *Stripper) Strip(text []byte) []byte {
 	// A cheap no for most answers. A request is small, and may spell names in any case and with space behind them.
-	if kind != ServiceSpec && !mentions(text, names) {
+	if len(s.newer) == 0 || !s.spec && !mentions(text, s.names) {
 		return text
 	}
-	return removeAll(text, newer)
+	return removeAll(text, s.newer)
 }
+
+// Strip is [Stripper.Strip] of one text.
+func Strip(v Version, kind Kind, text []byte) []byte { return NewStripper(v, kind).Strip(text) }
 
 // Newer are the fields of a service's spec, as JSON text, that ask for something and are newer than v: a cluster that is asked
 // by that version does not hear of them.

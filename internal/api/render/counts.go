@@ -1,0 +1,120 @@
+package render
+
+import (
+	"iter"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/store"
+)
+
+// Counts counts services' tasks in one view.
+type Counts struct {
+	v     store.View
+	now   time.Time
+	nodes map[model.ID]*model.NodeState // those met; nil: there is none
+	all   map[model.ID]*tally           // by service; nil until all are counted
+}
+
+// NewCounts counts for a few services: the tasks of each are looked at when it is asked for.
+func NewCounts(v store.View) *Counts {
+	return &Counts{v: v, now: time.Unix(0, v.Now()), nodes: map[model.ID]*model.NodeState{}}
+}
+
+// CountAll counts for all services, in one pass over the tasks. It keeps three numbers a service.
+func CountAll(v store.View) *Counts {
+	c := NewCounts(v)
+	c.all = make(map[model.ID]*tally, store.Services.Len(v))
+	for s := range store.Services.All(v) {
+		c.all[s.ID] = tallyOf(v, s)
+	}
+	statuses, done := beside(store.Statuses.All(v), func(s *model.TaskStatus) model.ID { return s.TaskID })
+	defer done()
+	placements, done := beside(store.Placements.All(v), func(p *model.Placement) model.ID { return p.TaskID })
+	defer done()
+	for t := range store.Tasks.All(v) {
+		status, placement := statuses(t.ID), placements(t.ID)
+		if n := c.all[t.ServiceID]; n != nil && n.counts(t) {
+			n.add(t, c.state(t, placement, status))
+		}
+	}
+	return c
+}
+
+// beside walks rows in step with another walk in the same order of ids: the function it returns finds the row of an id, which
+// must rise from call to call, or nil.
+func beside[R any](rows iter.Seq[*R], id func(*R) model.ID) (find func(model.ID) *R, done func()) {
+	next, done := iter.Pull(rows)
+	row, ok := next()
+	return func(want model.ID) *R {
+		for ok && id(row).Compare(want) < 0 {
+			row, ok = next()
+		}
+		if ok && id(row) == want {
+			return row
+		}
+		return nil
+	}, done
+}
+
+// Status is what a service asks for, and its tasks counted; of a job those of the present iteration.
+func (c *Counts) Status(s *model.Service) *swarm.ServiceStatus {
+	n := c.all[s.ID]
+	if n == nil {
+		n = tallyOf(c.v, s)
+		for t := range store.TasksOf(c.v, s.ID) {
+			if n.counts(t) {
+				n.add(t, c.state(t, store.Placements.ByID(c.v, t.ID), store.Statuses.ByID(c.v, t.ID)))
+			}
+		}
+	}
+	return &n.ServiceStatus
+}
+
+// state is a task's, right where it is one that a container can have: what the allocator says makes no difference to that.
+func (c *Counts) state(t *model.Task, p *model.Placement, s *model.TaskStatus) model.State {
+	var node *model.NodeState
+	if p != nil {
+		known := false
+		if node, known = c.nodes[p.NodeID]; !known {
+			node = store.NodeStates.ByID(c.v, p.NodeID)
+			c.nodes[p.NodeID] = node
+		}
+	}
+	return model.Observe(t, nil, p, s, node, c.now).State
+}
+
+// tally is the count of one service.
+type tally struct {
+	swarm.ServiceStatus
+	mode      swarm.ServiceMode // of the spec it has now
+	job       bool
+	iteration uint64
+}
+
+func tallyOf(v store.View, s *model.Service) *tally {
+	n := &tally{iteration: s.Iteration}
+	if current, _ := Revisions(v, s); current != nil {
+		n.mode = current.Spec.Get().Mode
+	}
+	n.job = model.IsJob(n.mode)
+	n.DesiredTasks = Replicas(n.mode)
+	return n
+}
+
+func (n *tally) counts(t *model.Task) bool { return !n.job || uint64(t.Iteration) == n.iteration }
+
+func (n *tally) add(t *model.Task, state model.State) {
+	switch {
+	case n.mode.Global != nil && t.Desired == model.StateRunning,
+		n.mode.GlobalJob != nil && t.Desired < model.StateShutdown && !state.Terminal():
+		n.DesiredTasks++
+	}
+	switch {
+	case state == model.StateRunning && t.Desired < model.StateShutdown:
+		n.RunningTasks++
+	case state == model.StateComplete:
+		n.CompletedTasks++
+	}
+}
