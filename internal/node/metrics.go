@@ -132,8 +132,8 @@ func tasksByState(v store.View) map[string]int {
 	for s := model.StateNew; s <= model.StateOrphaned; s += model.StatePending - model.StateNew {
 		count[s.String()] = 0
 	}
-	for t := range store.Tasks.All(v) {
-		count[render.Observe(v, t).State.String()]++
+	for state, n := range render.States(v) {
+		count[state.String()] += n
 	}
 	return count
 }

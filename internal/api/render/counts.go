@@ -22,24 +22,46 @@ func NewCounts(v store.View) *Counts {
 	return &Counts{v: v, now: time.Unix(0, v.Now()), nodes: map[model.ID]*model.NodeState{}}
 }
 
-// CountAll counts for all services, in one pass over the tasks. It keeps three numbers a service.
+// CountAll counts for all services, in one pass over the tasks. It keeps a few numbers a service.
 func CountAll(v store.View) *Counts {
 	c := NewCounts(v)
 	c.all = make(map[model.ID]*tally, store.Services.Len(v))
 	for s := range store.Services.All(v) {
 		c.all[s.ID] = tallyOf(v, s)
 	}
-	statuses, done := beside(store.Statuses.All(v), func(s *model.TaskStatus) model.ID { return s.TaskID })
-	defer done()
-	placements, done := beside(store.Placements.All(v), func(p *model.Placement) model.ID { return p.TaskID })
-	defer done()
-	for t := range store.Tasks.All(v) {
-		status, placement := statuses(t.ID), placements(t.ID)
-		if n := c.all[t.ServiceID]; n != nil && n.counts(t) {
-			n.add(t, c.state(t, placement, status))
+	for r := range inStep(v) {
+		if n := c.all[r.task.ServiceID]; n != nil && n.counts(r.task) {
+			n.add(r.task, c.state(r))
 		}
 	}
 	return c
+}
+
+// States counts all tasks by their states, in one pass.
+func States(v store.View) map[model.State]int {
+	c, out := NewCounts(v), map[model.State]int{}
+	for r := range inStep(v) {
+		out[c.state(r)]++
+	}
+	return out
+}
+
+// inStep yields the rows of every task. Their tables are walked side by side, in the order of ids they share, which takes a
+// fraction of the time that looking each row up does.
+func inStep(v store.View) iter.Seq[rows] {
+	return func(yield func(rows) bool) {
+		allocations, done := beside(store.Allocations.All(v), func(a *model.Allocation) model.ID { return a.Owner })
+		defer done()
+		placements, done := beside(store.Placements.All(v), func(p *model.Placement) model.ID { return p.TaskID })
+		defer done()
+		statuses, done := beside(store.Statuses.All(v), func(s *model.TaskStatus) model.ID { return s.TaskID })
+		defer done()
+		for t := range store.Tasks.All(v) {
+			if !yield(rows{t, allocations(t.ID), placements(t.ID), statuses(t.ID)}) {
+				return
+			}
+		}
+	}
 }
 
 // beside walks rows in step with another walk in the same order of ids: the function it returns finds the row of an id, which
@@ -65,24 +87,23 @@ func (c *Counts) Status(s *model.Service) *swarm.ServiceStatus {
 		n = tallyOf(c.v, s)
 		for t := range store.TasksOf(c.v, s.ID) {
 			if n.counts(t) {
-				n.add(t, c.state(t, store.Placements.ByID(c.v, t.ID), store.Statuses.ByID(c.v, t.ID)))
+				n.add(t, c.state(rowsOf(c.v, t)))
 			}
 		}
 	}
 	return &n.ServiceStatus
 }
 
-// state is a task's, right where it is one that a container can have: what the allocator says makes no difference to that.
-func (c *Counts) state(t *model.Task, p *model.Placement, s *model.TaskStatus) model.State {
+func (c *Counts) state(r rows) model.State {
 	var node *model.NodeState
-	if p != nil {
+	if r.placement != nil {
 		known := false
-		if node, known = c.nodes[p.NodeID]; !known {
-			node = store.NodeStates.ByID(c.v, p.NodeID)
-			c.nodes[p.NodeID] = node
+		if node, known = c.nodes[r.placement.NodeID]; !known {
+			node = store.NodeStates.ByID(c.v, r.placement.NodeID)
+			c.nodes[r.placement.NodeID] = node
 		}
 	}
-	return model.Observe(t, nil, p, s, node, c.now).State
+	return model.Observe(r.task, r.allocation, r.placement, r.status, node, c.now).State
 }
 
 // tally is the count of one service.
