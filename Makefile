@@ -11,7 +11,7 @@ export GOFLAGS
 .PHONY: help setup build demo demo-down test bench lint fmt generate
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what building, testing and the demo need, where it is missing
 	@scripts/setup.sh
@@ -47,12 +47,28 @@ differential: setup ## Run every script on Docker's own swarm mode and on skep, 
 stacks: setup ## Deploy, change and remove every stack of testdata/stacks, twice in a row, and every project of testdata/projects
 	@CGO_ENABLED=1 $(GO) test -race -timeout 60m -v -run 'TestStacks|TestProjects' ./internal/lab/stacks -all
 
-bench: setup build demo-programs ## Compare with Docker's own swarm mode on this machine; writes docs/benchmarks.md
-	@$(GO) run ./internal/lab/bench/cmd
-	@$(GO) run ./internal/lab/bench/cmd -failover
-	@$(GO) run ./internal/lab/bench/cmd -spread -rounds 3
-	@$(GO) run ./internal/lab/bench/cmd -network
-	@$(GO) run ./internal/lab/bench/cmd -registry -rounds 3
+# What go test benchmarks says goes into the document too: through a file, never by hand.
+BENCH   = $(GO) run ./internal/lab/bench/cmd
+GOBENCH = set -o pipefail; $(GO) test -run '^$$' -timeout 60m -benchtime 1x
+
+bench: setup build demo-programs ## Compare with Docker's own swarm mode, in under ten minutes; prints what it finds
+	@$(BENCH) -doc '' -rounds 2
+	@$(BENCH) -doc '' -spread -rounds 1
+	@$(BENCH) -doc '' -lists -rounds 3
+	@$(GOBENCH) -bench BenchmarkSchedule ./internal/manager | tee bin/schedule.txt
+	@$(BENCH) -doc '' -stages bin/schedule.txt
+
+.PHONY: bench-full
+bench-full: setup build demo-programs ## Measure everything, which takes the better part of an hour and 8 GB; writes docs/benchmarks.md
+	@$(BENCH)
+	@$(BENCH) -failover
+	@$(BENCH) -spread -rounds 3
+	@$(BENCH) -network
+	@$(BENCH) -registry -rounds 3
+	@$(BENCH) -lists
+	@$(GOBENCH) -count 3 -bench BenchmarkSchedule ./internal/manager -manager.large | tee bin/schedule.txt
+	@$(GOBENCH) -bench BenchmarkStoreMemory ./internal/store -store.large | tee bin/store.txt
+	@$(BENCH) -stages bin/schedule.txt bin/store.txt
 
 lint: ## Check style and likely mistakes
 	@$(GO) vet ./...

@@ -19,7 +19,9 @@
 // Registries measures how long it takes until an image pushed by one host runs on five whose links are slow: through the cluster's
 // registry, and through a plain one on one of the hosts.
 //
-// It reads and writes no tables. Invariants: a figure is a median over rounds of
+// Lists measures long lists by the docker command: the API over a state in memory, and the same answers ready.
+//
+// It reads no tables; for Lists it fills a store of its own. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within
 // one.

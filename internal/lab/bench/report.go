@@ -101,9 +101,15 @@ func Registry() Section {
 	return Section{"registry", "An image on five hosts, against a plain registry"}
 }
 
+// Listings is the section of Lists.
+func Listings() Section { return Section{"lists", "Long lists by the docker command"} }
+
+// Stages is the section of the benchmarks that go test runs.
+func Stages() Section { return Section{"stages", "Scheduler and store, against swarmkit"} }
+
 // Write puts the table in the section's place in a document, which is begun when it is not there yet.
 func (s Section) Write(path, about, table string) error {
-	start, end := "<!-- "+s.name+": written by make bench -->", "<!-- end of "+s.name+" -->"
+	start, end := "<!-- "+s.name+": written by make bench-full -->", "<!-- end of "+s.name+" -->"
 	old, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		old, err = []byte("# Benchmarks\n"), nil

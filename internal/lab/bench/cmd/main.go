@@ -32,6 +32,8 @@ func run(ctx context.Context) error {
 	network := flag.Bool("network", false, "measure ways through the network instead, three times as many pairs as there are rounds")
 	spread := flag.Bool("spread", false, "measure a service's tasks on an overlay network over three workers instead")
 	registry := flag.Bool("registry", false, "measure an image's way to five hosts instead, over links of -rate; as many images of each side as there are rounds")
+	lists := flag.Bool("lists", false, "measure long lists by the docker commands of this machine instead")
+	stages := flag.Bool("stages", false, "read what go test -bench said instead; arguments: files")
 	rate := flag.String("rate", "200mbit", "what the hosts' links carry each way with -registry")
 	plain := flag.Bool("plain-registry", false, "serve a plain registry instead; arguments: address and directory")
 	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks and -registry runs")
@@ -40,6 +42,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	if *plain {
 		return bench.ServePlain(ctx, flag.Arg(0), flag.Arg(1))
+	}
+	if *lists {
+		return measureLists(ctx, bench.ListConfig{Rounds: *rounds, Commands: bench.DockerCommands(), Log: os.Stderr}, cmp.Or(*out, "lists-results.json"), *doc)
+	}
+	if *stages {
+		return writeStages(flag.Args(), cmp.Or(*out, "stages-results.json"), *doc)
 	}
 	if *skep != "" {
 		path, err := filepath.Abs(*skep)
