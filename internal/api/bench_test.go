@@ -1,6 +1,7 @@
 package api
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
@@ -118,6 +120,35 @@ func BenchmarkTaskList(b *testing.B) {
 	b.Run("tasks=100000/node", func(b *testing.B) { w.list(b, "/v1.41/tasks", `{"node":{"node-77":true}}`) })
 	b.Run("tasks=100000", func(b *testing.B) { w.list(b, "/v1.41/tasks", "") })
 	b.Run("tasks=100000/desired", func(b *testing.B) { w.list(b, "/v1.41/tasks", `{"desired-state":{"shutdown":true}}`) })
+}
+
+var large = flag.Bool("api.large", false, "run the benchmarks of a million tasks, which take a minute and gigabytes")
+
+// BenchmarkMillion is what is asked of a cluster of a million tasks: lists, which go by what they return, and a scrape of metrics,
+// which looks at all.
+func BenchmarkMillion(b *testing.B) {
+	if !*large {
+		b.Skip("takes a minute and gigabytes: -api.large runs it")
+	}
+	w := filled(b, 10_000, 10_000, 100)
+	for _, l := range []struct{ name, path, filters string }{
+		{"tasks/service", "/v1.41/tasks", `{"service":{"web-77":true}}`},
+		{"tasks/node", "/v1.41/tasks", `{"node":{"node-77":true}}`},
+		{"tasks/label", "/v1.41/tasks", `{"label":{"shard=77":true}}`},
+		{"tasks/desired", "/v1.41/tasks", `{"desired-state":{"shutdown":true}}`},
+		{"tasks/all", "/v1.41/tasks", ""},
+		{"services", "/v1.41/services?status=true", ""},
+		{"services/label", "/v1.41/services?status=true", `{"label":{"shard=77":true}}`},
+	} {
+		b.Run(l.name, func(b *testing.B) { w.list(b, l.path, l.filters) })
+	}
+	b.Run("metrics", func(b *testing.B) {
+		for b.Loop() {
+			if n := render.States(w.cluster.manager.Store.View()); n[model.StateRunning] != 1_000_000 {
+				b.Fatal(n)
+			}
+		}
+	})
 }
 
 // BenchmarkNodeInspect is what `docker service ps` asks once for each node.

@@ -48,6 +48,7 @@ func drawCluster(t *rapid.T) store.View {
 		}
 	}
 	changes = append(changes, // rows whose task is gone, at both ends and in between
+		store.Statuses.Put(&model.TaskStatus{TaskID: model.NumID(998), State: model.StateRunning}),
 		store.Statuses.Put(&model.TaskStatus{TaskID: model.NumID(999), State: model.StateRunning}),
 		store.Statuses.Put(&model.TaskStatus{TaskID: model.NumID(5000), State: model.StateRunning}),
 		store.Allocations.Put(&model.Allocation{Owner: model.NumID(101), Kind: model.AllocService, Done: true}))
