@@ -33,10 +33,10 @@ container engines, with everything breaking that can break. The same seed gives
 the same run with the same build of skep; what happens is printed. It touches
 neither a Docker Engine nor the network.
 
-With --tasks it measures instead, by the clock on the wall: managers in processes
-of their own, over loopback TLS, with so many agents whose engines are simulated
-and so many tasks. What the managers spend is reported, and how long things take;
-in the end the leader's process is killed. Nothing is left behind.
+With --tasks it measures instead, by the clock on the wall: managers in
+processes of their own, over loopback TLS, with so many agents whose engines
+are simulated and so many tasks. What the managers spend is reported, and how
+long things take; in the end the leader's process is killed. Nothing is left.
 
   skep sim --agents 1000 --tasks 100000`,
 		Args: cobra.NoArgs,
