@@ -21,6 +21,8 @@
 //
 // Lists measures long lists by the docker command: the API over a state in memory, and the same answers ready.
 //
+// Clusters has skep sim measure managers of clusters of some sizes, with simulated engines, and draws what grows with the size.
+//
 // It reads no tables; for Lists it fills a store of its own. Invariants: a figure is a median over rounds of
 // one run; nothing is reported for a side that did not finish the work. A caller
 // may not assume that seconds from two runs can be compared, only ratios within

@@ -19,10 +19,14 @@ import (
 const (
 	// dialsAtOnce bounds the managers tried for one session.
 	dialsAtOnce = 16
-	// openWait is how long a manager may take to say its first word.
-	openWait = 2 * time.Second
-	// redialJitter spreads the nodes that lost the same manager.
+	// openWait is how long a manager may take to say its first word. One that was too slow has perhaps more nodes to greet at
+	// once than it can: each time in a row it is given twice as long, for all that was done until then is lost.
+	openWait     = 2 * time.Second
+	openWaitMost = 16 * time.Second
+	// redialJitter spreads the nodes that lost the same manager. In a large cluster it is a heartbeat period, which grows with
+	// the number of nodes: the next leader greets so many in that time as it hears heartbeats.
 	redialJitter = 250 * time.Millisecond
+	longPeriod   = 2 * time.Second
 )
 
 // AgentDialer implements [wire.Dialer]: it finds the manager that leads.
@@ -32,6 +36,8 @@ type AgentDialer struct {
 	env      env.Env
 
 	mu     sync.Mutex
+	period time.Duration // the heartbeats', as managers say; 0: not known
+	slow   int           // how often in a row a manager did not answer in time
 	dialed bool
 	live   int     // sessions that have not ended
 	leader Manager // as the manager of the last session said when it ended it; zero: it did not
@@ -83,11 +89,14 @@ func (a *AgentDialer) Dial(ctx context.Context) (wire.Session, error) {
 // spread waits a little before every session but the first.
 func (a *AgentDialer) spread(ctx context.Context) {
 	a.mu.Lock()
-	again := a.dialed
+	again, over := a.dialed, redialJitter
+	if a.period >= longPeriod {
+		over = a.period
+	}
 	a.dialed = true
 	a.mu.Unlock()
 	if again {
-		pause(ctx, a.env, time.Duration(a.random(uint64(redialJitter))))
+		pause(ctx, a.env, time.Duration(a.random(uint64(over))))
 	}
 }
 
@@ -128,8 +137,9 @@ func (a *AgentDialer) random(below uint64) uint64 {
 
 // open opens a session with a manager. One that does not lead says who does, if it knows.
 func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader Manager, err error) {
-	wait, cancel := context.WithTimeout(ctx, openWait)
+	wait, cancel := context.WithTimeout(ctx, a.patience())
 	defer cancel()
+	defer func() { a.answered(err == nil || leader.Addr != "", ctx.Err() == nil && wait.Err() != nil) }()
 	l, err := a.dialer.ready(wait, to)
 	if err != nil {
 		return nil, leader, err
@@ -165,11 +175,38 @@ func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader 
 		l.release()
 		a.ended(to, bye)
 	})
+	s.welcomed = a.beats
 	a.mu.Lock()
 	a.live++
 	a.mu.Unlock()
 	s.start()
 	return s, leader, nil
+}
+
+// patience is how long the next manager may take.
+func (a *AgentDialer) patience() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return min(openWait<<min(a.slow, 10), openWaitMost)
+}
+
+// answered notes whether a manager has answered, and whether it was too slow to.
+func (a *AgentDialer) answered(well, slow bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case well:
+		a.slow = 0
+	case slow:
+		a.slow++
+	}
+}
+
+// beats notes how often the managers want to hear of the node.
+func (a *AgentDialer) beats(period time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.period = period
 }
 
 // Connected reports whether a manager has a session with this node, as far as is known.

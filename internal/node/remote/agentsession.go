@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -21,8 +22,10 @@ type session struct {
 	stream grpc.BidiStreamingClient[wire.AgentMessage, wire.ManagerMessage]
 	end    context.CancelFunc
 	ended  func(*wire.Goodbye) // with nil when the session ended without one
-	out    chan *wire.AgentMessage
-	in     chan *wire.ManagerMessage
+	// welcomed is told the heartbeat period; nil: nobody wants to know.
+	welcomed func(period time.Duration)
+	out      chan *wire.AgentMessage
+	in       chan *wire.ManagerMessage
 
 	once   sync.Once
 	closed chan struct{}
@@ -93,6 +96,9 @@ func (s *session) receive() {
 		}
 		if msg.GetGoodbye() != nil {
 			bye = msg.GetGoodbye()
+		}
+		if w := msg.GetWelcome(); w != nil && s.welcomed != nil {
+			s.welcomed(time.Duration(w.HeartbeatPeriod))
 		}
 		select {
 		case s.in <- msg:

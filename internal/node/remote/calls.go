@@ -14,18 +14,22 @@ type openCall struct {
 
 // calls are the streams that go on.
 type calls struct {
-	mu   sync.Mutex
-	all  map[*openCall]bool
-	wake chan struct{} // holds a token when there are new ones
+	mu    sync.Mutex
+	all   map[*openCall]bool
+	first time.Time     // no certificate of any of them ends before; zero: there is none
+	wake  chan struct{} // holds a token when first has become earlier
 }
 
 func newCalls() *calls { return &calls{all: map[*openCall]bool{}, wake: make(chan struct{}, 1)} }
 
 func (c *calls) add(o *openCall) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.all[o] = true
-	c.mu.Unlock()
-	poke(c.wake)
+	if at := o.caller.peer.NotAfter; c.first.IsZero() || at.Before(c.first) {
+		c.first = at
+		poke(c.wake)
+	}
 }
 
 func (c *calls) drop(o *openCall) {
@@ -44,15 +48,24 @@ func (c *calls) list() []*openCall {
 	return list
 }
 
-// expires is when the first certificate ends under which a stream is open; zero: there is none.
+// expires is when to look for certificates that have ended; zero: never. That of a stream which is over by then may be among
+// them: ten thousand that come at once are not to be gone through for each that comes.
 func (c *calls) expires() time.Time {
-	var first time.Time
-	for _, o := range c.list() {
-		if at := o.caller.peer.NotAfter; first.IsZero() || at.Before(first) {
-			first = at
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.first
+}
+
+// looked says that those whose certificates have ended were told so: what is next is looked for among all.
+func (c *calls) looked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = time.Time{}
+	for o := range c.all {
+		if at := o.caller.peer.NotAfter; c.first.IsZero() || at.Before(c.first) {
+			c.first = at
 		}
 	}
-	return first
 }
 
 // expire ends the streams of certificates that end.
@@ -70,6 +83,7 @@ func (s *Server) expire(ctx context.Context) error {
 		case <-s.calls.wake:
 		case <-timer:
 			s.endRefused()
+			s.calls.looked()
 		}
 		stop()
 	}

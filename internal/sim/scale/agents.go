@@ -57,7 +57,7 @@ func (a *agentsRole) run(ctx context.Context, ready func(any)) error {
 	ready(nil)
 	for i, one := range agents {
 		g.Go(func() error {
-			// They come as nodes do that are switched on together: within a second or two, not in one moment.
+			// They come one after the other: agents and managers share this machine's processors, and a handshake takes both.
 			if err := env.Real().Pause(ctx, time.Duration(i)*time.Second/arrivals); err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (a *agentsRole) run(ctx context.Context, ready func(any)) error {
 }
 
 // arrivals is how many agents of a process come in a second.
-const arrivals = 1000
+const arrivals = 150
 
 // agent makes the i-th agent with all that is its own: certificate, address, connection, engine.
 func (a *agentsRole) agent(i int, p pass) (*agent.Agent, *remote.Dialer, error) {

@@ -113,6 +113,7 @@ func (r *run) startManagers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		ready.Self.Leader = i == 0
 		r.selves = append(r.selves, ready.Self)
 		if i == 0 {
 			token, at = ready.Token, ready.Self.Addr

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/skep-org/skep/internal/lab/bench"
 	"github.com/skep-org/skep/internal/lab/hosts"
@@ -35,6 +36,9 @@ func run(ctx context.Context) error {
 	lists := flag.Bool("lists", false, "measure long lists by the docker commands of this machine instead")
 	stages := flag.Bool("stages", false, "read what go test -bench said instead; arguments: files")
 	rate := flag.String("rate", "200mbit", "what the hosts' links carry each way with -registry")
+	scale := flag.Bool("scale", false, "measure managers of clusters of -sizes with simulated engines instead")
+	sizes := flag.String("sizes", "100x10000,1000x100000,10000x1000000", "agents and tasks of each cluster of -scale")
+	limit := flag.Duration("limit", 20*time.Minute, "how long one cluster of -scale may take")
 	plain := flag.Bool("plain-registry", false, "serve a plain registry instead; arguments: address and directory")
 	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks and -registry runs")
 	out := flag.String("json", "", "where to write the results for machines; bench-results.json, or failover-results.json and so on")
@@ -67,6 +71,13 @@ func run(ctx context.Context) error {
 	}
 	if *spread {
 		return measureTasks(ctx, bench.SpreadConfig{Skep: *skep, Rounds: *rounds, Log: os.Stderr}, cmp.Or(*out, "spread-results.json"), *doc)
+	}
+	if *scale {
+		list, err := bench.ParseSizes(*sizes)
+		if err != nil {
+			return err
+		}
+		return measureSizes(ctx, bench.ScaleConfig{Skep: *skep, Sizes: list, Limit: *limit, Log: os.Stderr}, cmp.Or(*out, "scale-results.json"), *doc)
 	}
 	if *registry {
 		return measurePulls(ctx, bench.RegistryConfig{Skep: *skep, Whoami: *whoami, Rounds: *rounds, Log: os.Stderr}, *rate, cmp.Or(*out, "registry-results.json"), *doc)
