@@ -5,7 +5,8 @@
 // configs, and reads all of them.
 //
 // Invariants: a request changes all it asks for in one batch or nothing; every write names the versions it
-// was decided on; answers never contain secret data. A read sees everything acknowledged before it began.
+// was decided on; answers never contain secret data. A read sees everything acknowledged before it began. A list is sent
+// row by row, all of one view, which it keeps for as long as its client takes, but not longer than list.go allows.
 //
 // What would become of requests is told by having them answered over a fork of the state (forecast.go): no other way of
 // asking leaves as little to go wrong between the two.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,7 +110,7 @@ func TestListIsCutOff(t *testing.T) {
 		})}
 		l := &oneConn{conns: make(chan net.Conn, 1)}
 		l.conns <- server
-		go s.Serve(l)
+		go func() { _ = s.Serve(l) }() // ends when it is closed
 		if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: docker\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -187,9 +188,11 @@ func TestTasksByIndexAreThoseOfAScan(t *testing.T) {
 		}},
 		{map[string][]string{"service": {"web1", web1}}, func(t swarm.Task) bool { return t.ServiceID == web1 }},
 		{map[string][]string{"label": {"stack=1"}, "node": {"node-0"}}, func(t swarm.Task) bool {
-			return t.NodeID == nodes[0].String() && strings.Contains("web1 web3", nameOf(st.View(), t.ServiceID))
+			return t.NodeID == nodes[0].String() && slices.Contains([]string{"web1", "web3"}, nameOf(st.View(), t.ServiceID))
 		}},
-		{map[string][]string{"label": {"stack=1"}}, func(t swarm.Task) bool { return strings.Contains("web1 web3", nameOf(st.View(), t.ServiceID)) }},
+		{map[string][]string{"label": {"stack=1"}}, func(t swarm.Task) bool {
+			return slices.Contains([]string{"web1", "web3"}, nameOf(st.View(), t.ServiceID))
+		}},
 		{map[string][]string{"id": {first[:4], last, first}}, func(t swarm.Task) bool { return strings.HasPrefix(t.ID, first[:4]) || t.ID == last }},
 		{map[string][]string{"name": {"web1.2"}}, func(t swarm.Task) bool { return t.ServiceID == web1 && t.Slot == 2 }},
 	} {

@@ -97,13 +97,17 @@ func (c *Counts) Status(s *model.Service) *swarm.ServiceStatus {
 func (c *Counts) state(r rows) model.State {
 	var node *model.NodeState
 	if r.placement != nil {
-		known := false
-		if node, known = c.nodes[r.placement.NodeID]; !known {
-			node = store.NodeStates.ByID(c.v, r.placement.NodeID)
-			c.nodes[r.placement.NodeID] = node
-		}
+		node = c.node(r.placement.NodeID)
 	}
 	return model.Observe(r.task, r.allocation, r.placement, r.status, node, c.now).State
+}
+
+func (c *Counts) node(id model.ID) *model.NodeState {
+	if known, ok := c.nodes[id]; ok {
+		return known
+	}
+	c.nodes[id] = store.NodeStates.ByID(c.v, id)
+	return c.nodes[id]
 }
 
 // tally is the count of one service.

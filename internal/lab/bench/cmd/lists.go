@@ -19,7 +19,7 @@ func measureLists(ctx context.Context, cfg bench.ListConfig, out, doc string) er
 		return err
 	}
 	table := bench.ListTable(results)
-	fmt.Print(table)
+	_, _ = fmt.Fprint(os.Stdout, table)
 	if err := bench.WriteLists(out, results); err != nil || doc == "" {
 		return err
 	}
@@ -49,7 +49,7 @@ func writeStages(files []string, out, doc string) error {
 		return errors.New("there are no benchmarks in what go test wrote")
 	}
 	table := bench.StageTable(benchmarks)
-	fmt.Print(table)
+	_, _ = fmt.Fprint(os.Stdout, table)
 	if err := bench.WriteGoBenchmarks(out, benchmarks); err != nil || doc == "" {
 		return err
 	}
