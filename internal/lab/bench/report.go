@@ -60,12 +60,16 @@ func ratio(a, b float64, width int) string {
 
 // WriteJSON writes the results for machines, rounded to microseconds.
 func WriteJSON(path string, results []Result) error {
-	round := func(s float64) float64 { return math.Round(s*1e6) / 1e6 }
 	rounded := make([]Result, 0, len(results))
 	for _, r := range results {
-		rounded = append(rounded, Result{r.Work, round(r.Skep), round(r.Peer), round(r.Limit)})
+		rounded = append(rounded, r.rounded())
 	}
 	return writeJSON(path, rounded)
+}
+
+func (r Result) rounded() Result {
+	round := func(s float64) float64 { return math.Round(s*1e6) / 1e6 }
+	return Result{r.Work, round(r.Skep), round(r.Peer), round(r.Limit)}
 }
 
 func writeJSON(path string, results any) error {

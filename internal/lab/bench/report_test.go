@@ -53,3 +53,24 @@ func TestPullTable(t *testing.T) {
 		}
 	}
 }
+
+func TestSpreadTable(t *testing.T) {
+	results := spreadResults(map[string]map[string]*took{
+		SpreadCreate: {Skep: {[]float64{2, 9, 4}, []float64{3}}, Swarm: {[]float64{8}, []float64{4}}, Alone: {[]float64{2}, []float64{1}}},
+		SpreadScale:  {Skep: {}, Swarm: {}, Alone: {}}, SpreadUpdate: {Skep: {}, Swarm: {}, Alone: {}},
+		SpreadDrain: {Skep: {}, Swarm: {}, Alone: {}}, SpreadRemove: {Skep: {}, Swarm: {}, Alone: {}},
+	})
+	waited, spent, ok := strings.Cut(SpreadTable(results), "Processor time")
+	if !ok || !strings.Contains(waited, "|   4.000 |   8.000 |          2.000 |       0.50 |       2.00 |") ||
+		!strings.Contains(spent, "|   3.000 |   4.000 |          1.000 |       0.75 |       3.00 |") {
+		t.Errorf("the tables are:\n%s\nProcessor time%s", waited, spent)
+	}
+	path := filepath.Join(t.TempDir(), "r.json")
+	if err := WriteSpread(path, results); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(b), `"skep_s": 4`) || !strings.Contains(string(b), `"processor"`) {
+		t.Errorf("the file is, with %v:\n%s", err, b)
+	}
+}

@@ -46,10 +46,20 @@ type spreader interface {
 	remove(ctx context.Context) error
 }
 
+// SpreadResult is one work's medians: how long it took, and what everything on the hosts used of the processors meanwhile.
+// The latter hardly depends on what else the machine does.
+type SpreadResult struct {
+	Result
+	Spent Result `json:"processor"`
+}
+
+// took is what one side needed for one work, by rounds.
+type took struct{ seconds, spent []float64 }
+
 // Spread measures what a service's tasks cost on one overlay network over three workers: by skep, by Docker's swarm mode, and
 // as many containers by the workers' engines alone, ten at a time. Two labs of four hosts are up all the time; the sides take
 // turns.
-func Spread(ctx context.Context, cfg SpreadConfig) (_ []Result, err error) {
+func Spread(ctx context.Context, cfg SpreadConfig) (_ []SpreadResult, err error) {
 	dir, err := os.MkdirTemp("", "ss")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for the hosts: %w", err)
@@ -67,25 +77,33 @@ func Spread(ctx context.Context, cfg SpreadConfig) (_ []Result, err error) {
 		grounds[side] = g
 	}
 	grounds[Alone] = grounds[Swarm] // its engines, while it has no service
-	took := map[string]map[string][]float64{}
+	all := map[string]map[string]*took{}
 	sides := []string{Alone, Swarm, Skep}
 	for i := range cfg.Rounds {
 		for j := range sides {
 			side := sides[(i+j)%len(sides)]
-			if err := spreadTurn(ctx, cfg, grounds, side, took); err != nil {
+			if err := spreadTurn(ctx, cfg, grounds, side, all); err != nil {
 				return nil, fmt.Errorf("round %d, %s: %w", i+1, side, err)
 			}
 		}
 	}
-	var list []Result
+	return spreadResults(all), nil
+}
+
+// spreadResults are the medians of every side's works.
+func spreadResults(all map[string]map[string]*took) (list []SpreadResult) {
 	for _, work := range []string{SpreadCreate, SpreadScale, SpreadUpdate, SpreadDrain, SpreadRemove} {
-		list = append(list, Result{Work: work, Skep: median(took[work][Skep]), Peer: median(took[work][Swarm]), Limit: median(took[work][Alone])})
+		skep, peer, limit := all[work][Skep], all[work][Swarm], all[work][Alone]
+		list = append(list, SpreadResult{
+			Result: Result{Work: work, Skep: median(skep.seconds), Peer: median(peer.seconds), Limit: median(limit.seconds)},
+			Spent:  Result{Work: work, Skep: median(skep.spent), Peer: median(peer.spent), Limit: median(limit.spent)},
+		})
 	}
-	return list, nil
+	return list
 }
 
 // spreadTurn lets one side do every work once.
-func spreadTurn(ctx context.Context, cfg SpreadConfig, grounds map[string]*ground, side string, took map[string]map[string][]float64) error {
+func spreadTurn(ctx context.Context, cfg SpreadConfig, grounds map[string]*ground, side string, all map[string]map[string]*took) error {
 	g := grounds[side]
 	var who spreader = &service{via: g.lab.Hosts()[0].Docker()}
 	if side == Alone {
@@ -94,18 +112,19 @@ func spreadTurn(ctx context.Context, cfg SpreadConfig, grounds map[string]*groun
 	_, _ = fmt.Fprintf(cfg.Log, "%-5s", side)
 	defer func() { _, _ = fmt.Fprintln(cfg.Log) }()
 	for _, s := range spreadSteps(who, g.workers[0].Name) {
-		seconds, err := g.timed(ctx, s)
+		seconds, spent, err := g.timed(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.work, err)
 		}
 		if s.work == "" {
 			continue
 		}
-		if took[s.work] == nil {
-			took[s.work] = map[string][]float64{}
+		if all[s.work] == nil {
+			all[s.work] = map[string]*took{Skep: {}, Swarm: {}, Alone: {}}
 		}
-		took[s.work][side] = append(took[s.work][side], seconds)
-		_, _ = fmt.Fprintf(cfg.Log, "  %s: %.3f", s.work, seconds)
+		t := all[s.work][side]
+		t.seconds, t.spent = append(t.seconds, seconds), append(t.spent, spent)
+		_, _ = fmt.Fprintf(cfg.Log, "  %s: %.3f (%.2f)", s.work, seconds, spent)
 	}
 	return nil
 }
@@ -156,6 +175,9 @@ func newGround(ctx context.Context, cfg SpreadConfig, dir, side string) (*ground
 		if _, err := h.Engine().ImageTag(ctx, client.ImageTagOptions{Source: hosts.WhoamiImage, Target: spreadImage2}); err != nil {
 			return g, fmt.Errorf("giving an image of %s a second name: %w", h.Name, err)
 		}
+		if _, err := h.Engine().NetworkCreate(ctx, aloneNetwork, client.NetworkCreateOptions{Driver: "bridge"}); err != nil {
+			return g, fmt.Errorf("making a network of the engine of %s: %w", h.Name, err)
+		}
 	}
 	g.seen = watchHosts(watched, g.workers)
 	return g, overlay(ctx, lab.Hosts()[0].Docker())
@@ -177,14 +199,34 @@ func (g *ground) close(ctx context.Context) error {
 	return g.lab.Down(context.WithoutCancel(ctx))
 }
 
-func (g *ground) timed(ctx context.Context, s step) (seconds float64, err error) {
+func (g *ground) timed(ctx context.Context, s step) (seconds, spent float64, err error) {
 	const limit = 3 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	before, err := g.spent()
+	if err != nil {
+		return 0, 0, err
+	}
 	start := time.Now()
 	if err := s.do(ctx); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	err = g.seen.until(ctx, s.done)
-	return time.Since(start).Seconds(), err
+	if err := g.seen.until(ctx, s.done); err != nil {
+		return 0, 0, err
+	}
+	seconds = time.Since(start).Seconds()
+	after, err := g.spent()
+	return seconds, (after - before).Seconds(), err
+}
+
+// spent is the processor time of all hosts.
+func (g *ground) spent() (sum time.Duration, err error) {
+	for _, h := range g.lab.Hosts() {
+		t, err := h.Spent()
+		if err != nil {
+			return 0, err
+		}
+		sum += t
+	}
+	return sum, nil
 }

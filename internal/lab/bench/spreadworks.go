@@ -12,7 +12,10 @@ import (
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
-const spreadNetwork = "bench"
+const (
+	spreadNetwork = "bench"
+	aloneNetwork  = "bench-alone" // on each engine
+)
 
 // service does the works by one service: Docker's swarm mode or skep. Its tasks are found by name, without a virtual address:
 // the peer's want a part of the kernel that may not be there.
@@ -95,7 +98,9 @@ func (s *service) avail(ctx context.Context, host string, to swarm.NodeAvailabil
 	return fmt.Errorf("there is no node %s", host)
 }
 
-// engines does the same works with nothing but the workers' engines: as fast as anything on top of them can hope to be.
+// engines does the same works with nothing but the workers' engines: as fast as anything on top of them can hope to be. A
+// container is on a network that is not the engine's default one, as a task is: there the engine answers names in each container, and
+// setting that up costs it programs of their own. It is ended as a task is, by its signal, and then removed.
 type engines struct {
 	workers []*hosts.Host
 	made    []placed
@@ -174,7 +179,9 @@ func together(ctx context.Context, list []placed, do func(context.Context, int) 
 }
 
 func startOn(ctx context.Context, on *hosts.Host, image string) (placed, error) {
-	made, err := on.Engine().ContainerCreate(ctx, client.ContainerCreateOptions{Config: &container.Config{Image: image}})
+	made, err := on.Engine().ContainerCreate(ctx, client.ContainerCreateOptions{
+		Config: &container.Config{Image: image}, HostConfig: &container.HostConfig{NetworkMode: aloneNetwork},
+	})
 	if err != nil {
 		return placed{}, fmt.Errorf("making a container on %s: %w", on.Name, err)
 	}
@@ -185,7 +192,10 @@ func startOn(ctx context.Context, on *hosts.Host, image string) (placed, error) 
 }
 
 func (p placed) delete(ctx context.Context) error {
-	if _, err := p.on.Engine().ContainerRemove(ctx, p.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+	if _, err := p.on.Engine().ContainerStop(ctx, p.id, client.ContainerStopOptions{}); err != nil {
+		return fmt.Errorf("stopping a container on %s: %w", p.on.Name, err)
+	}
+	if _, err := p.on.Engine().ContainerRemove(ctx, p.id, client.ContainerRemoveOptions{RemoveVolumes: true}); err != nil {
 		return fmt.Errorf("removing a container on %s: %w", p.on.Name, err)
 	}
 	return nil

@@ -112,10 +112,12 @@ func measureTasks(ctx context.Context, cfg bench.SpreadConfig, out, doc string) 
 	if err != nil {
 		return err
 	}
-	about := fmt.Sprintf("Medians of %d rounds in one run, the sides taking turns, on %s: a manager and three workers with skep, and as many in Docker's "+
-		"swarm mode, made by skep lab. The tasks are on one overlay network, without a virtual address; the update replaces ten at a time. \"Engine alone\" is "+
-		"as many containers on the three workers' engines, on their default bridge, ten at a time.", cfg.Rounds, machine())
-	return write(results, out, doc, bench.ManyTasks(), about, bench.Table(results))
+	table := bench.SpreadTable(results)
+	fmt.Print(table)
+	if err := bench.WriteSpread(out, results); err != nil || doc == "" {
+		return err
+	}
+	return bench.ManyTasks().Write(doc, bench.AboutSpread(cfg.Rounds, machine()), table)
 }
 
 func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string) error {
