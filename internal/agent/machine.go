@@ -17,6 +17,9 @@ type Options struct {
 	NodeID model.ID
 	// Work bounds the operations that keep the engine busy (prepare, start, remove) and run at a time; 0 means 16.
 	Work int
+	// Together bounds how many of those contend for the node's processors: one that has been under way for [contends] waits
+	// for something else, a registry or a volume, and is not counted. 0 means as many as Work.
+	Together int
 	// Stops bounds the stops under way. They are counted apart: most of a stop is waiting for a process to end, and
 	// a few that take their whole grace must not hold up everything else. 0 means 64.
 	Stops int
@@ -32,6 +35,8 @@ const (
 	defaultStops = 64
 	defaultLease = time.Minute
 	leastPassing = 250 * time.Millisecond
+	// contends is how long an operation is taken to keep the processors busy.
+	contends = 3 * time.Second
 	// saveEvery bounds how often the assignments are written to disk.
 	saveEvery = time.Second
 )
@@ -96,6 +101,9 @@ func New(opts Options, saved []byte) (*Machine, error) {
 	if opts.Work <= 0 {
 		opts.Work = defaultWork
 	}
+	if opts.Together <= 0 {
+		opts.Together = opts.Work
+	}
 	if opts.Stops <= 0 {
 		opts.Stops = defaultStops
 	}
@@ -155,7 +163,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 			m.look(now, t, &out)
 		}
 	}
-	m.dispatch(&out)
+	m.dispatch(now, &out)
 	m.talk(now, &out)
 	m.save(now, &out)
 	out.Removed, out.Peers, out.OpenLogs, out.CloseLogs = m.expelled, m.peers, m.openLogs, m.closeLogs
@@ -163,7 +171,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	out.Questions, m.questions = m.questions, nil
 	out.Networks = m.networks()
 	out.Fabric, m.fabric.out = m.fabric.out, nil
-	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.link.ripeAt(), m.saveAt)
+	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.link.ripeAt(), m.saveAt, m.nextTurn())
 }
 
 // touch has a task looked at in the next step.

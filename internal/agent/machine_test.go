@@ -55,6 +55,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		d.ScanArgs(t, "work", &o.Work)
 		d.ScanArgs(t, "stops", &o.Stops)
+		d.MaybeScanArgs(t, "together", &o.Together)
 		s.start(t, o, nil)
 	case "connect":
 		s.nonce++

@@ -50,28 +50,6 @@ func (o Op) Do(ctx context.Context, e executor.Executor) (executor.Container, er
 	return executor.Container{}, e.Remove(ctx, o.Task)
 }
 
-// opQueue holds operations until there is room for them.
-type opQueue struct {
-	waiting [kinds][]*Op
-	limit   [kinds]*room
-	last    OpID
-}
-
-// room is what several kinds of operations share.
-type room struct{ used, max int }
-
-func newOpQueue(o Options) opQueue {
-	work, stops := &room{max: o.Work}, &room{max: o.Stops}
-	return opQueue{limit: [kinds]*room{Start: work, Prepare: work, Remove: work, Stop: stops}}
-}
-
-func (q *opQueue) add(kind Kind, task model.ID) *Op {
-	q.last++
-	op := &Op{ID: q.last, Kind: kind, Task: task}
-	q.waiting[kind] = append(q.waiting[kind], op)
-	return op
-}
-
 // look brings one task up to date and asks for its next operation.
 func (m *Machine) look(now time.Time, t *task, out *Output) {
 	if t.op != nil && t.op.begun {
@@ -116,20 +94,20 @@ func (m *Machine) reconsider(t *task, out *Output) {
 }
 
 // dispatch begins waiting operations as far as there is room.
-func (m *Machine) dispatch(out *Output) {
+func (m *Machine) dispatch(now time.Time, out *Output) {
 	if !m.up {
 		return
 	}
 	for kind := Start; kind < kinds; kind++ {
 		room := m.ops.limit[kind]
-		for room.used < room.max && len(m.ops.waiting[kind]) > 0 {
+		for room.has(now) && len(m.ops.waiting[kind]) > 0 {
 			op := m.ops.waiting[kind][0]
 			m.ops.waiting[kind] = m.ops.waiting[kind][1:]
 			t := m.tasks[op.Task]
 			if t == nil || t.op != op || !m.begin(t) {
 				continue
 			}
-			room.used++
+			room.enter(op.ID, now)
 			out.Ops = append(out.Ops, *op)
 		}
 	}
@@ -181,7 +159,7 @@ func (m *Machine) Done(now time.Time, id OpID, task model.ID, c executor.Contain
 		return
 	}
 	op, cancelled := t.op, t.cancel
-	m.ops.limit[op.Kind].used--
+	m.ops.limit[op.Kind].leave(op.ID)
 	t.op, t.cancel, t.fresh = nil, false, m.listing
 	m.touch(task)
 	if err != nil {

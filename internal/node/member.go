@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/skep-org/skep/internal/agent"
@@ -92,7 +93,7 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	m.server.SetHandlers(m.handlers(nil))
 	m.porter, m.respond = m.newPorter(), m.newRespondent()
 	m.agent, err = agent.NewAgent(agent.Config{
-		Options: agent.Options{NodeID: ms.Node}, Env: e, Executor: m.executor, Dialer: m,
+		Options: agent.Options{NodeID: ms.Node, Together: together()}, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
 		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Question: m.respond.ask, Fabric: o.take,
 		Underlay: ms.reachedAt,
@@ -104,6 +105,9 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	o.connect(m.agent)
 	return m, nil
 }
+
+// together is how many containers are made and started at a time: more only get in each other's way, and the engine's.
+func together() int { return max(4, 2*runtime.GOMAXPROCS(0)) }
 
 // start listens for other nodes and runs the member beside the caller until stop is called or a part of it fails.
 func (m *member) start() error {
