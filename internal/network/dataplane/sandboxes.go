@@ -3,9 +3,9 @@ package dataplane
 import "time"
 
 const (
-	// pollSandbox is how often a sandbox is looked at that is to become a namespace: the container's process starts right
-	// afterwards.
-	pollSandbox = 2 * time.Millisecond
+	// pollSandbox is how often a sandbox is looked at that is to become a namespace: the container's process starts soon
+	// afterwards. With many that are awaited at once, to look is most of what this node does.
+	pollSandbox = 5 * time.Millisecond
 	// pollSoon is for how long; then its start has failed, or the machine has other troubles.
 	pollSoon, pollLate = 10 * time.Second, 500 * time.Millisecond
 )
