@@ -12,7 +12,7 @@ type group struct {
 // from another group of its layer. That is also what keeps the manager's stages apart: they share a layer.
 func layers() [][]group {
 	return [][]group{
-		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}, {path: "packaging"}},
+		{{path: "internal/model"}, {path: "internal/env"}, {path: "internal/durable"}, {path: "internal/engineplugin"}, {path: "packaging"}},
 		{{path: "internal/store", only: true}, {path: "internal/wire"}},
 		{{path: "internal/control"}, {path: "internal/identity"}, {path: "internal/store/fill"}},
 		// What several stages ask: pure helpers.
@@ -23,7 +23,8 @@ func layers() [][]group {
 		{
 			{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 			{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
-			{path: "internal/manager/rotation"}, {path: "internal/manager/authority"}, {path: "internal/manager/stagetest"}, {path: "internal/agent"},
+			{path: "internal/manager/rotation"}, {path: "internal/manager/authority"}, {path: "internal/manager/volumes"}, {path: "internal/manager/stagetest"},
+			{path: "internal/agent"},
 		},
 		// What the stages would do.
 		{{path: "internal/manager/forecast"}},
@@ -33,7 +34,7 @@ func layers() [][]group {
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},
 			{path: "internal/network/kernel"}, {path: "internal/network/dns"}, {path: "internal/network/plugin"}, {path: "internal/network/check"},
-			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/registry"}, {path: "internal/stack"},
+			{path: "internal/logs"}, {path: "internal/secretdriver"}, {path: "internal/csi"}, {path: "internal/registry"}, {path: "internal/stack"},
 		},
 		// What drives one node's data plane; and what of a swarm a cluster is to have, by what two APIs say.
 		{{path: "internal/network/dataplane"}, {path: "internal/migrate"}},
@@ -63,7 +64,7 @@ func pureGroups() []group {
 		{path: "internal/manager/await"}, {path: "internal/executor/template"},
 		{path: "internal/manager/orchestrator"}, {path: "internal/manager/allocator"}, {path: "internal/manager/scheduler"},
 		{path: "internal/manager/dispatcher"}, {path: "internal/manager/revisions"}, {path: "internal/manager/roles"},
-		{path: "internal/manager/rotation"}, {path: "internal/manager/forecast"},
+		{path: "internal/manager/rotation"}, {path: "internal/manager/volumes"}, {path: "internal/manager/forecast"}, {path: "internal/agent/staging"},
 		{path: "internal/provision", only: true}, {path: "internal/provision/doctor"},
 		{path: "internal/stack", only: true}, {path: "internal/stack/finding"}, {path: "internal/stack/keys"}, {path: "internal/stack/source"},
 		{path: "internal/stack/plan"}, {path: "internal/stack/converge"}, {path: "internal/migrate", only: true},

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/skep-org/skep/internal/engineplugin"
 )
 
 // capability is how a plugin says that it keeps secrets.
@@ -63,64 +64,14 @@ func (d Drivers) find(ctx context.Context, name string) (*plugin, error) {
 
 // managed looks for a plugin that the engine runs.
 func (d Drivers) managed(ctx context.Context, name string) (*plugin, error) {
-	if d.Engine == nil {
-		return nil, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/plugins/"+escape(name)+"/json", nil)
-	if err != nil {
+	found, err := engineplugin.Finder{Dir: d.Dir, Engine: d.Engine}.Named(ctx, name)
+	switch {
+	case found == nil || err != nil:
 		return nil, err
-	}
-	resp, err := d.Engine.RoundTrip(req)
-	if err != nil {
-		return nil, fmt.Errorf("asking the engine for plugin %s: %w", name, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil // none of the engine's
-	}
-	var found struct {
-		ID      string `json:"Id"`
-		Enabled bool
-		Config  struct {
-			Interface struct {
-				Types  []json.RawMessage
-				Socket string
-			}
-		}
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&found); err != nil {
-		return nil, fmt.Errorf("reading what the engine says of plugin %s: %w", name, err)
-	}
-	if !found.Enabled || !provides(found.Config.Interface.Types) {
+	case !found.Enabled || !found.Provides(capability):
 		return nil, notFoundError(name)
 	}
-	return newPlugin(name, "unix://"+filepath.Join(d.Dir, found.ID, found.Config.Interface.Socket)), nil
-}
-
-func escape(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
-	}
-	return strings.Join(parts, "/")
-}
-
-// provides reads types as the engine writes them, "docker.secretprovider/1.0", or in parts.
-func provides(types []json.RawMessage) bool {
-	for _, raw := range types {
-		var text string
-		var parts struct{ Capability string }
-		if json.Unmarshal(raw, &text) == nil {
-			_, kind, _ := strings.Cut(text, ".")
-			text, _, _ = strings.Cut(kind, "/")
-		} else if json.Unmarshal(raw, &parts) == nil {
-			text = parts.Capability
-		}
-		if text == capability {
-			return true
-		}
-	}
-	return false
+	return newPlugin(name, "unix://"+found.Socket), nil
 }
 
 // address is where an older plugin listens: a socket of its name, or what a file of its name says.
