@@ -106,17 +106,19 @@ const (
 	ReasonNodeGone   // the node is down or was removed
 	ReasonReplaced   // a newer task took the slot
 	ReasonResources  // the node no longer has the resources reserved
+	ReasonVolume     // a cluster volume of it is being drained
 )
 
 // String is the reason as a user reads it.
 func (r Reason) String() string {
-	if r > ReasonResources {
+	if r > ReasonVolume {
 		return "a reason that only a newer build knows"
 	}
 	return [...]string{
 		"", "created", "restarted by its restart policy", "replaced by an update", "service scaled down",
 		"service removed", "node no longer satisfies the placement constraints", "node is being drained",
 		"node is down or was removed", "replaced by a newer task of its slot", "node no longer has the resources reserved",
+		"a cluster volume of it is being drained",
 	}[r]
 }
 
@@ -211,6 +213,7 @@ type Placement struct {
 	Err    string // with counts per filter; empty once placed
 
 	Generic []swarm.GenericResource // what of the node's generic resources is the task's: counts, and values by name
+	Volumes *PlacedVolumes          // its cluster volumes; nil: it has none, as most
 }
 
 // TaskStatus is what a task's agent last reported. Writer: dispatcher.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/volume"
 	"github.com/skep-org/skep/internal/model"
 	"pgregory.net/rapid"
 )
@@ -114,6 +115,9 @@ func fill(v reflect.Value, d *drawer) {
 		return
 	case *model.Doc[swarm.ServiceSpec]:
 		*at = drawDocument[swarm.ServiceSpec](d, "service")
+		return
+	case *model.Doc[volume.CreateRequest]:
+		*at = drawDocument[volume.CreateRequest](d, "volume")
 		return
 	case *netip.Prefix:
 		*at = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(d.number(255)), 0, 0}), 1+int(d.number(23)))

@@ -29,6 +29,12 @@ func tableDef(num TableID) tableDescriptor {
 		return Secrets
 	case Configs.id:
 		return Configs
+	case Volumes.id:
+		return Volumes
+	case VolumeStates.id:
+		return VolumeStates
+	case NodeVolumes.id:
+		return NodeVolumes
 	case Services.id:
 		return Services
 	case Revisions.id:
@@ -176,10 +182,13 @@ func GuestsOf(v View, node model.ID) iter.Seq[*model.Attachment] {
 	return attachmentsByNode.while(v, &model.Attachment{NodeID: node}, func(a *model.Attachment) bool { return a.NodeID == node })
 }
 
-// inUse reports whether a service's wanted or active revision refers to a network, secret or config; to the routing
-// mesh's network it does by publishing a port there. Tasks of a service that is gone do not count: they are on their
+// inUse reports whether a service's wanted or active revision refers to a network, secret or config, or a cluster volume to a
+// secret; to the routing mesh's network a service does by publishing a port there. Tasks of a service that is gone do not count: they are on their
 // way out.
 func inUse(v View, table TableID, object model.ID) bool {
+	if table == Secrets.id && VolumeWithSecret(v, object) != nil {
+		return true
+	}
 	mesh := false
 	if table == Networks.id {
 		n := IngressNetwork(v)

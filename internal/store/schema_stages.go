@@ -115,7 +115,8 @@ func placementTable() *Table[model.Placement] {
 		id(2, func(r *model.Placement) *model.ID { return &r.NodeID }),
 		text(3, func(r *model.Placement) *string { return &r.Err }),
 		asJSON(4, func(r *model.Placement) *[]swarm.GenericResource { return &r.Generic }, func(r *model.Placement) bool { return len(r.Generic) == 0 }),
-	).byID(func(a, b *model.Placement) int { return a.TaskID.Compare(b.TaskID) }, func(r *model.Placement, id model.ID) { r.TaskID = id }).with(placementsByNode)
+		asJSON(5, func(r *model.Placement) **model.PlacedVolumes { return &r.Volumes }, func(r *model.Placement) bool { return r.Volumes == nil }),
+	).byID(func(a, b *model.Placement) int { return a.TaskID.Compare(b.TaskID) }, func(r *model.Placement, id model.ID) { r.TaskID = id }).with(placementsByNode).withPostings(placementsByVolume)
 	// A task that is stopped before it has a node counts as shut down, for good. Placements are decided over a view
 	// that may be older than that, and only apply knows which of the two came first.
 	t.admits = func(v View, r *model.Placement) bool {

@@ -27,10 +27,11 @@ const (
 	WriterRaft
 	WriterJoin
 	WriterRegistry
+	WriterVolumes
 )
 
 func (w Writer) String() string {
-	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft", "join", "registry"}
+	names := [...]string{"nobody", "init", "api", "orchestrator", "allocator", "scheduler", "dispatcher", "identity", "raft", "join", "registry", "volumes"}
 	if int(w) < len(names) {
 		return names[w]
 	}
