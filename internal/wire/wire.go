@@ -117,3 +117,7 @@ func FromFabricApplied(m *FabricApplied) *AgentMessage {
 func FromGuests(m *Guests) *AgentMessage {
 	return &AgentMessage{Kind: &AgentMessage_Guests{Guests: m}}
 }
+
+func FromVolumes(m *VolumeReports) *AgentMessage {
+	return &AgentMessage{Kind: &AgentMessage_Volumes{Volumes: m}}
+}

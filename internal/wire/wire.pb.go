@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33, 0}
+	return file_wire_proto_rawDescGZIP(), []int{37, 0}
 }
 
 // Manager is where a manager is reached.
@@ -152,6 +152,7 @@ type AgentMessage struct {
 	//	*AgentMessage_Bye
 	//	*AgentMessage_FabricApplied
 	//	*AgentMessage_Guests
+	//	*AgentMessage_Volumes
 	Kind          isAgentMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -257,6 +258,15 @@ func (x *AgentMessage) GetGuests() *Guests {
 	return nil
 }
 
+func (x *AgentMessage) GetVolumes() *VolumeReports {
+	if x != nil {
+		if x, ok := x.Kind.(*AgentMessage_Volumes); ok {
+			return x.Volumes
+		}
+	}
+	return nil
+}
+
 type isAgentMessage_Kind interface {
 	isAgentMessage_Kind()
 }
@@ -289,6 +299,10 @@ type AgentMessage_Guests struct {
 	Guests *Guests `protobuf:"bytes,7,opt,name=guests,proto3,oneof"`
 }
 
+type AgentMessage_Volumes struct {
+	Volumes *VolumeReports `protobuf:"bytes,8,opt,name=volumes,proto3,oneof"`
+}
+
 func (*AgentMessage_Hello) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Statuses) isAgentMessage_Kind() {}
@@ -302,6 +316,8 @@ func (*AgentMessage_Bye) isAgentMessage_Kind() {}
 func (*AgentMessage_FabricApplied) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Guests) isAgentMessage_Kind() {}
+
+func (*AgentMessage_Volumes) isAgentMessage_Kind() {}
 
 type ManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1376,6 +1392,7 @@ type Assignments struct {
 	Configs       []*Blob                `protobuf:"bytes,10,rep,name=configs,proto3" json:"configs,omitempty"`
 	Dropped       [][]byte               `protobuf:"bytes,11,rep,name=dropped,proto3" json:"dropped,omitempty"`   // revisions, networks, secrets and configs that no assigned task needs any more
 	Defaults      *Defaults              `protobuf:"bytes,12,opt,name=defaults,proto3" json:"defaults,omitempty"` // absent: as before
+	Volumes       *VolumeOrders          `protobuf:"bytes,13,opt,name=volumes,proto3" json:"volumes,omitempty"`   // absent: as before
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1494,6 +1511,288 @@ func (x *Assignments) GetDefaults() *Defaults {
 	return nil
 }
 
+func (x *Assignments) GetVolumes() *VolumeOrders {
+	if x != nil {
+		return x.Volumes
+	}
+	return nil
+}
+
+// VolumeOrders are the cluster volumes that were published to the node: always all of them. What is not named is to go.
+type VolumeOrders struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Orders        []*VolumeOrder         `protobuf:"bytes,1,rep,name=orders,proto3" json:"orders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeOrders) Reset() {
+	*x = VolumeOrders{}
+	mi := &file_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeOrders) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeOrders) ProtoMessage() {}
+
+func (x *VolumeOrders) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeOrders.ProtoReflect.Descriptor instead.
+func (*VolumeOrders) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *VolumeOrders) GetOrders() []*VolumeOrder {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+// VolumeOrder says what is to be of one cluster volume on the node.
+type VolumeOrder struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name           string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Round          uint64                 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`     // the stay that is spoken of: it rises each time that the volume is published to a node
+	Release        bool                   `protobuf:"varint,4,opt,name=release,proto3" json:"release,omitempty"` // the node is to let go of it, once no container uses it, and to say so
+	Driver         string                 `protobuf:"bytes,5,opt,name=driver,proto3" json:"driver,omitempty"`
+	Handle         string                 `protobuf:"bytes,6,opt,name=handle,proto3" json:"handle,omitempty"` // what the driver calls the volume
+	Access         []byte                 `protobuf:"bytes,7,opt,name=access,proto3" json:"access,omitempty"` // volume.AccessMode
+	VolumeContext  map[string]string      `protobuf:"bytes,8,rep,name=volume_context,json=volumeContext,proto3" json:"volume_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	PublishContext map[string]string      `protobuf:"bytes,9,rep,name=publish_context,json=publishContext,proto3" json:"publish_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Secrets        map[string]string      `protobuf:"bytes,10,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // for the driver; never written to disk
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *VolumeOrder) Reset() {
+	*x = VolumeOrder{}
+	mi := &file_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeOrder) ProtoMessage() {}
+
+func (x *VolumeOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeOrder.ProtoReflect.Descriptor instead.
+func (*VolumeOrder) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *VolumeOrder) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *VolumeOrder) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VolumeOrder) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *VolumeOrder) GetRelease() bool {
+	if x != nil {
+		return x.Release
+	}
+	return false
+}
+
+func (x *VolumeOrder) GetDriver() string {
+	if x != nil {
+		return x.Driver
+	}
+	return ""
+}
+
+func (x *VolumeOrder) GetHandle() string {
+	if x != nil {
+		return x.Handle
+	}
+	return ""
+}
+
+func (x *VolumeOrder) GetAccess() []byte {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+func (x *VolumeOrder) GetVolumeContext() map[string]string {
+	if x != nil {
+		return x.VolumeContext
+	}
+	return nil
+}
+
+func (x *VolumeOrder) GetPublishContext() map[string]string {
+	if x != nil {
+		return x.PublishContext
+	}
+	return nil
+}
+
+func (x *VolumeOrder) GetSecrets() map[string]string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+// VolumeReports says what the node has of the volumes it was given orders for: always all of them.
+type VolumeReports struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reports       []*VolumeReport        `protobuf:"bytes,1,rep,name=reports,proto3" json:"reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeReports) Reset() {
+	*x = VolumeReports{}
+	mi := &file_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeReports) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeReports) ProtoMessage() {}
+
+func (x *VolumeReports) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeReports.ProtoReflect.Descriptor instead.
+func (*VolumeReports) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *VolumeReports) GetReports() []*VolumeReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+type VolumeReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Released      bool                   `protobuf:"varint,3,opt,name=released,proto3" json:"released,omitempty"` // nothing of the volume is on the node any more, and nothing of this stay will be
+	Err           string                 `protobuf:"bytes,4,opt,name=err,proto3" json:"err,omitempty"`            // what the driver said last
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeReport) Reset() {
+	*x = VolumeReport{}
+	mi := &file_wire_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeReport) ProtoMessage() {}
+
+func (x *VolumeReport) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeReport.ProtoReflect.Descriptor instead.
+func (*VolumeReport) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *VolumeReport) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *VolumeReport) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *VolumeReport) GetReleased() bool {
+	if x != nil {
+		return x.Released
+	}
+	return false
+}
+
+func (x *VolumeReport) GetErr() string {
+	if x != nil {
+		return x.Err
+	}
+	return ""
+}
+
 // Defaults are cluster-wide settings that containers are made with.
 type Defaults struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1505,7 +1804,7 @@ type Defaults struct {
 
 func (x *Defaults) Reset() {
 	*x = Defaults{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1816,7 @@ func (x *Defaults) String() string {
 func (*Defaults) ProtoMessage() {}
 
 func (x *Defaults) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1829,7 @@ func (x *Defaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Defaults.ProtoReflect.Descriptor instead.
 func (*Defaults) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Defaults) GetLogDriver() []byte {
@@ -1560,13 +1859,14 @@ type Task struct {
 	Networks      []*Attachment          `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
 	Ending        bool                   `protobuf:"varint,10,opt,name=ending,proto3" json:"ending,omitempty"`  // it is to stop as soon as no node leads to it any more; if it ends before, that is why
 	Generic       []byte                 `protobuf:"bytes,11,opt,name=generic,proto3" json:"generic,omitempty"` // JSON of []swarm.GenericResource: what of the node's generic resources is the task's
+	Volumes       []byte                 `protobuf:"bytes,12,opt,name=volumes,proto3" json:"volumes,omitempty"` // JSON of []model.PlacedVolume: which cluster volumes its mounts are given
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1878,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1891,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Task) GetId() []byte {
@@ -1671,6 +1971,13 @@ func (x *Task) GetGeneric() []byte {
 	return nil
 }
 
+func (x *Task) GetVolumes() []byte {
+	if x != nil {
+		return x.Volumes
+	}
+	return nil
+}
+
 // Attachment is a task's address on a cluster network.
 type Attachment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1683,7 +1990,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +2002,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +2015,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Attachment) GetNetworkId() []byte {
@@ -1746,7 +2053,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +2065,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +2078,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Revision) GetId() []byte {
@@ -1823,7 +2130,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1835,7 +2142,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1848,7 +2155,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Network) GetId() []byte {
@@ -1908,7 +2215,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1920,7 +2227,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1933,7 +2240,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Blob) GetId() []byte {
@@ -1999,7 +2306,7 @@ type Fabric struct {
 
 func (x *Fabric) Reset() {
 	*x = Fabric{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2318,7 @@ func (x *Fabric) String() string {
 func (*Fabric) ProtoMessage() {}
 
 func (x *Fabric) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2331,7 @@ func (x *Fabric) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fabric.ProtoReflect.Descriptor instead.
 func (*Fabric) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Fabric) GetFull() bool {
@@ -2115,7 +2422,7 @@ type FabricApplied struct {
 
 func (x *FabricApplied) Reset() {
 	*x = FabricApplied{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2434,7 @@ func (x *FabricApplied) String() string {
 func (*FabricApplied) ProtoMessage() {}
 
 func (x *FabricApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2447,7 @@ func (x *FabricApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricApplied.ProtoReflect.Descriptor instead.
 func (*FabricApplied) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FabricApplied) GetNonce() uint64 {
@@ -2170,7 +2477,7 @@ type FabricNode struct {
 
 func (x *FabricNode) Reset() {
 	*x = FabricNode{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2489,7 @@ func (x *FabricNode) String() string {
 func (*FabricNode) ProtoMessage() {}
 
 func (x *FabricNode) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2502,7 @@ func (x *FabricNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricNode.ProtoReflect.Descriptor instead.
 func (*FabricNode) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FabricNode) GetId() []byte {
@@ -2242,7 +2549,7 @@ type FabricNetwork struct {
 
 func (x *FabricNetwork) Reset() {
 	*x = FabricNetwork{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2561,7 @@ func (x *FabricNetwork) String() string {
 func (*FabricNetwork) ProtoMessage() {}
 
 func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2574,7 @@ func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricNetwork.ProtoReflect.Descriptor instead.
 func (*FabricNetwork) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FabricNetwork) GetId() []byte {
@@ -2333,7 +2640,7 @@ type FabricService struct {
 
 func (x *FabricService) Reset() {
 	*x = FabricService{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2652,7 @@ func (x *FabricService) String() string {
 func (*FabricService) ProtoMessage() {}
 
 func (x *FabricService) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2665,7 @@ func (x *FabricService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricService.ProtoReflect.Descriptor instead.
 func (*FabricService) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FabricService) GetId() []byte {
@@ -2408,7 +2715,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2727,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2740,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Port) GetProtocol() string {
@@ -2472,7 +2779,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2791,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2804,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Endpoint) GetId() []byte {
@@ -2554,7 +2861,7 @@ type Guests struct {
 
 func (x *Guests) Reset() {
 	*x = Guests{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2566,7 +2873,7 @@ func (x *Guests) String() string {
 func (*Guests) ProtoMessage() {}
 
 func (x *Guests) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2579,7 +2886,7 @@ func (x *Guests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guests.ProtoReflect.Descriptor instead.
 func (*Guests) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Guests) GetFull() bool {
@@ -2616,7 +2923,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +2935,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +2948,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Guest) GetId() []byte {
@@ -2683,7 +2990,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +3002,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +3015,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -2738,7 +3045,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2750,7 +3057,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +3070,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -2803,7 +3110,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aManager\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
-	"\x06leader\x18\x03 \x01(\bR\x06leader\"\x88\x03\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\"\xc1\x03\n" +
 	"\fAgentMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.skep.wire.v1.HelloH\x00R\x05hello\x127\n" +
 	"\bstatuses\x18\x02 \x01(\v2\x19.skep.wire.v1.StatusBatchH\x00R\bstatuses\x127\n" +
@@ -2811,7 +3118,8 @@ const file_wire_proto_rawDesc = "" +
 	"\bdescribe\x18\x04 \x01(\v2\x16.skep.wire.v1.DescribeH\x00R\bdescribe\x12%\n" +
 	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03bye\x12D\n" +
 	"\x0efabric_applied\x18\x06 \x01(\v2\x1b.skep.wire.v1.FabricAppliedH\x00R\rfabricApplied\x12.\n" +
-	"\x06guests\x18\a \x01(\v2\x14.skep.wire.v1.GuestsH\x00R\x06guestsB\x06\n" +
+	"\x06guests\x18\a \x01(\v2\x14.skep.wire.v1.GuestsH\x00R\x06guests\x127\n" +
+	"\avolumes\x18\b \x01(\v2\x1b.skep.wire.v1.VolumeReportsH\x00R\avolumesB\x06\n" +
 	"\x04kind\"\xd7\x04\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
@@ -2891,7 +3199,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05ports\x18\b \x01(\fR\x05ports\x12\x10\n" +
 	"\x03ran\x18\t \x01(\bR\x03ran\"\x17\n" +
 	"\x03Ack\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\xc1\x03\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\xf7\x03\n" +
 	"\vAssignments\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
@@ -2905,11 +3213,42 @@ const file_wire_proto_rawDesc = "" +
 	"\aconfigs\x18\n" +
 	" \x03(\v2\x12.skep.wire.v1.BlobR\aconfigs\x12\x18\n" +
 	"\adropped\x18\v \x03(\fR\adropped\x122\n" +
-	"\bdefaults\x18\f \x01(\v2\x16.skep.wire.v1.DefaultsR\bdefaults\"A\n" +
+	"\bdefaults\x18\f \x01(\v2\x16.skep.wire.v1.DefaultsR\bdefaults\x124\n" +
+	"\avolumes\x18\r \x01(\v2\x1a.skep.wire.v1.VolumeOrdersR\avolumes\"A\n" +
+	"\fVolumeOrders\x121\n" +
+	"\x06orders\x18\x01 \x03(\v2\x19.skep.wire.v1.VolumeOrderR\x06orders\"\xd9\x04\n" +
+	"\vVolumeOrder\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05round\x18\x03 \x01(\x04R\x05round\x12\x18\n" +
+	"\arelease\x18\x04 \x01(\bR\arelease\x12\x16\n" +
+	"\x06driver\x18\x05 \x01(\tR\x06driver\x12\x16\n" +
+	"\x06handle\x18\x06 \x01(\tR\x06handle\x12\x16\n" +
+	"\x06access\x18\a \x01(\fR\x06access\x12S\n" +
+	"\x0evolume_context\x18\b \x03(\v2,.skep.wire.v1.VolumeOrder.VolumeContextEntryR\rvolumeContext\x12V\n" +
+	"\x0fpublish_context\x18\t \x03(\v2-.skep.wire.v1.VolumeOrder.PublishContextEntryR\x0epublishContext\x12@\n" +
+	"\asecrets\x18\n" +
+	" \x03(\v2&.skep.wire.v1.VolumeOrder.SecretsEntryR\asecrets\x1a@\n" +
+	"\x12VolumeContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
+	"\x13PublishContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fSecretsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"E\n" +
+	"\rVolumeReports\x124\n" +
+	"\areports\x18\x01 \x03(\v2\x1a.skep.wire.v1.VolumeReportR\areports\"b\n" +
+	"\fVolumeReport\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x1a\n" +
+	"\breleased\x18\x03 \x01(\bR\breleased\x12\x10\n" +
+	"\x03err\x18\x04 \x01(\tR\x03err\"A\n" +
 	"\bDefaults\x12\x1d\n" +
 	"\n" +
 	"log_driver\x18\x01 \x01(\fR\tlogDriver\x12\x16\n" +
-	"\x06policy\x18\x02 \x01(\fR\x06policy\"\xb7\x02\n" +
+	"\x06policy\x18\x02 \x01(\fR\x06policy\"\xd1\x02\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2925,7 +3264,8 @@ const file_wire_proto_rawDesc = "" +
 	"\bnetworks\x18\t \x03(\v2\x18.skep.wire.v1.AttachmentR\bnetworks\x12\x16\n" +
 	"\x06ending\x18\n" +
 	" \x01(\bR\x06ending\x12\x18\n" +
-	"\ageneric\x18\v \x01(\fR\ageneric\"Y\n" +
+	"\ageneric\x18\v \x01(\fR\ageneric\x12\x18\n" +
+	"\avolumes\x18\f \x01(\fR\avolumes\"Y\n" +
 	"\n" +
 	"Attachment\x12\x1d\n" +
 	"\n" +
@@ -3043,7 +3383,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*Manager)(nil),        // 1: skep.wire.v1.Manager
@@ -3063,23 +3403,30 @@ var file_wire_proto_goTypes = []any{
 	(*TaskStatus)(nil),     // 15: skep.wire.v1.TaskStatus
 	(*Ack)(nil),            // 16: skep.wire.v1.Ack
 	(*Assignments)(nil),    // 17: skep.wire.v1.Assignments
-	(*Defaults)(nil),       // 18: skep.wire.v1.Defaults
-	(*Task)(nil),           // 19: skep.wire.v1.Task
-	(*Attachment)(nil),     // 20: skep.wire.v1.Attachment
-	(*Revision)(nil),       // 21: skep.wire.v1.Revision
-	(*Network)(nil),        // 22: skep.wire.v1.Network
-	(*Blob)(nil),           // 23: skep.wire.v1.Blob
-	(*Fabric)(nil),         // 24: skep.wire.v1.Fabric
-	(*FabricApplied)(nil),  // 25: skep.wire.v1.FabricApplied
-	(*FabricNode)(nil),     // 26: skep.wire.v1.FabricNode
-	(*FabricNetwork)(nil),  // 27: skep.wire.v1.FabricNetwork
-	(*FabricService)(nil),  // 28: skep.wire.v1.FabricService
-	(*Port)(nil),           // 29: skep.wire.v1.Port
-	(*Endpoint)(nil),       // 30: skep.wire.v1.Endpoint
-	(*Guests)(nil),         // 31: skep.wire.v1.Guests
-	(*Guest)(nil),          // 32: skep.wire.v1.Guest
-	(*Saved)(nil),          // 33: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 34: skep.wire.v1.Goodbye
+	(*VolumeOrders)(nil),   // 18: skep.wire.v1.VolumeOrders
+	(*VolumeOrder)(nil),    // 19: skep.wire.v1.VolumeOrder
+	(*VolumeReports)(nil),  // 20: skep.wire.v1.VolumeReports
+	(*VolumeReport)(nil),   // 21: skep.wire.v1.VolumeReport
+	(*Defaults)(nil),       // 22: skep.wire.v1.Defaults
+	(*Task)(nil),           // 23: skep.wire.v1.Task
+	(*Attachment)(nil),     // 24: skep.wire.v1.Attachment
+	(*Revision)(nil),       // 25: skep.wire.v1.Revision
+	(*Network)(nil),        // 26: skep.wire.v1.Network
+	(*Blob)(nil),           // 27: skep.wire.v1.Blob
+	(*Fabric)(nil),         // 28: skep.wire.v1.Fabric
+	(*FabricApplied)(nil),  // 29: skep.wire.v1.FabricApplied
+	(*FabricNode)(nil),     // 30: skep.wire.v1.FabricNode
+	(*FabricNetwork)(nil),  // 31: skep.wire.v1.FabricNetwork
+	(*FabricService)(nil),  // 32: skep.wire.v1.FabricService
+	(*Port)(nil),           // 33: skep.wire.v1.Port
+	(*Endpoint)(nil),       // 34: skep.wire.v1.Endpoint
+	(*Guests)(nil),         // 35: skep.wire.v1.Guests
+	(*Guest)(nil),          // 36: skep.wire.v1.Guest
+	(*Saved)(nil),          // 37: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 38: skep.wire.v1.Goodbye
+	nil,                    // 39: skep.wire.v1.VolumeOrder.VolumeContextEntry
+	nil,                    // 40: skep.wire.v1.VolumeOrder.PublishContextEntry
+	nil,                    // 41: skep.wire.v1.VolumeOrder.SecretsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
@@ -3087,46 +3434,53 @@ var file_wire_proto_depIdxs = []int32{
 	7,  // 2: skep.wire.v1.AgentMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
 	13, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
 	8,  // 4: skep.wire.v1.AgentMessage.bye:type_name -> skep.wire.v1.Bye
-	25, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
-	31, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
-	6,  // 7: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	17, // 8: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	16, // 9: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	34, // 10: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
-	4,  // 11: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
-	9,  // 12: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
-	10, // 13: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
-	12, // 14: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
-	7,  // 15: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	24, // 16: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
-	11, // 17: skep.wire.v1.ManagerMessage.question:type_name -> skep.wire.v1.Question
-	1,  // 18: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	1,  // 19: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
-	15, // 20: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	19, // 21: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	21, // 22: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	22, // 23: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	23, // 24: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	23, // 25: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	18, // 26: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	20, // 27: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	26, // 28: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
-	27, // 29: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
-	22, // 30: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
-	28, // 31: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
-	30, // 32: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
-	29, // 33: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
-	32, // 34: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
-	17, // 35: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 36: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 37: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 38: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 39: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	39, // [39:40] is the sub-list for method output_type
-	38, // [38:39] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	29, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
+	35, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
+	20, // 7: skep.wire.v1.AgentMessage.volumes:type_name -> skep.wire.v1.VolumeReports
+	6,  // 8: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
+	17, // 9: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	16, // 10: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	38, // 11: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	4,  // 12: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
+	9,  // 13: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
+	10, // 14: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
+	12, // 15: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
+	7,  // 16: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
+	28, // 17: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
+	11, // 18: skep.wire.v1.ManagerMessage.question:type_name -> skep.wire.v1.Question
+	1,  // 19: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 20: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	15, // 21: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	23, // 22: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	25, // 23: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	26, // 24: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	27, // 25: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	27, // 26: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	22, // 27: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	18, // 28: skep.wire.v1.Assignments.volumes:type_name -> skep.wire.v1.VolumeOrders
+	19, // 29: skep.wire.v1.VolumeOrders.orders:type_name -> skep.wire.v1.VolumeOrder
+	39, // 30: skep.wire.v1.VolumeOrder.volume_context:type_name -> skep.wire.v1.VolumeOrder.VolumeContextEntry
+	40, // 31: skep.wire.v1.VolumeOrder.publish_context:type_name -> skep.wire.v1.VolumeOrder.PublishContextEntry
+	41, // 32: skep.wire.v1.VolumeOrder.secrets:type_name -> skep.wire.v1.VolumeOrder.SecretsEntry
+	21, // 33: skep.wire.v1.VolumeReports.reports:type_name -> skep.wire.v1.VolumeReport
+	24, // 34: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	30, // 35: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
+	31, // 36: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
+	26, // 37: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
+	32, // 38: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
+	34, // 39: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
+	33, // 40: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
+	36, // 41: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
+	17, // 42: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 43: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 44: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 45: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 46: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	46, // [46:47] is the sub-list for method output_type
+	45, // [45:46] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -3142,6 +3496,7 @@ func file_wire_proto_init() {
 		(*AgentMessage_Bye)(nil),
 		(*AgentMessage_FabricApplied)(nil),
 		(*AgentMessage_Guests)(nil),
+		(*AgentMessage_Volumes)(nil),
 	}
 	file_wire_proto_msgTypes[2].OneofWrappers = []any{
 		(*ManagerMessage_Welcome)(nil),
@@ -3162,7 +3517,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   34,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
