@@ -12,6 +12,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/roles"
 	"github.com/skep-org/skep/internal/manager/rotation"
 	"github.com/skep-org/skep/internal/manager/scheduler"
+	"github.com/skep-org/skep/internal/manager/volumes"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
@@ -35,6 +36,8 @@ func Planners(e env.Env) []control.Planner {
 		revisions.New(),
 		roles.New(),
 		rotation.New(),
+		volumes.New(),
+		volumes.NewReaper(),
 	}
 }
 
