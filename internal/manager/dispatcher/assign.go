@@ -49,6 +49,7 @@ func (m *Machine) assignNode(now time.Time, n *node, changed map[model.ID]bool) 
 	if !k.defaults {
 		a.Defaults, k.defaults = &wire.Defaults{LogDriver: logDriver(cluster), Policy: policy(cluster)}, true
 	}
+	m.volumes(n, a)
 	for _, id := range slices.SortedFunc(maps.Keys(changed), model.ID.Compare) {
 		if k.objects[id] > 0 {
 			object(m.view, a, id)
@@ -60,7 +61,7 @@ func (m *Machine) assignNode(now time.Time, n *node, changed map[model.ID]bool) 
 	}
 	n.dirty = map[model.ID]bool{}
 	k.sweep(a, left)
-	if a.Full || len(a.Tasks)+len(a.Removed)+len(a.Networks) > 0 || a.Defaults != nil {
+	if a.Full || len(a.Tasks)+len(a.Removed)+len(a.Networks) > 0 || a.Defaults != nil || a.Volumes != nil {
 		m.send(n.session, wire.FromAssignments(a))
 	}
 	k.full = true
@@ -138,8 +139,13 @@ func (m *Machine) task(t *model.Task, alloc *model.Allocation) (*wire.Task, []mo
 	if st := m.status(t.ID); st != nil {
 		w.State = uint32(st.State)
 	}
-	if p := store.Placements.ByID(m.view, t.ID); p != nil && len(p.Generic) > 0 {
-		w.Generic = jsonOf(p.Generic)
+	if p := store.Placements.ByID(m.view, t.ID); p != nil {
+		if len(p.Generic) > 0 {
+			w.Generic = jsonOf(p.Generic)
+		}
+		if len(p.Chosen()) > 0 {
+			w.Volumes = jsonOf(p.Chosen())
+		}
 	}
 	if alloc == nil {
 		return w, nil

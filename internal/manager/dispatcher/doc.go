@@ -3,7 +3,7 @@
 //
 // [Machine] decides; it is a message machine: agents' messages and the store's changes in, messages and row writes
 // out, time as an argument. [Server] is its shell. It reads Cluster, Root, NodeSpec, NodeIdentity, Member, Task, Allocation,
-// Placement, Service, ServiceRevision, Rollout, Network, Secret and Config and writes TaskStatus, NodeState and Attachment.
+// Placement, Service, ServiceRevision, Rollout, Network, Secret, Config, Volume and VolumeState and writes TaskStatus, NodeState, Attachment and NodeVolumes.
 //
 // Invariants:
 //   - A node is told of every task placed on it, terminal ones too, until the Task row is gone: an agent removes

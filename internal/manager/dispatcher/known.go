@@ -15,6 +15,7 @@ import (
 type known struct {
 	full     bool // the full set has been sent
 	defaults bool // the cluster's defaults have been sent as they are
+	volumes  bool // the orders of its cluster volumes have been sent as they are
 	tasks    map[model.ID]*model.Task
 	revs     map[model.ID]*knownRev
 	objects  map[model.ID]int // how many known revisions need it

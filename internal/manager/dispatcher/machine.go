@@ -80,6 +80,7 @@ type node struct {
 	session *session
 	dirty   map[model.ID]bool              // tasks whose assignment may have changed
 	guests  map[model.ID]*model.Attachment // newest rows stored or proposed; nil: not looked at
+	volumes *model.NodeVolumes             // newest row proposed; nil: the one stored
 }
 
 // session is one agent's connection.

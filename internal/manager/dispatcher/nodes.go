@@ -127,6 +127,7 @@ func (m *Machine) removeNode(id model.ID) {
 		m.pending.add(store.NodeStates.Delete(model.KeyOf(id)))
 	}
 	m.dropGuestsOf(id)
+	m.dropVolumesOf(id)
 	n := m.nodes[id]
 	if n == nil {
 		return

@@ -46,6 +46,11 @@ func (m *Machine) resync(now time.Time) {
 		}
 	}
 	m.strayGuests()
+	for row := range store.NodeVolumes.All(m.view) {
+		if store.NodeSpecs.ByID(m.view, row.NodeID) == nil {
+			m.pending.add(store.NodeVolumes.Delete(row.Key()))
+		}
+	}
 	for st := range store.Statuses.All(m.view) {
 		if store.Tasks.ByID(m.view, st.TaskID) == nil {
 			m.dropStatus(st.TaskID)
@@ -100,6 +105,8 @@ func (m *Machine) event(now time.Time, e store.Event) {
 		m.strayGuests()
 	case store.Clusters.ID():
 		m.clusterEvent(e)
+	case store.VolumeStates.ID():
+		m.volumesEvent(e)
 	}
 }
 

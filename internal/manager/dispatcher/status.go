@@ -42,6 +42,8 @@ func (m *Machine) judge(now time.Time, s *session) {
 			s.seq = max(s.seq, k.Statuses.Seq)
 		case *wire.AgentMessage_Guests:
 			m.guestsReported(m.nodes[s.node], k.Guests)
+		case *wire.AgentMessage_Volumes:
+			m.volumesReported(m.nodes[s.node], k.Volumes)
 		case *wire.AgentMessage_Describe:
 			if desc, err := describe(k.Describe.Description); err == nil {
 				n := m.nodes[s.node]
