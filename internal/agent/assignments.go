@@ -96,7 +96,10 @@ func (m *Machine) assignTask(now time.Time, id model.ID, wt *wire.Task, sentAt i
 		told.Desired = t.assigned.Desired
 		wt = told
 	}
-	t.assigned, t.stranger = wt, false
+	t.assigned, t.stranger, t.told = wt, false, true
+	if len(wt.Volumes) > 0 {
+		t.volumes = placedVolumes(wt.Volumes)
+	}
 	t.startAt = time.Time{}
 	if wait := time.Duration(wt.NotBefore - sentAt); wt.NotBefore > 0 && wait > 0 {
 		t.startAt = now.Add(wait) // by the manager's clock on both sides
@@ -145,7 +148,10 @@ func (m *Machine) takeObjects(a *wire.Assignments) error {
 			m.set.secrets[key(b.Id)] = b
 		}
 	}
-	if a.Full || len(a.Secrets) > 0 {
+	if a.Volumes != nil {
+		m.volumes.Orders(a.Volumes.Orders)
+	}
+	if a.Full || len(a.Secrets) > 0 || a.Volumes != nil {
 		m.endWaits()
 	}
 	for _, b := range a.Configs {

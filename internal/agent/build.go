@@ -39,6 +39,9 @@ func (m *Machine) build(t *task) (*executor.Task, error) {
 	if e.Beyond, err = m.beyond(spec); err != nil {
 		return nil, err
 	}
+	if e.Volumes, err = m.mounted(t); err != nil {
+		return nil, err
+	}
 	ports, err := hostPorts(t.assigned, spec)
 	if err != nil {
 		return nil, err

@@ -61,6 +61,7 @@ func (m *Machine) Changed(c executor.Container) {
 	}
 	t.merge(c)
 	m.touch(c.TaskID)
+	m.freed(t)
 }
 
 // merge takes what was seen of a container; what is older than what is known is let go.

@@ -60,6 +60,7 @@ func (l *link) ripeAt() time.Time {
 func (m *Machine) Connected(nonce uint64) {
 	m.Disconnected()
 	m.link.open, m.link.nonce = true, nonce
+	m.volumes.Again()
 }
 
 // Disconnected says that the session is over. What was not acknowledged is reported again in the next one.
@@ -202,6 +203,7 @@ func (m *Machine) talk(now time.Time, out *Output) {
 		}
 	}
 	m.talkFabric(out)
+	m.talkVolumes(out)
 	if !l.beat.After(now) {
 		l.beat = now.Add(l.period)
 		out.Send = append(out.Send, wire.FromHeartbeat(&wire.Heartbeat{}))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/agent/staging"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/executor"
 	"github.com/skep-org/skep/internal/model"
@@ -28,6 +29,8 @@ type Options struct {
 	// Passing is how long a state is kept back that the node is about to take the task out of: what is passed sooner is
 	// reported to nobody. 0 means a quarter of the heartbeat period, and 250 ms at least; less than 0 not at all.
 	Passing time.Duration
+	// Volumes are the cluster volumes that an earlier agent began to use and did not let go of.
+	Volumes []*wire.VolumeOrder
 }
 
 const (
@@ -74,6 +77,8 @@ type Machine struct {
 
 	networksDue bool // the networks that are needed are to be handed out
 	fabric      fabric
+	volumes     *staging.Machine
+	csi         []swarm.NodeCSIInfo // the node's CSI drivers
 
 	saveAt time.Time // when the assignments are to be saved; zero: they are as saved
 	saved  time.Time
@@ -94,6 +99,7 @@ type Output struct {
 	Questions []*wire.Question // what a manager wants to know of the node
 	Networks  *[]model.ID      // the networks of assigned tasks, when they may be others; nil: nothing new
 	Fabric    []*wire.Fabric   // what the managers say of the networks, in order; each is whole
+	Volumes   []staging.Op     // operations on cluster volumes
 }
 
 // New makes the agent of a node. saved is what an earlier one last gave out in Output.Save, or nil.
@@ -111,7 +117,7 @@ func New(opts Options, saved []byte) (*Machine, error) {
 		opts.Lease = defaultLease
 	}
 	m := &Machine{opts: opts, tasks: map[model.ID]*task{}, isDue: map[model.ID]bool{}, set: newAssignments()}
-	m.ops = newOpQueue(opts)
+	m.ops, m.volumes = newOpQueue(opts), staging.New(opts.Volumes)
 	if err := m.restore(saved); err != nil {
 		return nil, err
 	}
@@ -121,7 +127,7 @@ func New(opts Options, saved []byte) (*Machine, error) {
 // Describe says what the node is; nothing is reported before it is known.
 func (m *Machine) Describe(d swarm.NodeDescription) {
 	m.node = &d
-	d.TLSInfo = m.tls
+	d.TLSInfo, d.CSIInfo = m.tls, m.csi
 	raw := model.DocOf(d).Raw()
 	m.hostname = d.Hostname
 	if !bytes.Equal(m.desc, raw) {
@@ -163,6 +169,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 			m.look(now, t, &out)
 		}
 	}
+	volumes := m.stepVolumes(now, &out)
 	m.dispatch(now, &out)
 	m.talk(now, &out)
 	m.save(now, &out)
@@ -171,7 +178,7 @@ func (m *Machine) Step(now time.Time) (Output, time.Time) {
 	out.Questions, m.questions = m.questions, nil
 	out.Networks = m.networks()
 	out.Fabric, m.fabric.out = m.fabric.out, nil
-	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.link.ripeAt(), m.saveAt, m.nextTurn())
+	return out, earliest(m.wake.Next(), m.link.beat, m.link.patience(), m.link.ripeAt(), m.saveAt, m.nextTurn(), volumes)
 }
 
 // touch has a task looked at in the next step.

@@ -162,6 +162,7 @@ func (m *Machine) Done(now time.Time, id OpID, task model.ID, c executor.Contain
 	m.ops.limit[op.Kind].leave(op.ID)
 	t.op, t.cancel, t.fresh = nil, false, m.listing
 	m.touch(task)
+	defer m.freed(t)
 	if err != nil {
 		if cancelled || errors.Is(err, context.Canceled) {
 			return

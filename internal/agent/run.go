@@ -49,6 +49,9 @@ type Config struct {
 	// one that the managers see the session come from.
 	Underlay func() string
 
+	// Volumes carries out what is to be done of cluster volumes, each operation from a goroutine of its own; nil: nothing can be.
+	Volumes Volumes
+
 	// Fabric takes what the managers say of the networks, in order; each message is whole, however it travelled. It is
 	// answered with FabricApplied, or FabricRefused. nil: the node has no data plane, and balances to nobody.
 	Fabric func(*wire.Fabric)
@@ -158,6 +161,9 @@ func (a *Agent) carryOut(ctx context.Context, g *errgroup.Group, out Output) {
 	}
 	for _, op := range out.Ops {
 		a.operate(ctx, g, op)
+	}
+	for _, op := range out.Volumes {
+		a.operateVolume(ctx, g, op)
 	}
 	if out.Save != nil && a.cfg.Disk != nil {
 		a.mu.Lock()

@@ -29,6 +29,7 @@ func (m *Machine) save(now time.Time, out *Output) {
 			Id: t.assigned.Id, ServiceId: t.assigned.ServiceId, RevisionId: t.assigned.RevisionId, Slot: t.assigned.Slot,
 			Desired: t.assigned.Desired, NotBefore: t.assigned.NotBefore, State: uint32(t.state),
 			Ports: t.assigned.Ports, Networks: t.assigned.Networks, Generic: t.assigned.Generic,
+			Volumes: t.assigned.Volumes,
 		})
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)

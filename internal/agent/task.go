@@ -14,7 +14,9 @@ type task struct {
 	id       model.ID
 	assigned *wire.Task // nil: not assigned
 	startAt  time.Time  // not to be started earlier
-	stranger bool       // an older epoch's: left alone
+	volumes  []model.PlacedVolume
+	told     bool // it was assigned once, to this process or the one that saved it: volumes has all
+	stranger bool // an older epoch's: left alone
 
 	state   model.State // latest; the zero state means that nothing was decided yet
 	message string      // empty: the usual words

@@ -65,6 +65,13 @@ type Task struct {
 	Beyond                *privilege.Settings     // what its service's labels ask for and the cluster's policy allows; nil: nothing
 	LogDriver             *swarm.Driver           // the cluster's default
 	RegistryAuth          string                  // X-Registry-Auth for the pull; never written to disk
+	Volumes               map[string]Volume       // what its mounts of cluster volumes are given, by their targets
+}
+
+// Volume is a cluster volume on this node.
+type Volume struct {
+	Path  string
+	Block bool // a device, not a directory
 }
 
 // Name is the container's name, swarm's own: web.1.<task id>, or web.<node id>.<task id> for a global service.

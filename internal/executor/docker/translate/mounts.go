@@ -6,11 +6,17 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/executor"
 )
 
 // mounts adds the spec's mounts and the task's files.
 func mounts(in Input, spec *swarm.ContainerSpec, h *container.HostConfig) {
-	for _, m := range spec.Mounts {
+	for i, m := range spec.Mounts {
+		if m.Type == mount.TypeCluster {
+			// The volumes are known by the targets in the spec, before templates.
+			clusterMount(m, in.Task.Volumes[in.Task.Spec.ContainerSpec.Mounts[i].Target], h)
+			continue
+		}
 		if m.Type == mount.TypeBind && in.Source != nil {
 			m.Source = in.Source(m.Source)
 		}
@@ -24,4 +30,17 @@ func mounts(in Input, spec *swarm.ContainerSpec, h *container.HostConfig) {
 		}
 		h.Mounts = append(h.Mounts, mount.Mount{Type: mount.TypeBind, Source: f.Source, Target: f.Target, ReadOnly: true})
 	}
+}
+
+// clusterMount binds where the volume's driver has it. A block volume is a device, which the container has to be allowed.
+func clusterMount(m mount.Mount, v executor.Volume, h *container.HostConfig) {
+	if !v.Block {
+		h.Mounts = append(h.Mounts, mount.Mount{Type: mount.TypeBind, Source: v.Path, Target: m.Target, ReadOnly: m.ReadOnly})
+		return
+	}
+	allowed := "rwm"
+	if m.ReadOnly {
+		allowed = "r"
+	}
+	h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: v.Path, PathInContainer: m.Target, CgroupPermissions: allowed})
 }

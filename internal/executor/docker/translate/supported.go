@@ -26,16 +26,14 @@ func Supported(api string, spec *swarm.TaskSpec) error {
 
 func supportedMount(api string, m mount.Mount) error {
 	switch m.Type {
-	case mount.TypeBind, mount.TypeVolume, mount.TypeTmpfs, mount.TypeImage:
-	case mount.TypeCluster:
-		return errors.New(mountName(m) + "cluster volumes (CSI) are not supported yet: use a volume with a driver of the node's engine")
+	case mount.TypeBind, mount.TypeVolume, mount.TypeTmpfs, mount.TypeImage, mount.TypeCluster:
 	case mount.TypeNamedPipe:
 		return errors.New(mountName(m) + "named pipes exist on Windows only")
 	default:
 		return errors.New(mountName(m) + "unknown type " + string(m.Type))
 	}
-	if m.ClusterOptions != nil {
-		return errors.New(mountName(m) + "ClusterOptions belong to cluster volumes, which are not supported yet")
+	if m.ClusterOptions != nil && m.Type != mount.TypeCluster {
+		return errors.New(mountName(m) + "ClusterOptions belong to cluster volumes: mounts of type cluster")
 	}
 	for _, f := range newerMountFields(m) {
 		if f.used && versions.LessThan(api, f.since) {

@@ -39,6 +39,11 @@ func Container(in Input) (Output, error) {
 	if err := Supported(in.API, t.Spec); err != nil {
 		return Output{}, err
 	}
+	for _, m := range t.Spec.ContainerSpec.Mounts {
+		if m.Type == mount.TypeCluster && t.Volumes[m.Target].Path == "" {
+			return Output{}, errors.New(mountName(m) + "the managers have given the task no cluster volume for it: upgrade all of them")
+		}
+	}
 	spec, err := template.Container(Templates(t, in.Platform), t.Spec.ContainerSpec)
 	if err != nil {
 		return Output{}, err
