@@ -26,6 +26,7 @@ type demand struct {
 // beyond is what few revisions ask; those that ask nothing of it share one.
 type beyond struct {
 	volumes      []string // see localVolumes
+	mounts       []clusterMount
 	dependencies dependency.Set
 }
 
@@ -45,7 +46,7 @@ func wishOf(v store.View, rev *model.ServiceRevision) wish {
 	spec := rev.Spec.Get()
 	task := &spec.TaskTemplate
 	w := wish{service: rev.ServiceID, created: rev.Created,
-		beyond: beyond{localVolumes(task), dependency.Of(spec.Annotations)},
+		beyond: beyond{localVolumes(task), clusterMounts(task), dependency.Of(spec.Annotations)},
 		asks:   asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task)}}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {

@@ -1,6 +1,6 @@
 // Package scheduler chooses the node of each task.
 //
-// It reads NodeSpec, NodeState, NodeIdentity, Task, Slot, Service, ServiceRevision, Rollout, Network, Allocation and
+// It reads NodeSpec, NodeState, NodeIdentity, Task, Slot, Service, ServiceRevision, Rollout, Network, Volume, VolumeState, Allocation and
 // TaskStatus, and is the only writer of Placement. A task gets a row once its allocation is done and it is wanted (Desired below Shutdown):
 // with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
 //

@@ -23,6 +23,7 @@ const (
 	filterPlatforms
 	filterPorts
 	filterReplicas
+	filterVolumes
 	filterCount
 	fits filter = -1
 )
@@ -138,6 +139,8 @@ func (f filter) explain(nodes int) string {
 		return "scheduling constraints not satisfied on " + on
 	case filterPlatforms:
 		return "unsupported platform on " + on
+	case filterVolumes:
+		return "cannot fulfill requested CSI volume mounts on " + on
 	case filterPorts:
 		return "host-mode port already in use on " + on
 	}

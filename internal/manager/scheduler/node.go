@@ -31,6 +31,7 @@ type capacity struct {
 	offer       resources.Offer
 	plugins     map[plugin]bool
 	pluginTypes map[string]bool // types the agent listed at all
+	csi         []swarm.NodeCSIInfo
 }
 
 type plugin struct{ kind, name string }
@@ -48,7 +49,7 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 	availability := spec.Spec.Get().Availability
 	c.ready = state.State == model.ReachReady && (availability == swarm.NodeAvailabilityActive || availability == "")
 	d := state.Description.Get()
-	c.offer = resources.OfferOf(&d.Resources)
+	c.offer, c.csi = resources.OfferOf(&d.Resources), d.CSIInfo
 	c.plugins, c.pluginTypes = map[plugin]bool{}, map[string]bool{}
 	for _, p := range d.Engine.Plugins {
 		c.plugins[plugin{p.Type, untagged(p.Name)}] = true

@@ -55,6 +55,9 @@ func (r *round) place(g *group) {
 
 // placeTurn reports whether there was a node for each of the tasks.
 func (r *round) placeTurn(g *group, turn []inLine) bool {
+	if len(g.demand.mounts) > 0 {
+		return r.placeWithVolumes(g, turn)
+	}
 	if !g.key.node.IsZero() {
 		n := r.usage.nodes[g.key.node]
 		for _, t := range turn {
@@ -79,9 +82,12 @@ func (r *round) placeTurn(g *group, turn []inLine) bool {
 }
 
 // take puts one task on a node.
-func (r *round) take(g *group, task model.ID, n *node) {
+func (r *round) take(g *group, task model.ID, n *node) { r.takeWith(g, task, n, nil) }
+
+// takeWith is take for a task that has cluster volumes.
+func (r *round) takeWith(g *group, task model.ID, n *node, volumes *model.PlacedVolumes) {
 	d := g.demand // the group goes with its last task
-	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.room.Assign(&d.resources)}
+	pl := &model.Placement{TaskID: task, NodeID: n.id, Generic: n.room.Assign(&d.resources), Volumes: volumes}
 	r.usage.count(task, pl, d, true)
 	r.res.Changes = append(r.res.Changes, store.Placements.Put(pl))
 	r.left--
@@ -116,13 +122,15 @@ func (r *round) explain(g *group) string {
 		if f := n.refuses(g.demand); f != fits {
 			g.refused[f]++
 		}
-		return g.refused.String()
+		about := r.aboutVolumes(g)
+		return g.refused.String() + about
 	}
 	g.refused = r.usage.refusals(g.demand)
+	about := r.aboutVolumes(g)
 	if g.refused == (refusals{}) {
 		return "no suitable node"
 	}
-	return "no suitable node (" + g.refused.String() + ")"
+	return "no suitable node (" + g.refused.String() + about + ")"
 }
 
 // refusals counts the nodes that each filter refuses. Where it does not matter whose the task is that is remembered for the

@@ -26,6 +26,7 @@ const (
 	kindWoken              // groups that were woken
 	kindMore               // groups whose turn has not come yet
 	kindAll                // everything there is
+	kindVolumes            // a cluster volume has changed
 )
 
 // Name implements [control.Planner].
@@ -37,7 +38,7 @@ func (*Planner) Writer() store.Writer { return store.WriterScheduler }
 // Inputs implements [control.Planner]. Changes that cannot matter are left out: most rows change for reasons that
 // are none of the scheduler's.
 func (*Planner) Inputs() []control.Input {
-	return append(dependencyInputs(),
+	return append(append(dependencyInputs(), volumeInputs()...),
 		control.On(store.NodeSpecs, func(old, cur *model.NodeSpec) []control.Key { return keyOf(kindNode, old, cur) }),
 		control.On(store.NodeIdentities, func(old, cur *model.NodeIdentity) []control.Key {
 			if old != nil && cur != nil && old.Role == cur.Role {
@@ -90,7 +91,7 @@ func (p *Planner) All(store.View) []control.Key { return []control.Key{{Kind: ki
 // refused as long as this leader leads, and another one starts over.
 func (p *Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
 	r := &round{usage: &p.usage, v: v, now: now, left: roundLimit}
-	for _, kind := range []uint8{kindAll, kindNode, kindTask, kindService, kindMoved, kindNames} {
+	for _, kind := range []uint8{kindAll, kindNode, kindTask, kindService, kindMoved, kindNames, kindVolumes} {
 		for _, k := range keys {
 			if k.Kind == kind {
 				r.takeIn(k)

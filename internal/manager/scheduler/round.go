@@ -25,6 +25,7 @@ type round struct {
 	freed     bool // running tasks take less
 	unplaced  []*group
 	renamed   bool
+	volumes   bool                  // something about a cluster volume has changed
 	announced map[model.ID]struct{} // services whose waiters have another look
 }
 
@@ -41,6 +42,8 @@ func (r *round) takeIn(k control.Key) {
 		r.moved(k.A)
 	case kindNames:
 		r.renamed = true
+	case kindVolumes:
+		r.volumes = true
 	case kindAll:
 		r.startOver()
 	}
@@ -91,7 +94,7 @@ func (r *round) startOver() {
 			}
 		}
 	}
-	r.woken, r.freed = false, false // all groups are to be placed as it is
+	r.woken, r.freed, r.volumes = false, false, false // all groups are to be placed as it is
 }
 
 // taskRows is what there is of a task; of allocation and status that one which matters.
@@ -178,7 +181,7 @@ func (r *round) release(id model.ID) {
 // wake has those groups placed in the next round whose chances are better than at their last attempt: by then all that happens
 // at this moment has been counted.
 func (r *round) wake() {
-	if !r.woken && !r.freed && !r.renamed && len(r.announced) == 0 {
+	if !r.woken && !r.freed && !r.renamed && !r.volumes && len(r.announced) == 0 {
 		return
 	}
 	any := false
@@ -194,6 +197,7 @@ func (r *round) wake() {
 
 func (r *round) better(g *group) bool {
 	return r.woken || r.freed && g.refused[filterResources]+g.refused[filterPorts]+g.refused[filterReplicas] > 0 ||
+		(r.volumes || r.freed) && g.refused[filterVolumes] > 0 ||
 		r.renamed && g.waits || len(r.announced) > 0 && slices.ContainsFunc(g.awaits, func(s model.ID) bool {
 		_, is := r.announced[s]
 		return is

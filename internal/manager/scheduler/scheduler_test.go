@@ -52,10 +52,21 @@ func (w *world) placements(after uint64) string {
 		case p.NodeID.IsZero():
 			lines = append(lines, fmt.Sprintf("%s: %s", w.names[p.TaskID], p.Err))
 		default:
-			lines = append(lines, fmt.Sprintf("%s -> %s%s", w.names[p.TaskID], w.names[p.NodeID], genericText(p.Generic)))
+			lines = append(lines, fmt.Sprintf("%s -> %s%s", w.names[p.TaskID], w.names[p.NodeID], genericText(p.Generic)+w.volumeText(p)))
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// volumeText prints which cluster volumes a task was given.
+func (w *world) volumeText(p *model.Placement) (out string) {
+	for _, c := range p.Chosen() {
+		out += " " + w.names[c.VolumeID]
+		if c.ReadOnly {
+			out += "/ro"
+		}
+	}
+	return out
 }
 
 // genericText prints generic resources as the scripts' lines give them.

@@ -29,6 +29,7 @@ type usage struct {
 	failed    map[model.ID]failureKey
 	failures  map[model.ID]map[model.ID]map[model.ID]int64 // by revision and node: when each task failed, Unix nanoseconds
 	epoch     int                                          // rises when a node is, or has, something else
+	held      holdings
 }
 
 // counted is where a task takes room. There is one for each running task: it is kept small.
@@ -92,8 +93,8 @@ func (u *usage) tidy(n *node) {
 // learn takes in what a revision's tasks ask for. It is forgotten with the last one that uses it.
 func (u *usage) learn(revision model.ID, w wish) *demand {
 	d := &demand{profile: u.profile(w.asks), beyond: u.nothing, revision: revision, present: u.presence(w.service), created: w.created}
-	if len(w.volumes) > 0 || len(w.dependencies.List) > 0 {
-		d.beyond = &beyond{w.volumes, w.dependencies}
+	if len(w.volumes) > 0 || len(w.mounts) > 0 || len(w.dependencies.List) > 0 {
+		d.beyond = &w.beyond
 	}
 	u.demands[revision] = d
 	return d
@@ -159,6 +160,7 @@ func (u *usage) count(task model.ID, at *model.Placement, d *demand, active bool
 	if len(at.Generic) > 0 {
 		u.assigned[task] = at.Generic
 	}
+	u.held.hold(task, c, at.Chosen())
 	c.node.take(c, at.Generic)
 	u.changed(c.node)
 	return retired
@@ -173,6 +175,7 @@ func (u *usage) uncount(task model.ID) bool {
 	delete(u.tasks, task)
 	c.node.release(c, u.assigned[task])
 	delete(u.assigned, task)
+	u.held.letGo(task)
 	u.changed(c.node)
 	u.tidy(c.node)
 	u.drop(c.demand)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/volume"
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/manager/stagetest"
@@ -90,6 +91,8 @@ func (w *world) do(line string) {
 	case "network":
 		spec := swarm.NetworkSpec{DriverConfiguration: &swarm.Driver{Name: args["driver"]}}
 		w.write(store.WriterAPI, store.Networks.Put(&model.Network{ID: id, Name: f[1], Spec: model.DocOf(spec)}))
+	case "volume":
+		w.volume(id, f[1], args)
 	case "tasks":
 		w.tasks(f[1], args)
 	case "allocated":
@@ -123,6 +126,11 @@ func (w *world) node(id model.ID, args map[string]string) {
 	fmt.Sscan(args["cpu"], &desc.Resources.NanoCPUs)
 	fmt.Sscan(args["mem"], &desc.Resources.MemoryBytes)
 	desc.Resources.GenericResources = w.generic(args["generic"])
+	for _, d := range list(args["csi"]) {
+		info := swarm.NodeCSIInfo{PluginName: d, AccessibleTopology: &swarm.Topology{Segments: map[string]string{"zone": args["zone"]}}}
+		fmt.Sscan(args["most"], &info.MaxVolumesPerNode)
+		desc.CSIInfo = append(desc.CSIInfo, info)
+	}
 	for _, p := range list(args["plugin"]) {
 		kind, name, _ := strings.Cut(p, "/")
 		desc.Engine.Plugins = append(desc.Engine.Plugins, swarm.PluginDescription{Type: kind, Name: name})
@@ -174,6 +182,10 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 		task.ContainerSpec.Mounts = append(task.ContainerSpec.Mounts, mount.Mount{Type: mount.TypeVolume,
 			VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: v}}})
 	}
+	for i, v := range list(args["cluster"]) {
+		source, readOnly := strings.CutSuffix(v, "/ro")
+		task.ContainerSpec.Mounts = append(task.ContainerSpec.Mounts, mount.Mount{Type: mount.TypeCluster, Source: source, Target: fmt.Sprint("/", i), ReadOnly: readOnly})
+	}
 	for _, n := range list(args["net"]) {
 		task.Networks = append(task.Networks, swarm.NetworkAttachmentConfig{Target: w.id(n).String()})
 	}
@@ -198,6 +210,25 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 	}
 	rev := &model.ServiceRevision{ID: w.id(name + "@" + args["rev"]), ServiceID: id, Spec: model.DocOf(spec)}
 	w.write(store.WriterAPI, store.Revisions.Put(rev), store.Services.Put(&model.Service{ID: id, Name: name, Revision: rev.ID}))
+}
+
+// volume makes a cluster volume of driver d, or another as it is to be: scope, sharing, group, avail, zone, on (a node), made=no.
+func (w *world) volume(id model.ID, name string, args map[string]string) {
+	spec := volume.CreateRequest{Name: name, Driver: "d", ClusterVolumeSpec: &volume.ClusterVolumeSpec{
+		Group: args["group"], Availability: volume.Availability(args["avail"]),
+		AccessMode: &volume.AccessMode{Scope: volume.Scope(args["scope"]), Sharing: volume.SharingMode(args["sharing"])}}}
+	w.write(store.WriterAPI, store.Volumes.Put(&model.Volume{ID: id, Name: name, Spec: model.DocOf(spec)}))
+	state := &model.VolumeState{VolumeID: id, Handle: "made"}
+	if args["made"] == "no" {
+		state.Handle, state.Err = "", "the driver sleeps"
+	}
+	for _, z := range list(args["zone"]) {
+		state.Topology = append(state.Topology, volume.Topology{Segments: map[string]string{"zone": z}})
+	}
+	for _, n := range list(args["on"]) {
+		state.Nodes = append(state.Nodes, model.VolumeNode{NodeID: w.id(n), Phase: model.VolumePublished})
+	}
+	w.write(store.WriterVolumes, store.VolumeStates.Put(state))
 }
 
 // tasks makes tasks SERVICE.FROM to SERVICE.TO in one write, allocated unless told otherwise.
