@@ -17,6 +17,7 @@ const (
 	kindAll                  // every service
 	kindPlaced               // A: task that was given a node just now
 	kindHeld                 // the updates that wait for other services
+	kindVolume               // A: cluster volume
 )
 
 func serviceKey(id model.ID) control.Key { return control.Key{Kind: kindService, Key: model.KeyOf(id)} }
@@ -70,6 +71,7 @@ func (*Planner) Inputs() []control.Input {
 			return []control.Key{nodeKey(either(old, cur).ID)}
 		}),
 		control.On(store.NodeStates, nodeStateKeys),
+		control.On(store.Volumes, volumeKeys),
 		control.On(store.NodeIdentities, func(old, cur *model.NodeIdentity) []control.Key {
 			if old != nil && cur != nil && old.Role == cur.Role {
 				return nil

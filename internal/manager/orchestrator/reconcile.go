@@ -80,7 +80,7 @@ func (p *plan) refill(s *service, sl *slot, begin bool) *run {
 // moved reports whether a task stopped for this reason had to leave its node.
 func moved(why model.Reason) bool {
 	switch why {
-	case model.ReasonConstraint, model.ReasonDrained, model.ReasonNodeGone, model.ReasonResources:
+	case model.ReasonConstraint, model.ReasonDrained, model.ReasonNodeGone, model.ReasonResources, model.ReasonVolume:
 		return true
 	}
 	return false

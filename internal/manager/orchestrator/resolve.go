@@ -36,6 +36,12 @@ func (p *plan) resolve(keys []control.Key) work {
 		case kindNode:
 			p.addNode(&w, k.A)
 			p.displace(&w, k.A)
+		case kindVolume:
+			for pl := range store.PlacedWith(p.v, k.A) {
+				if t := store.Tasks.ByID(p.v, pl.TaskID); t != nil {
+					p.addSlot(&w, slotOf(t))
+				}
+			}
 		case kindAll:
 			for s := range store.Services.All(p.v) {
 				w.addService(s.ID)

@@ -87,6 +87,9 @@ func (p *plan) leave(r *run) model.Reason {
 	if r.task.Displaced {
 		return model.ReasonResources
 	}
+	if p.drainedVolume(r) {
+		return model.ReasonVolume
+	}
 	return model.ReasonNone
 }
 
