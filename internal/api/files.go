@@ -156,6 +156,9 @@ func (s *Server) secretRemove(r *request) error {
 	if len(use.services) > 0 {
 		return inUseError("secret", row.Name, use.services)
 	}
+	if vol := store.VolumeWithSecret(v, row.ID); vol != nil {
+		return httperr.BadRequest("secret '%s' is in use by cluster volume %s", row.Name, vol.Name)
+	}
 	b := store.Batch{Conditions: []store.Condition{store.Secrets.At(row), store.Secrets.Unused(row.Key())}, Changes: []store.Change{store.Secrets.Delete(row.Key())}}
 	if err := r.commit(m, "secret", row.Name, b); err != nil {
 		return err

@@ -108,6 +108,9 @@ func handlers() map[string]handler {
 		"POST /networks/{id}/connect":    (*Server).networkConnect,
 		"POST /networks/{id}/disconnect": (*Server).networkDisconnect,
 		"POST /containers/create":        (*Server).containerCreate,
+		"GET /volumes":                   (*Server).volumeList,
+		"GET /volumes/{name}":            (*Server).volumeInspect,
+		"DELETE /volumes/{name}":         (*Server).volumeRemove,
 		"POST /volumes/create":           (*Server).volumeCreate,
 		"PUT /volumes/{name}":            (*Server).volumeUpdate,
 	}

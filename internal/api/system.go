@@ -3,10 +3,8 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/skep-org/skep/internal/api/decode"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/versions"
@@ -109,27 +107,4 @@ func (s *Server) swarmInfo(r *request) swarm.Info {
 		out.Cluster = &info
 	}
 	return out
-}
-
-// volumeCreate passes through, but for cluster volumes: an engine that does not know them would make a
-// local one in silence.
-func (s *Server) volumeCreate(r *request) error {
-	body, err := decode.Body(r.Request)
-	if err != nil {
-		return err
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) == nil {
-		for name, value := range members {
-			if strings.EqualFold(name, "ClusterVolumeSpec") && string(value) != "null" {
-				return httperr.NotImplemented("cluster volumes are not supported by this version of skep")
-			}
-		}
-	}
-	return s.pass(r, body)
-}
-
-// volumeUpdate exists for cluster volumes only.
-func (s *Server) volumeUpdate(*request) error {
-	return httperr.NotImplemented("cluster volumes are not supported by this version of skep, and only they can be updated")
 }

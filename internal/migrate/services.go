@@ -58,7 +58,7 @@ func cannotRun(t swarm.TaskSpec) string {
 	for _, m := range t.ContainerSpec.Mounts {
 		switch m.Type {
 		case mount.TypeCluster:
-			return fmt.Sprintf("it mounts the cluster volume %s at %s, and there are no cluster volumes here", m.Source, m.Target)
+			return fmt.Sprintf("it mounts the cluster volume %s at %s, which is not carried over: make it here with docker volume create, and the service after it", m.Source, m.Target)
 		case mount.TypeNamedPipe:
 			return fmt.Sprintf("it mounts a named pipe at %s, and so is for Windows, which nodes here are not", m.Target)
 		}

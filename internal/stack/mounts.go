@@ -43,7 +43,7 @@ func (s *service) mount(v types.ServiceVolumeConfig, path []string) (mount.Mount
 			m.ImageOptions = &mount.ImageOptions{Subpath: v.Image.SubPath}
 		}
 	case types.VolumeTypeCluster:
-		s.find(finding.Refused, path, "cluster volumes are not there yet: use a volume of the node, or one of a driver that shares")
+		s.find(finding.Refused, path, "skep stack does not take cluster volumes yet: deploy the service with docker service create, or use a volume of the node")
 		return m, false
 	default:
 		s.find(finding.Refused, path, "a mount of the type %s is not for Linux", v.Type)

@@ -162,3 +162,11 @@ func missing(kind, ref string) error { return httperr.NotFound("%s %s not found"
 func ambiguous(kind, ref string, matches int) error {
 	return httperr.BadRequest("%s %s is ambiguous (%d matches found)", kind, ref, matches)
 }
+
+// Volume finds a cluster volume.
+func Volume(v store.View, ref string) (*model.Volume, error) {
+	if row := store.VolumeNamed(v, ref); row != nil && row.Name == ref && store.Volumes.ByID(v, parse(ref)) == nil {
+		return row, nil
+	}
+	return one("volume", ref, store.Volumes, v, func(r *model.Volume) model.ID { return r.ID })
+}

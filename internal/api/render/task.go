@@ -104,7 +104,7 @@ func (r *Tasks) Task(t *model.Task) TaskOut {
 		}
 	}
 	if rows.placement != nil {
-		out.GenericResources = rows.placement.Generic
+		out.GenericResources, out.Volumes = rows.placement.Generic, taskVolumes(rows.placement)
 	}
 	if rows.allocation != nil {
 		out.NetworksAttachments = r.attachments(rows.allocation)

@@ -60,9 +60,12 @@ func Table() []Route {
 		{Merged, "POST", "/networks/{id}/connect"},
 		{Merged, "POST", "/networks/{id}/disconnect"},
 		{Merged, "POST", "/containers/create"}, // mounts of the Docker socket, cluster networks
-		{Merged, "POST", "/volumes/create"},    // cluster volumes
-		{Merged, "PUT", "/volumes/{name}"},     // cluster volumes
-		{Merged, "POST", "/images/create"},     // the credential of the cluster's registry
+		{Merged, "GET", "/volumes"},            // cluster volumes, as the next four
+		{Merged, "GET", "/volumes/{name}"},
+		{Merged, "DELETE", "/volumes/{name}"},
+		{Merged, "POST", "/volumes/create"},
+		{Merged, "PUT", "/volumes/{name}"},
+		{Merged, "POST", "/images/create"}, // the credential of the cluster's registry
 		{Merged, "POST", "/images/{name}/push"},
 		{Merged, "GET", "/distribution/{name}/json"},
 		{Merged, "POST", "/build"},
@@ -113,9 +116,6 @@ func Table() []Route {
 		{Passed, "POST", "/session"},
 		{Passed, "POST", "/grpc"},
 		{Passed, "GET", "/system/df"},
-		{Passed, "GET", "/volumes"},
-		{Passed, "GET", "/volumes/{name}"},
-		{Passed, "DELETE", "/volumes/{name}"},
 		{Passed, "POST", "/volumes/prune"},
 		{Passed, "GET", "/plugins"},
 		{Passed, "GET", "/plugins/privileges"},

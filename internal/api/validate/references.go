@@ -77,13 +77,6 @@ func Unsupported(spec *swarm.ServiceSpec) error {
 		return httperr.NotImplemented("services that install engine plugins are not supported by skep: install the plugin on each node with docker plugin install")
 	case t.Runtime == swarm.RuntimeNetworkAttachment:
 		return httperr.BadRequest("unsupported runtime") // the daemon itself makes such tasks
-	case t.ContainerSpec == nil:
-		return nil
-	}
-	for _, m := range t.ContainerSpec.Mounts {
-		if m.Type == "cluster" {
-			return httperr.NotImplemented("cluster volumes are not supported by this version of skep: the mount at %s needs another type", m.Target)
-		}
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func mounted() []Entry {
 	return append(all,
 		Entry{Path: s + "tmpfs", Verdict: Noted, Says: "read as volumes of the type tmpfs"},
 		Entry{Path: s + "volumes"},
-		Entry{Path: s + "volumes.[].type", Verdict: ByValue, Says: "volume, bind, tmpfs and image; npipe is of Windows, and cluster volumes are not there yet: both are refused"},
+		Entry{Path: s + "volumes.[].type", Verdict: ByValue, Says: "volume, bind, tmpfs and image; npipe is of Windows, and cluster volumes are not taken from a file yet: both are refused"},
 		Entry{Path: s + "volumes.[].consistency", Says: "it is for Docker's desktops, and means nothing on Linux"},
 		Entry{Path: s + "volumes.[].bind.create_host_path", Verdict: Warned, Written: true, Says: "a path that a node does not have is not made there: the task is rejected and says so"},
 		Entry{Path: s + "volumes.[].bind.selinux", Verdict: Warned, Says: "a service's mounts are not labelled anew: label the directory on the nodes"},
