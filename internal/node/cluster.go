@@ -276,6 +276,7 @@ func (c *cluster) clear(ctx context.Context, node model.ID) error {
 	if err := clearEngine(ctx, c.cfg.Engine, c.env, node); err != nil {
 		return fmt.Errorf("remove the cluster's containers from this node's engine: %w", err)
 	}
+	c.dropVolumes(ctx)
 	if err := c.overlays.end(ctx, true); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/skep-org/skep/internal/agent"
 	"github.com/skep-org/skep/internal/api/events"
+	"github.com/skep-org/skep/internal/csi/nodeside"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/executor/docker"
 	"github.com/skep-org/skep/internal/executor/socketmount"
@@ -49,6 +50,7 @@ type member struct {
 	overlays *overlays
 	times    *durations
 	registry *registry.Registry // nil: the node has none
+	volumes  *nodeside.Node
 
 	mu       sync.Mutex
 	ms       membership
@@ -92,8 +94,13 @@ func openMember(cfg Config, e env.Env, sockets socketmount.Rewriter, ring *event
 	}
 	m.server.SetHandlers(m.handlers(nil))
 	m.porter, m.respond = m.newPorter(), m.newRespondent()
+	m.volumes = nodeVolumes(cfg, e)
+	left, err := m.volumes.Left()
+	if err != nil {
+		return nil, errors.Join(err, m.executor.Close())
+	}
 	m.agent, err = agent.NewAgent(agent.Config{
-		Options: agent.Options{NodeID: ms.Node, Together: together()}, Env: e, Executor: m.executor, Dialer: m,
+		Options: agent.Options{NodeID: ms.Node, Together: together(), Volumes: left}, Volumes: m.volumes, Env: e, Executor: m.executor, Dialer: m,
 		Disk: fileDisk(filepath.Join(dir, assignmentsFile)), Log: logger, Peers: m.told, Networks: m.needNetworks,
 		OpenLogs: m.porter.Open, CloseLogs: m.porter.Close, Question: m.respond.ask, Fabric: o.take,
 		Underlay: ms.reachedAt,
@@ -135,6 +142,7 @@ func (m *member) start() error {
 	g.Go(func() error { return m.porter.Run(ctx) })
 	g.Go(func() error { return m.respond.run(ctx) })
 	g.Go(func() error { return m.serveRegistry(ctx) })
+	g.Go(func() error { return m.volumes.Watch(ctx, m.agent.SetDrivers) })
 	go func() {
 		defer close(m.done)
 		err := g.Wait()

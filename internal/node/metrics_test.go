@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/skep-org/skep/internal/csi"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/node/vault"
 	"github.com/skep-org/skep/internal/secretdriver"
@@ -26,7 +27,7 @@ func TestDockersMetrics(t *testing.T) {
 	v, err := vault.Open(filepath.Join(dir, swarmDir), true, e.Rand, "")
 	require.NoError(t, err)
 	times := newDurations()
-	p, err := openPart(secretdriver.Drivers{}, times.times(), dir, v, ms, nil, nil, e, slog.New(slog.DiscardHandler))
+	p, err := openPart(secretdriver.Drivers{}, csi.Drivers{}, times.times(), dir, v, ms, nil, nil, e, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer p.log.Close()
 	c := &cluster{member: &member{ms: ms, part: p, times: times, done: make(chan struct{})}}

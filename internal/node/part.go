@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/skep-org/skep/internal/api/events"
+	"github.com/skep-org/skep/internal/csi"
+	"github.com/skep-org/skep/internal/csi/controller"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/logs"
 	"github.com/skep-org/skep/internal/manager"
@@ -50,7 +52,7 @@ func createLog(dir string, v *vault.Vault, ms membership, logger *slog.Logger) e
 }
 
 // openPart loads a manager's state. Nothing runs until run is called.
-func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, external authority.Signer, e env.Env, logger *slog.Logger) (*part, error) {
+func openPart(drivers secretdriver.Drivers, storage csi.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, external authority.Signer, e env.Env, logger *slog.Logger) (*part, error) {
 	l, err := openLog(dataDir, v, logger)
 	if err != nil {
 		return nil, err
@@ -62,7 +64,10 @@ func openPart(drivers secretdriver.Drivers, times manager.Times, dataDir string,
 	})
 	tidy := func(ctx context.Context) error { return p.manager.Group().Run(ctx) }
 	sweep := func(ctx context.Context) error { return p.sweepImages(ctx) }
-	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy, sweep)})
+	volumes := func(ctx context.Context) error {
+		return controller.New(p.manager.Store(), p.front, storage, e, logger).Run(ctx)
+	}
+	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy, sweep, volumes)})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

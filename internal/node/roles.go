@@ -118,7 +118,7 @@ func (m *member) keep(change func(*membership)) error {
 
 // serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.
 func (m *member) serveAsManager(ctx context.Context) error {
-	p, err := openPart(secretDrivers(m.cfg), m.times.times(), m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.authorities(), m.env, m.logger)
+	p, err := openPart(secretDrivers(m.cfg), csiDrivers(m.cfg), m.times.times(), m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.authorities(), m.env, m.logger)
 	if err != nil {
 		return err
 	}
