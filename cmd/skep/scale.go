@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,8 +21,8 @@ func measure(ctx context.Context, o cli.ScaleOptions, out io.Writer) error {
 			err = perr
 		}
 	}
-	if err == nil && o.Report != "" {
-		err = r.WriteFile(o.Report)
+	if r != nil && o.Report != "" { // what was found before something failed, too
+		err = errors.Join(err, r.WriteFile(o.Report))
 	}
 	return err
 }

@@ -34,6 +34,7 @@ type fabric struct {
 	founding bool                           // it is computed for the first time
 	partSize int                            // bytes in one message, about
 	few      int                            // nodes of a cluster in which each is told of all others
+	lean     bool                           // there may be sessions that were not told of all
 }
 
 // stale names what is to be computed anew. An owner is a task or a guest.

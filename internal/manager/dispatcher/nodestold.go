@@ -9,7 +9,7 @@ import (
 // the network looks at all ways between them. What the leader has to say of nodes grows with the square of their number, and
 // at ten thousand that would be a hundred million times, at each change of leaders, for nothing where the routing mesh is
 // not used.
-const fewNodes = 1000
+const fewNodes = 200
 
 // tellsAll reports whether every node needs to know every other one: where anything is published on every node, connections
 // come from any of them.
@@ -28,6 +28,10 @@ func (f *fabric) tellsAll() bool {
 // eachToTell calls f for the nodes whose sessions are to be told of nodes.
 func (m *Machine) eachToTell(f func(node model.ID)) {
 	all, renodes := m.fabric.tellsAll(), m.fabric.renodes
+	if len(renodes) == 0 && !(all && m.fabric.lean) {
+		return
+	}
+	m.fabric.lean = !all
 	for id, n := range m.nodes {
 		if n.session == nil || !n.session.feed.began {
 			continue
@@ -56,6 +60,7 @@ func meets(a, b map[model.ID]bool) bool {
 func (f *fabric) allNodes(p *parcel, n *node) {
 	n.session.feed.knows = nil
 	if !f.tellsAll() {
+		f.lean = true
 		n.session.feed.knows = map[model.ID]bool{}
 		f.tellNode(p, n.session, n.id)
 		return

@@ -142,6 +142,7 @@ func (a *AgentDialer) open(ctx context.Context, to Manager) (s *session, leader 
 	defer func() { a.answered(err == nil || leader.Addr != "", ctx.Err() == nil && wait.Err() != nil) }()
 	l, err := a.dialer.ready(wait, to)
 	if err != nil {
+		a.dialer.discard(to)
 		return nil, leader, err
 	}
 	// The session outlives this call: its end is Close, not ctx.

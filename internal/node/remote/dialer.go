@@ -152,6 +152,18 @@ func (d *Dialer) make(to Manager, as clientTLS) (*link, error) {
 	return &link{cc: cc, to: to, note: n, retired: make(chan struct{}), clock: d.cfg.Env}, nil
 }
 
+// discard gives up on a connection that does not come about: it would be tried again for a minute, once in a second, though
+// nobody waits for it.
+func (d *Dialer) discard(to Manager) {
+	to = to.target()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l := d.links[to]; l != nil && l.cc.GetState() == connectivity.TransientFailure {
+		delete(d.links, to)
+		l.retire()
+	}
+}
+
 // prune closes connections to where nobody has been for a while.
 func (d *Dialer) prune() {
 	for to, l := range d.links {

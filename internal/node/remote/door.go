@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,6 +34,10 @@ type door struct {
 	members, strangers *inlet
 	crowd              *crowd // of strangers
 	wg                 sync.WaitGroup
+
+	mu     sync.Mutex
+	made   identity.Keys // what shared was made of: it is read once, not at each of ten thousand handshakes
+	shared *tls.Config
 }
 
 func newDoor(cfg Config) *door {
@@ -111,15 +116,21 @@ func (d *door) refuse(c net.Conn) {
 	_, _ = io.CopyN(io.Discard, c, maxStrangerMessage) // whatever it is
 }
 
-// config is for one handshake. A connection stands for the certificate it was made with, so none is taken up again by a
+// config is for the handshakes with present keys. A connection stands for the certificate it was made with, so none is taken up again by a
 // ticket.
 func (d *door) config(keys identity.Keys) (*tls.Config, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shared != nil && bytes.Equal(keys.Cert, d.made.Cert) && bytes.Equal(keys.Key, d.made.Key) && bytes.Equal(keys.Roots, d.made.Roots) {
+		return d.shared, nil
+	}
 	c, err := keys.Server()
 	if err != nil {
 		d.logger.Error("no node can connect to this one", "err", err)
 		return nil, err
 	}
 	c.Time, c.SessionTicketsDisabled = d.env.Now, true
+	d.made, d.shared = keys, c
 	return c, nil
 }
 

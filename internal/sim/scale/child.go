@@ -40,7 +40,7 @@ func start(o Options, name, log string, s setup, ready any) (c *child, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	c = &child{name: name, log: log, cmd: exec.Command(self, o.Command...)} //nolint:gosec // this program itself
+	c = &child{name: name, log: log, cmd: exec.Command(self, o.Command...)} //nolint:noctx // this program itself; it is ended in order, or killed by its id
 	c.cmd.Stderr = out
 	// An interrupt from the terminal is for the run, which ends its parts.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

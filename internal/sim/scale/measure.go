@@ -209,12 +209,22 @@ func (r *run) failover(ctx context.Context) error {
 		}
 	}
 	f.WriteSeconds = time.Since(began).Seconds()
+	r.report.Failover = f
+	r.say("a write is acknowledged after %.2f s", f.WriteSeconds)
 	if lead, err = r.leader(ctx); err != nil {
 		return err
 	}
+	if err := r.profile(r.managers[lead], "failover"); err != nil {
+		return err
+	}
+	told := time.Now()
 	// Nodes that were ready stay so in the tables for a while: the agents know better.
 	err = until(ctx, "wait for the agents to find the next leader", func() (bool, error) {
 		at, err := r.account()
+		if time.Since(told) >= 10*time.Second {
+			told = time.Now()
+			r.say("%d of %d agents have a session again", at.net.Connected, r.Agents)
+		}
 		return at.net.Connected >= r.Agents, err
 	})
 	if err != nil {
@@ -226,8 +236,7 @@ func (r *run) failover(ctx context.Context) error {
 		return err
 	}
 	f.LeaderSeconds, f.Others = s.managers[lead].Seconds(), s.others
-	r.report.Failover = f
-	return u.call(ctx, http.MethodDelete, "/services/before", nil, nil)
+	return errors.Join(r.profiled(r.managers[lead], "failover"), u.call(ctx, http.MethodDelete, "/services/before", nil, nil))
 }
 
 // writePatience is how long a user waits before he asks once more. A manager itself gives up after four seconds without a leader.
@@ -238,7 +247,7 @@ func (r *run) profile(m *child, phase string) error {
 	if r.Profile == "" {
 		return nil
 	}
-	if err := os.MkdirAll(r.Profile, 0o755); err != nil { //nolint:gosec // profiles are no secrets
+	if err := os.MkdirAll(r.Profile, 0o755); err != nil {
 		return err
 	}
 	return m.ask(question{Do: "profile", File: filepath.Join(r.Profile, phase+".cpu.pprof")}, nil)

@@ -149,8 +149,12 @@ func (r *Report) Text() string {
 	if f := r.Failover; f != nil {
 		head("the leader's process is killed (others used %.2f cores)", f.Others)
 		line("a write is acknowledged after", "%.2f s", f.WriteSeconds)
-		line("all agents have a session again after", "%.2f s", f.AgentsSeconds)
-		line("the next leader's processor time for that", "%.2f s", f.LeaderSeconds)
+		if f.AgentsSeconds > 0 {
+			line("all agents have a session again after", "%.2f s", f.AgentsSeconds)
+			line("the next leader's processor time for that", "%.2f s", f.LeaderSeconds)
+		} else {
+			line("all agents have a session again", "was not waited for to its end")
+		}
 	}
 	return b.String()
 }
@@ -168,7 +172,7 @@ func (r *Report) WriteFile(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil { //nolint:gosec // a report is for everybody
+	if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil

@@ -167,6 +167,9 @@ func (r *run) startAgents(ctx context.Context) error {
 		}
 	}
 	r.say("%d nodes admitted", r.Agents)
+	if err := r.profile(r.managers[lead], "connect"); err != nil {
+		return err
+	}
 	from, err := r.account()
 	if err != nil {
 		return err
@@ -191,8 +194,10 @@ func (r *run) startAgents(ctx context.Context) error {
 		return err
 	}
 	r.report.Connect = Connect{Seconds: spent.seconds, LeaderSeconds: spent.managers[lead].Seconds()}
-	r.report.Connect.LeaderRSS, err = resident(r.managers[lead].pid())
-	return err
+	if r.report.Connect.LeaderRSS, err = resident(r.managers[lead].pid()); err != nil {
+		return err
+	}
+	return r.profiled(r.managers[lead], "connect")
 }
 
 // allReady waits until the leader counts all nodes ready.
