@@ -219,7 +219,9 @@ func (r *run) failover(ctx context.Context) error {
 	}
 	told := time.Now()
 	// Nodes that were ready stay so in the tables for a while: the agents know better.
-	err = until(ctx, "wait for the agents to find the next leader", func() (bool, error) {
+	back, cancel := context.WithTimeout(ctx, returnPatience)
+	defer cancel()
+	err = until(back, "wait for the agents to find the next leader", func() (bool, error) {
 		at, err := r.account()
 		if time.Since(told) >= 10*time.Second {
 			told = time.Now()
@@ -227,10 +229,12 @@ func (r *run) failover(ctx context.Context) error {
 		}
 		return at.net.Connected >= r.Agents, err
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		f.AgentsSeconds = time.Since(began).Seconds()
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	f.AgentsSeconds = time.Since(began).Seconds()
 	s, err := r.since(from)
 	if err != nil {
 		return err
@@ -241,6 +245,9 @@ func (r *run) failover(ctx context.Context) error {
 
 // writePatience is how long a user waits before he asks once more. A manager itself gives up after four seconds without a leader.
 const writePatience = 5 * time.Second
+
+// returnPatience is how long agents are waited for that have lost their leader: longer than a manager that leads anew does.
+const returnPatience = time.Minute
 
 // profile begins a profile of the leader, if one was asked for.
 func (r *run) profile(m *child, phase string) error {

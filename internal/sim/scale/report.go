@@ -153,7 +153,7 @@ func (r *Report) Text() string {
 			line("all agents have a session again after", "%.2f s", f.AgentsSeconds)
 			line("the next leader's processor time for that", "%.2f s", f.LeaderSeconds)
 		} else {
-			line("all agents have a session again", "was not waited for to its end")
+			line("all agents have a session again", "not within %s", returnPatience)
 		}
 	}
 	return b.String()
