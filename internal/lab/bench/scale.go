@@ -113,11 +113,27 @@ func scaleOnce(ctx context.Context, cfg ScaleConfig, s Size, report string) (r S
 	if err := cmd.Run(); err != nil {
 		return r, err
 	}
+	return readScaled(report)
+}
+
+func readScaled(report string) (r Scaled, err error) {
 	raw, err := os.ReadFile(report)
 	if err != nil {
-		return r, err
+		return r, fmt.Errorf("read what a run found: %w", err)
 	}
 	return r, json.Unmarshal(raw, &r)
+}
+
+// ReadScaled reads what runs have found before.
+func ReadScaled(reports []string) (list []Scaled, err error) {
+	for _, path := range reports {
+		r, err := readScaled(path)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
 }
 
 // Sizes is the section of Clusters.
@@ -178,7 +194,7 @@ func ScaleTable(list []Scaled) string {
 		return fmt.Sprintf("%.2f", r.Failover.WriteSeconds)
 	})
 	row("leader killed: all agents are connected again after, s", func(r Scaled) string {
-		if r.Failover == nil {
+		if r.Failover == nil || r.Failover.AgentsSeconds == 0 { // not waited for to the end
 			return "–"
 		}
 		return fmt.Sprintf("%.2f", r.Failover.AgentsSeconds)

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,6 +39,7 @@ func run(ctx context.Context) error {
 	rate := flag.String("rate", "200mbit", "what the hosts' links carry each way with -registry")
 	scale := flag.Bool("scale", false, "measure managers of clusters of -sizes with simulated engines instead")
 	sizes := flag.String("sizes", "100x10000,1000x100000,10000x1000000", "agents and tasks of each cluster of -scale")
+	reports := flag.String("reports", "", "with -scale, files that skep sim --report wrote, with commas between: show these, measure nothing")
 	limit := flag.Duration("limit", 20*time.Minute, "how long one cluster of -scale may take")
 	plain := flag.Bool("plain-registry", false, "serve a plain registry instead; arguments: address and directory")
 	whoami := flag.String("whoami", "bin/whoami", "the server that -network asks and -registry runs")
@@ -73,6 +75,13 @@ func run(ctx context.Context) error {
 		return measureTasks(ctx, bench.SpreadConfig{Skep: *skep, Rounds: *rounds, Log: os.Stderr}, cmp.Or(*out, "spread-results.json"), *doc)
 	}
 	if *scale {
+		if *reports != "" {
+			list, err := bench.ReadScaled(strings.Split(*reports, ","))
+			if err != nil {
+				return err
+			}
+			return writeSizes(list, cmp.Or(*out, "scale-results.json"), *doc)
+		}
 		list, err := bench.ParseSizes(*sizes)
 		if err != nil {
 			return err
