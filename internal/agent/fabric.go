@@ -10,10 +10,11 @@ import (
 
 // fabric is what the node's data plane and the manager have to say to each other.
 type fabric struct {
-	epoch, version uint64         // of the newest handed out, ever
-	out            []*wire.Fabric // to be handed out
-	guests         *wire.Guests   // all of them; nil: the data plane has not told yet
-	underlay       string         // where other nodes are to send overlay packets; empty: where the session comes from
+	epoch, version uint64           // of the newest handed out, ever
+	out            []*wire.Fabric   // to be handed out
+	guests         *wire.Guests     // all of them; nil: the data plane has not told yet
+	encryption     *wire.Encryption // how the node carries encrypted networks; nil: the data plane has not told yet
+	underlay       string           // where other nodes are to send overlay packets; empty: where the session comes from
 }
 
 // fabricLink is the fabric's part of a session.
@@ -23,6 +24,7 @@ type fabricLink struct {
 	parts         []*wire.Fabric // of a message that is not complete yet
 	applied, said uint64         // what the data plane is as of, and what the manager was told
 	guestsSaid    bool
+	encryptSaid   bool
 }
 
 // receiveFabric hands the managers' word on the networks out, unless it is of a state this node has left behind, or
@@ -101,6 +103,14 @@ func (m *Machine) SetGuests(g *wire.Guests) {
 	m.fabric.guests, m.link.fabric.guestsSaid = g, false
 }
 
+// SetEncryption says how the node carries encrypted networks, and by which keys.
+func (m *Machine) SetEncryption(e *wire.Encryption) {
+	if m.fabric.encryption != nil && proto.Equal(e, m.fabric.encryption) {
+		return
+	}
+	m.fabric.encryption, m.link.fabric.encryptSaid = e, false
+}
+
 // talkFabric says what the manager is to know of the data plane. Before it has spoken nothing is said of guests: there
 // may be some.
 func (m *Machine) talkFabric(out *Output) {
@@ -108,6 +118,10 @@ func (m *Machine) talkFabric(out *Output) {
 	if m.fabric.guests != nil && !l.guestsSaid {
 		l.guestsSaid = true
 		out.Send = append(out.Send, wire.FromGuests(&wire.Guests{Full: true, Guests: m.fabric.guests.Guests}))
+	}
+	if m.fabric.encryption != nil && !l.encryptSaid {
+		l.encryptSaid = true
+		out.Send = append(out.Send, wire.FromEncryption(m.fabric.encryption))
 	}
 	if l.applied > l.said {
 		l.said = l.applied

@@ -186,7 +186,7 @@ func (m *Machine) talk(now time.Time, out *Output) {
 		l.said, l.described, l.heard = true, true, now
 		out.Send = append(out.Send, wire.FromHello(&wire.Hello{
 			NodeId: wire.Bytes(m.opts.NodeID), Description: m.desc, Nonce: l.nonce, Epoch: m.set.epoch, Version: m.set.version,
-			Underlay: m.fabric.underlay,
+			Underlay: m.fabric.underlay, Encrypts: true,
 		}))
 	}
 	if !l.welcomed {

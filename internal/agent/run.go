@@ -254,6 +254,12 @@ func (a *Agent) FabricRefused(nonce uint64) {
 	a.tell(func(time.Time) { a.machine.FabricRefused(nonce) })
 }
 
+// SetEncryption says how the node carries encrypted networks, and by which keys: always all of it. The message must not be
+// changed any more.
+func (a *Agent) SetEncryption(e *wire.Encryption) {
+	a.tell(func(time.Time) { a.machine.SetEncryption(e) })
+}
+
 // SetGuests says which containers that no task runs are on the cluster's networks: always all of them. The message must
 // not be changed afterwards. Until it is called the managers keep to what they knew of this node.
 func (a *Agent) SetGuests(g *wire.Guests) {

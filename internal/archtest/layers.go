@@ -29,7 +29,7 @@ func layers() [][]group {
 		// What the stages would do.
 		{{path: "internal/manager/forecast"}},
 		// What touches the world. The log is kept by the contract the replication states.
-		{{path: "internal/store/raft"}},
+		{{path: "internal/store/raft"}, {path: "internal/network/wireguard"}},
 		{
 			{path: "internal/store/wal"}, {path: "internal/store/backup"}, {path: "internal/manager/group"},
 			{path: "internal/executor/docker"}, {path: "internal/executor/simulated"}, {path: "internal/executor/socketmount"}, {path: "internal/executor/conformance"},

@@ -73,6 +73,7 @@ func daemonFlags(c *node.Config) []section {
 	cluster := pflag.NewFlagSet("cluster", pflag.ContinueOnError)
 	cluster.StringVar(&c.ListenAddr, "listen-addr", c.ListenAddr, "`address:port` where other nodes reach this one")
 	cluster.StringVar(&c.AdvertiseAddr, "advertise-addr", c.AdvertiseAddr, "`address` told to other nodes: an address, an interface's name, either with :port (default: the address of the interface that has the default route)")
+	cluster.DurationVar(&c.KeyRotation, "encryption-key-rotation", c.KeyRotation, "`time` for which a key is used on encrypted networks")
 
 	registry := pflag.NewFlagSet("registry", pflag.ContinueOnError)
 	registry.Func("registry-addr", "loopback `address:port` where the cluster's registry is served, the same on every node; off: not at all (default \""+c.RegistryAddr+"\")", func(v string) error {

@@ -56,7 +56,7 @@ docker:
 	}
 	root.SetUsageFunc(usage)
 	root.AddCommand(daemonCommand(o), contextCommand(), backupcmd.Backup(), backupcmd.Restore(), netcmd.New(), policycmd.New(), imagecmd.New(), stackcmd.New(),
-		machinecmd.New(), doctorcmd.New(), migratecmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami())
+		machinecmd.New(), doctorcmd.New(), migratecmd.New(), labcmd.New(), versionCommand(o), simCommand(o), labcmd.Init(), labcmd.Whoami(), wireguardCommand())
 	return root
 }
 

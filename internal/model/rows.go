@@ -121,6 +121,23 @@ type NodeState struct {
 	Since       int64  // Unix nanoseconds when State last changed
 	Lease       int64  // Unix nanoseconds until which a node that announced its restart is waited for; 0: it announced none
 	Description Doc[swarm.NodeDescription]
+	// Encryption is how the node carries encrypted networks. None: its build knows nothing of them.
+	Encryption Doc[NodeEncryption]
+}
+
+// NodeEncryption is how a node carries encrypted networks, by its own word.
+type NodeEncryption struct {
+	Means   string    `json:",omitempty"` // what it does so by; empty: it cannot
+	Refusal string    `json:",omitempty"` // why not
+	Keys    []NodeKey `json:",omitempty"` // at most two, the older one first
+	Sends   uint64    `json:",omitempty"` // the oldest generation of keys that it still sends by; 0: by none
+}
+
+// NodeKey is a public key that other nodes encrypt by.
+type NodeKey struct {
+	Generation uint64
+	Key        []byte
+	Port       uint16
 }
 
 // Reach says whether a node's agent is heard.

@@ -16,6 +16,9 @@ import (
 // OptionMTU is the driver option that sets a network's MTU.
 const OptionMTU = "com.docker.network.driver.mtu"
 
+// OptionEncrypted is the driver option that has a network's packets between nodes encrypted, whatever its value.
+const OptionEncrypted = "encrypted"
+
 // errOlder is for a message of a state that this node has left behind.
 var errOlder = errors.New("it is of an older state than the one before")
 
@@ -40,7 +43,9 @@ func (f *Fabric) Apply(m *wire.Fabric) (*Fabric, error) {
 	r := reader{}
 	for _, n := range m.Nodes {
 		id := r.id(n.Id)
-		next.Nodes[id] = Node{ID: id, Underlay: r.addr(n.Underlay), Ingress: r.prefix(n.Ingress), Down: n.Down}
+		next.Nodes[id] = Node{
+			ID: id, Underlay: r.addr(n.Underlay), Ingress: r.prefix(n.Ingress), Down: n.Down, Keys: r.keys(n.Keys), Sends: n.Sends,
+		}
 	}
 	for _, raw := range m.GoneNodes {
 		delete(next.Nodes, r.id(raw))
@@ -152,11 +157,37 @@ func (r *reader) describe(n *Network, m *wire.Network) {
 		n.Gateway = r.addr(m.Gateway)
 	}
 	n.Ingress, n.Internal, n.Attachable, n.MTU = spec.Ingress, spec.Internal, spec.Attachable, 0
+	n.Encrypted = Encrypts(spec)
 	if d := spec.DriverConfiguration; d != nil && d.Options[OptionMTU] != "" {
 		if n.MTU, err = strconv.Atoi(d.Options[OptionMTU]); err != nil {
 			r.fail(fmt.Errorf("network %s: its MTU: %w", m.Name, err))
 		}
 	}
+}
+
+// Encrypts says whether a network's packets between nodes are to be encrypted.
+func Encrypts(spec *swarm.NetworkSpec) bool {
+	if spec.DriverConfiguration == nil {
+		return false
+	}
+	_, encrypted := spec.DriverConfiguration.Options[OptionEncrypted]
+	return encrypted
+}
+
+// keys are a node's, in order. A third one is more than a node has.
+func (r *reader) keys(list []*wire.NodeKey) (keys Keys) {
+	if len(list) > len(keys) {
+		r.fail(fmt.Errorf("a node has %d keys, and may have %d", len(list), len(keys)))
+		return keys
+	}
+	for i, k := range list {
+		if len(k.Key) != len(Key{}) || k.Generation == 0 {
+			r.fail(errors.New("a node's key is none"))
+			return keys
+		}
+		keys[i] = NodeKey{Generation: k.Generation, Key: Key(k.Key), Port: uint16(k.Port)}
+	}
+	return keys
 }
 
 func (r *reader) service(m *wire.FabricService) *Service {

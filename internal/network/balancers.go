@@ -15,12 +15,17 @@ const MaxBackends = 4096
 func NewBackends(list []netip.AddrPort) *Backends {
 	slices.SortFunc(list, netip.AddrPort.Compare)
 	list = list[:min(len(list), MaxBackends)]
+	return &Backends{List: list, Sum: sumOf(list)}
+}
+
+// sumOf tells one list from another.
+func sumOf(list []netip.AddrPort) string {
 	h := sha256.New()
 	var buf [32]byte
 	for _, b := range list {
 		h.Write(append(b.AppendTo(buf[:0]), ' '))
 	}
-	return &Backends{List: list, Sum: hex.EncodeToString(h.Sum(nil)[:8])}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // balancers are the virtual addresses of a network. What did not change since old is taken from there.

@@ -14,6 +14,8 @@ type Desired struct {
 	Segments map[model.ID]*Segment // one for each network
 	Boxes    map[string]*Box       // one for each container, by the path of its namespace
 	Host     *Host
+	// Encryption carries the encrypted networks; nil: there are none.
+	Encryption *Encrypted
 
 	from source
 }
@@ -28,13 +30,16 @@ type source struct {
 
 // Segment is a network's part on this node: the interfaces that carry it, and where its addresses are found.
 // The ingress network's is in the host's own namespace and routed: it has no bridge. Every other has a namespace with a
-// bridge for itself.
+// bridge for itself. An encrypted one's is routed as well: its containers' packets go by the bridge's address, those for
+// other nodes through the uplink.
 type Segment struct {
 	Network    model.ID
 	Ingress    bool
 	Namespace  bool // it exists; of the ingress network always
+	Encrypted  bool
 	Bridge     Bridge
-	VXLAN      VXLAN
+	VXLAN      VXLAN                   // not of an encrypted one
+	Uplink     Uplink                  // of an encrypted one
 	Ports      map[string]LocalPort    // of containers on this node, by interface
 	FDB        map[LinkAddr]netip.Addr // where frames for others' containers are sent
 	Neighbours map[netip.Addr]LinkAddr // of others' containers; of other nodes, in the ingress network
@@ -61,6 +66,7 @@ type VXLAN struct {
 type LocalPort struct {
 	Addr    netip.Prefix // the container's
 	Gateway netip.Addr   // where its default route leads; invalid: not through this network
+	Routed  bool         // in an encrypted network: what it sends goes by the bridge's own address, whoever it is for
 	Box     string
 }
 

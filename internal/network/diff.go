@@ -18,8 +18,10 @@ func Diff(want, have *Desired) []Op {
 		have = &Desired{Host: &Host{}}
 	}
 	d := &differ{want: want, have: have, memo: map[[2]*Balancers][]Op{}}
+	d.encryption()
 	d.segments()
 	d.host()
+	d.passage()
 	d.boxes()
 	d.flows()
 	return slices.Concat(d.first, d.ways, d.onto, d.last)
@@ -29,6 +31,7 @@ func Diff(want, have *Desired) []Op {
 type differ struct {
 	want, have              *Desired
 	first, ways, onto, last []Op
+	ungated                 bool                   // the namespace of the encryption is made anew: uplinks to it went with the old one
 	wayless                 bool                   // the ingress network's interface is made anew: routes through it went with the old one
 	memo                    map[[2]*Balancers][]Op // many containers see the same balancers change
 }
@@ -59,6 +62,9 @@ func (d *differ) dropSegment(have *Segment) {
 	case len(have.Ports) == 0 && !have.Ingress:
 		op.Kind = KindNamespace
 		d.first = append(d.first, op)
+	case have.Uplink != Uplink{}:
+		op.Kind = KindUplink
+		d.first = append(d.first, op)
 	case have.VXLAN != VXLAN{}:
 		op.Kind = KindVXLAN
 		d.first = append(d.first, op)
@@ -73,8 +79,12 @@ func (d *differ) segment(want, have *Segment) {
 	if want.Bridge != have.Bridge {
 		d.ways = append(d.ways, base.of(added(have.Bridge == Bridge{}), KindBridge))
 	}
+	if want.Uplink != have.Uplink || d.ungated && want.Encrypted {
+		act := added(have.Uplink == Uplink{})
+		d.ways = append(d.ways, base.of(act, KindUplink))
+	}
 	fdb, neighbours := have.FDB, have.Neighbours
-	if want.VXLAN != have.VXLAN {
+	if want.VXLAN != have.VXLAN && !want.Encrypted {
 		d.ways = append(d.ways, base.of(added(have.VXLAN == VXLAN{}), KindVXLAN))
 		if want.VXLAN.remade(have.VXLAN) {
 			fdb, neighbours = nil, nil
@@ -115,7 +125,7 @@ func (v VXLAN) remade(have VXLAN) bool {
 func (d *differ) ports(base Op, want, have *Segment) {
 	for name, p := range byKey(want.Ports, cmp.Compare[string]) {
 		is, ok := have.Ports[name]
-		if ok && is.Addr.Addr() == p.Addr.Addr() && is.Gateway == p.Gateway { // no more of it can be read
+		if ok && is.Addr.Addr() == p.Addr.Addr() && is.Gateway == p.Gateway && is.Routed == p.Routed { // no more of it can be read
 			continue
 		}
 		op := base.of(added(!ok), KindPort)

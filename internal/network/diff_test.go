@@ -31,9 +31,9 @@ func TestDiff(t *testing.T) {
 				}
 				return "ok"
 			case "fresh":
-				return show(Diff(Plan(s.fabric, s.self, s.sandboxes(), Settings{MTU: 1500}), nil))
+				return show(Diff(Plan(s.fabric, s.self, s.sandboxes(), s.settings()), nil))
 			case "sync":
-				next := Replan(s.have, s.fabric, s.self, s.sandboxes(), Settings{MTU: 1500})
+				next := Replan(s.have, s.fabric, s.self, s.sandboxes(), s.settings())
 				ops := Diff(next, s.have)
 				s.have = next
 				return show(ops)
@@ -61,6 +61,7 @@ type script struct {
 	self   model.ID
 	boxes  map[string]Sandbox
 	have   *Desired
+	cipher *Encryption
 }
 
 func newScript() *script {
@@ -73,6 +74,22 @@ func newScript() *script {
 func named(name string) (id model.ID) {
 	copy(id[:], name)
 	return id
+}
+
+func (s *script) settings() Settings { return Settings{MTU: 1500, Encryption: s.cipher} }
+
+// keys reads generation:key:port, with commas.
+func (a argumentMap) keys(key string) (keys Keys) {
+	for i, text := range strings.Split(a[key], ",") {
+		var k NodeKey
+		parts := strings.Split(text, ":")
+		if len(parts) == 3 {
+			fmt.Sscan(parts[0]+" "+parts[2], &k.Generation, &k.Port)
+			copy(k.Key[:], parts[1])
+			keys[i] = k
+		}
+	}
+	return keys
 }
 
 func (s *script) sandboxes() (all []Sandbox) {
@@ -94,7 +111,14 @@ func (s *script) line(t *testing.T, set bool, w []string) {
 	case "node":
 		delete(next.Nodes, id)
 		if set {
-			next.Nodes[id] = Node{ID: id, Underlay: arg.addr("underlay"), Ingress: arg.prefix("ingress"), Down: arg.is("down")}
+			next.Nodes[id] = Node{ID: id, Underlay: arg.addr("underlay"), Ingress: arg.prefix("ingress"), Down: arg.is("down"), Keys: arg.keys("keys"), Sends: uint64(arg.number("sends"))}
+		}
+	case "own": // this node's keys, and the others' that work
+		s.cipher = &Encryption{Keys: arg.keys("keys"), Live: map[Key]struct{}{}}
+		for name := range strings.SplitSeq(arg["live"], ",") {
+			var k Key
+			copy(k[:], name)
+			s.cipher.Live[k] = struct{}{}
 		}
 	case "network":
 		delete(next.Networks, id)
@@ -102,7 +126,7 @@ func (s *script) line(t *testing.T, set bool, w []string) {
 			subnet := arg.prefix("subnet")
 			next.Networks[id] = &Network{
 				ID: id, Name: w[1], VNI: uint32(arg.number("vni")), Subnet: subnet, Gateway: subnet.Addr().Next(), MTU: arg.number("mtu"),
-				Ingress: arg.is("ingress"), Services: map[model.ID]*Service{}, Endpoints: map[model.ID]*Endpoint{},
+				Ingress: arg.is("ingress"), Encrypted: arg.is("encrypted"), Services: map[model.ID]*Service{}, Endpoints: map[model.ID]*Endpoint{},
 			}
 		}
 	case "service", "endpoint":

@@ -23,6 +23,8 @@ type Node struct {
 	Underlay netip.Addr   // where its overlay packets are sent
 	Ingress  netip.Prefix // its own address on the ingress network; invalid: it has none
 	Down     bool         // taken for dead: connections to what runs there are reset
+	Keys     Keys         // of what carries encrypted networks there
+	Sends    uint64       // the oldest generation of keys that it still sends by; zero: by none
 }
 
 // Network is one network of the cluster that this node is on.
@@ -35,6 +37,7 @@ type Network struct {
 	MTU        int        // asked for by its user; 0: what the underlay carries
 	Ingress    bool       // the one network that published ports and node addresses are on
 	Internal   bool       // no way out
+	Encrypted  bool
 	Attachable bool
 	Services   map[model.ID]*Service
 	Endpoints  map[model.ID]*Endpoint

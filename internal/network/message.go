@@ -18,6 +18,7 @@ func (f *Fabric) Message() *wire.Fabric {
 		n := f.Nodes[id]
 		m.Nodes = append(m.Nodes, &wire.FabricNode{
 			Id: wire.Bytes(id), Underlay: addrBytes(n.Underlay), Ingress: prefixBytes(n.Ingress), Down: n.Down,
+			Keys: n.Keys.message(), Sends: n.Sends,
 		})
 	}
 	for _, id := range sortedIDs(f.Networks) {
@@ -26,10 +27,26 @@ func (f *Fabric) Message() *wire.Fabric {
 	return m
 }
 
+func (k Keys) message() (list []*wire.NodeKey) {
+	for _, one := range k {
+		if one.Generation != 0 {
+			list = append(list, &wire.NodeKey{Generation: one.Generation, Key: one.Key[:], Port: uint32(one.Port)})
+		}
+	}
+	return list
+}
+
 func (n *Network) message() *wire.FabricNetwork {
 	spec := swarm.NetworkSpec{Ingress: n.Ingress, Internal: n.Internal, Attachable: n.Attachable}
+	options := map[string]string{}
 	if n.MTU != 0 {
-		spec.DriverConfiguration = &swarm.Driver{Options: map[string]string{OptionMTU: strconv.Itoa(n.MTU)}}
+		options[OptionMTU] = strconv.Itoa(n.MTU)
+	}
+	if n.Encrypted {
+		options[OptionEncrypted] = ""
+	}
+	if len(options) > 0 {
+		spec.DriverConfiguration = &swarm.Driver{Options: options}
 	}
 	m := &wire.FabricNetwork{Id: wire.Bytes(n.ID), Full: true, Network: &wire.Network{
 		Id: wire.Bytes(n.ID), Name: n.Name, Vni: n.VNI, Subnet: prefixBytes(n.Subnet), Gateway: addrBytes(n.Gateway),

@@ -31,6 +31,16 @@ const (
 	KindNeighbour Kind = "neighbour"
 )
 
+// Kinds of things of what carries encrypted networks.
+const (
+	KindUplink Kind = "uplink" // of a network's segment
+	KindCipher Kind = "namespace of the encryption"
+	KindDevice Kind = "encrypting device"
+	KindPeer   Kind = "peer"
+	KindGates  Kind = "rules of the encryption"
+	KindCovert Kind = "encrypted route"
+)
+
 // Kinds of things of a container's namespace.
 const (
 	KindBox      Kind = "rules"
@@ -59,6 +69,7 @@ type Op struct {
 	Network model.ID // whose segment; with Box, whose balancer
 	Box     string   // path of the container's namespace; empty with a zero Network: the host
 	Ingress bool     // the segment is the ingress network's
+	Cipher  bool     // it is in the namespace of the encryption
 
 	Name     string     // of a link, a sysctl, a chain
 	Value    string     // of a sysctl
@@ -74,6 +85,11 @@ type Op struct {
 	Segment  *Segment
 	Host     *Host
 	Flows    *Flows
+	Device   *Device
+	Peer     *Peer // with Was, which it was before; nil: unknown
+	Was      *Peer
+	Key      Key
+	Encrypt  *Encrypted
 }
 
 // Flows says which connections are to be forgotten: those to Gone; or, if that is nil, all in Subnet but those to Alive.
@@ -96,6 +112,8 @@ func (f *Flows) Forgets(a netip.Addr) bool {
 // Where says in which namespace it is.
 func (o Op) Where() string {
 	switch {
+	case o.Cipher:
+		return "encryption"
 	case o.Box != "":
 		return "container " + o.Box
 	case !o.Network.IsZero() && !o.Ingress:
@@ -117,6 +135,20 @@ func (o Op) What() string {
 		if v.Addr.IsValid() {
 			fmt.Fprintf(&b, " address %s", v.Addr)
 		}
+	case KindUplink:
+		fmt.Fprintf(&b, " to %s mtu %d", o.Segment.Uplink.Subnet, o.Segment.Uplink.MTU)
+	case KindDevice:
+		fmt.Fprintf(&b, " %s", o.Name)
+		if o.Device != nil {
+			fmt.Fprintf(&b, " generation %d port %d mtu %d", o.Device.Generation, o.Device.Port, o.Device.MTU)
+		}
+	case KindPeer:
+		fmt.Fprintf(&b, " %.8s of %s", o.Key, o.Name)
+		if o.Act != Remove {
+			fmt.Fprintf(&b, " at %s with %d addresses", o.Peer.Endpoint, len(o.Peer.Allowed))
+		}
+	case KindCovert:
+		fmt.Fprintf(&b, " %s by %s", o.Addr, o.Name)
 	case KindPort:
 		fmt.Fprintf(&b, " %s of %s", o.Name, o.Local.Addr)
 	case KindFDB:

@@ -11,6 +11,8 @@ import (
 type Settings struct {
 	Underlay netip.Addr // that overlay packets are sent from; invalid: as the managers know it
 	MTU      int        // of the interface that has this address; 0: the usual one
+	// Encryption is what encrypted networks are carried by; nil: nothing.
+	Encryption *Encryption
 }
 
 // Plan is what the node's kernel is to hold.
@@ -44,6 +46,7 @@ func Replan(before *Desired, f *Fabric, self model.ID, boxes []Sandbox, o Settin
 	}
 	d.Boxes = d.boxes(before, boxes)
 	d.Host = d.host(before, meshed, boxes)
+	d.Encryption = d.encrypt(before)
 	return d
 }
 
@@ -74,7 +77,7 @@ func localPorts(f *Fabric, self model.ID, boxes []Sandbox) map[model.ID]map[stri
 			if all[n.ID] == nil {
 				all[n.ID] = map[string]LocalPort{}
 			}
-			p := LocalPort{Addr: l.Addr, Box: b.Key}
+			p := LocalPort{Addr: l.Addr, Routed: n.Encrypted && !n.Ingress, Box: b.Key}
 			if n.Ingress {
 				p.Gateway = f.Nodes[self].Ingress.Addr()
 			}
@@ -92,7 +95,14 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 	}
 	f, o := d.from.fabric, d.from.settings
 	s := &Segment{Network: n.ID, Ingress: n.Ingress, Namespace: true, Ports: ports, network: n}
-	s.VXLAN = VXLAN{VNI: n.VNI, Port: f.Port, Local: o.Underlay, MTU: MTU(n, o.MTU)}
+	mtu := MTU(n, o)
+	if n.Encrypted && !n.Ingress {
+		s.Encrypted, s.Uplink = true, Uplink{n.Subnet.Masked(), mtu}
+		s.Bridge = n.bridge(mtu)
+		s.Balancers = balancers(old, n, since)
+		return s
+	}
+	s.VXLAN = VXLAN{VNI: n.VNI, Port: f.Port, Local: o.Underlay, MTU: mtu}
 	if n.Ingress {
 		s.VXLAN.Addr = netip.PrefixFrom(f.Nodes[d.from.self].Ingress.Addr(), 32)
 		if old != nil {
@@ -102,7 +112,7 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 		}
 		return s
 	}
-	s.Bridge = Bridge{Addr: netip.PrefixFrom(n.Gateway, n.Subnet.Bits()), MTU: s.VXLAN.MTU}
+	s.Bridge = n.bridge(mtu)
 	if old != nil && !since.moved {
 		s.FDB, s.Neighbours = old.FDB, old.Neighbours
 	} else {
@@ -110,6 +120,18 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 	}
 	s.Balancers = balancers(old, n, since)
 	return s
+}
+
+// bridge is what the network's containers are connected to, on every node. An encrypted network's has no other address
+// beside it: what is elsewhere is looked for through the uplink.
+func (n *Network) bridge(mtu int) Bridge { return Bridge{Addr: n.BridgeAddr(), MTU: mtu} }
+
+// BridgeAddr is the address of the network's bridge, on every node.
+func (n *Network) BridgeAddr() netip.Prefix {
+	if n.Encrypted {
+		return netip.PrefixFrom(n.Gateway, n.Gateway.BitLen())
+	}
+	return netip.PrefixFrom(n.Gateway, n.Subnet.Bits())
 }
 
 // nodeAddresses are where the other nodes' addresses on the ingress network are found.

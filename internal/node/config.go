@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skep-org/skep/internal/network/dataplane"
 	"github.com/skep-org/skep/internal/network/plugin"
 	"github.com/skep-org/skep/internal/registry/mirror"
 )
@@ -62,6 +63,8 @@ type Config struct {
 	// ListenAddr and AdvertiseAddr are for other nodes. An empty AdvertiseAddr is found out: the address of the interface
 	// that has the default route. `docker swarm init` may say otherwise.
 	ListenAddr, AdvertiseAddr string
+	// KeyRotation is how long this node's key for encrypted networks is used.
+	KeyRotation time.Duration
 
 	// RegistryAddr is the loopback address:port where the cluster's registry is served; empty: not at all.
 	RegistryAddr string
@@ -91,6 +94,7 @@ func DefaultConfig() Config {
 		PluginDir:          plugin.DefaultDir,
 		DockerSocketMounts: MountsGetSkep,
 		ListenAddr:         DefaultListenAddr,
+		KeyRotation:        dataplane.DefaultRotation,
 		RegistryAddr:       DefaultRegistryAddr,
 		RegistryCopies:     DefaultRegistryCopies,
 
@@ -118,6 +122,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("--registry-copies %d is not at least 1", c.RegistryCopies))
 	}
 	errs = append(errs, c.validateMirrors())
+	if c.KeyRotation < time.Second {
+		errs = append(errs, fmt.Errorf("--encryption-key-rotation %v is not at least 1s", c.KeyRotation))
+	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir is empty: name the directory that keeps the cluster's state"))
 	}

@@ -49,6 +49,7 @@ type uplink interface {
 	FabricApplied(nonce, seq uint64)
 	FabricRefused(nonce uint64)
 	SetGuests(*wire.Guests)
+	SetEncryption(*wire.Encryption)
 }
 
 var _ docker.DataPlane = (*overlays)(nil)
@@ -107,11 +108,19 @@ func (o *overlays) adopt(r *running) {
 	if up == nil {
 		return
 	}
+	tellAll(r, up)
+	if missed != 0 {
+		up.FabricRefused(missed) // the next session begins with all there is
+	}
+}
+
+// tellAll tells the managers what the data plane has said before.
+func tellAll(r *running, up uplink) {
 	if list := r.plane.GuestList(); list != nil {
 		up.SetGuests(list)
 	}
-	if missed != 0 {
-		up.FabricRefused(missed) // the next session begins with all there is
+	if e := r.plane.Encryption(); e != nil {
+		up.SetEncryption(e)
 	}
 }
 
@@ -155,9 +164,7 @@ func (o *overlays) connect(u uplink) {
 	if r == nil {
 		return
 	}
-	if list := r.plane.GuestList(); list != nil {
-		u.SetGuests(list)
-	}
+	tellAll(r, u)
 }
 
 func (o *overlays) up() uplink {
@@ -181,6 +188,12 @@ func (o *overlays) refused(nonce uint64) {
 func (o *overlays) guests(g *wire.Guests) {
 	if u := o.up(); u != nil {
 		u.SetGuests(g)
+	}
+}
+
+func (o *overlays) encryption(e *wire.Encryption) {
+	if u := o.up(); u != nil {
+		u.SetEncryption(e)
 	}
 }
 

@@ -117,6 +117,7 @@ func (o *overlays) open(ms membership) (*running, error) {
 		Fabric: fileDisk(filepath.Join(dir, fabricFile)), Realms: fileDisk(filepath.Join(dir, realmsFile)),
 		Places:   volatileDisk(filepath.Join(o.places, ms.Node.String())),
 		Settings: ms.underlay, Taken: hostUses, Applied: o.applied, Refused: o.refused, Guests: o.guests,
+		Encryption: o.encryption, Rotation: o.cfg.KeyRotation,
 	})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(), k.Close())

@@ -123,9 +123,10 @@ func TestLeaveAgain(t *testing.T) {
 // said is an agent that notes what the data plane has it say.
 type said struct{ applied, refused chan uint64 }
 
-func (s said) FabricApplied(_, seq uint64) { s.applied <- seq }
-func (s said) FabricRefused(nonce uint64)  { s.refused <- nonce }
-func (s said) SetGuests(*wire.Guests)      {}
+func (s said) FabricApplied(_, seq uint64)    { s.applied <- seq }
+func (s said) FabricRefused(nonce uint64)     { s.refused <- nonce }
+func (s said) SetGuests(*wire.Guests)         {}
+func (s said) SetEncryption(*wire.Encryption) {}
 
 // TestOverlaysLater: what was in the way of the data plane is away; the session that it knows nothing of is begun anew.
 func TestOverlaysLater(t *testing.T) {

@@ -104,6 +104,9 @@ func fill(v reflect.Value, d *drawer) {
 	case *model.Doc[swarm.NodeDescription]:
 		*at = drawDocument[swarm.NodeDescription](d, "description")
 		return
+	case *model.Doc[model.NodeEncryption]:
+		*at = drawDocument[model.NodeEncryption](d, "encryption")
+		return
 	case *model.Doc[swarm.NetworkSpec]:
 		*at = drawDocument[swarm.NetworkSpec](d, "network")
 		return

@@ -66,6 +66,7 @@ var (
 		document(6, func(r *model.NodeState) *model.Doc[swarm.NodeDescription] { return &r.Description }),
 		number(7, func(r *model.NodeState) *int64 { return &r.Lease }),
 		text(8, func(r *model.NodeState) *string { return &r.DataAddr }),
+		document(9, func(r *model.NodeState) *model.Doc[model.NodeEncryption] { return &r.Encryption }),
 	).byID(func(a, b *model.NodeState) int { return a.ID.Compare(b.ID) }, func(r *model.NodeState, id model.ID) { r.ID = id })
 	Members = define(6, "member", WriterRaft, func(k model.Key) *model.Member { return &model.Member{RaftID: keyNum(k)} },
 		number(1, func(r *model.Member) *uint64 { return &r.RaftID }),

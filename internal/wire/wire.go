@@ -114,6 +114,10 @@ func FromFabricApplied(m *FabricApplied) *AgentMessage {
 	return &AgentMessage{Kind: &AgentMessage_FabricApplied{FabricApplied: m}}
 }
 
+func FromEncryption(m *Encryption) *AgentMessage {
+	return &AgentMessage{Kind: &AgentMessage_Encryption{Encryption: m}}
+}
+
 func FromGuests(m *Guests) *AgentMessage {
 	return &AgentMessage{Kind: &AgentMessage_Guests{Guests: m}}
 }

@@ -77,7 +77,7 @@ func (x Goodbye_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Goodbye_Reason.Descriptor instead.
 func (Goodbye_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37, 0}
+	return file_wire_proto_rawDescGZIP(), []int{39, 0}
 }
 
 // Manager is where a manager is reached.
@@ -153,6 +153,7 @@ type AgentMessage struct {
 	//	*AgentMessage_FabricApplied
 	//	*AgentMessage_Guests
 	//	*AgentMessage_Volumes
+	//	*AgentMessage_Encryption
 	Kind          isAgentMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -267,6 +268,15 @@ func (x *AgentMessage) GetVolumes() *VolumeReports {
 	return nil
 }
 
+func (x *AgentMessage) GetEncryption() *Encryption {
+	if x != nil {
+		if x, ok := x.Kind.(*AgentMessage_Encryption); ok {
+			return x.Encryption
+		}
+	}
+	return nil
+}
+
 type isAgentMessage_Kind interface {
 	isAgentMessage_Kind()
 }
@@ -303,6 +313,10 @@ type AgentMessage_Volumes struct {
 	Volumes *VolumeReports `protobuf:"bytes,8,opt,name=volumes,proto3,oneof"`
 }
 
+type AgentMessage_Encryption struct {
+	Encryption *Encryption `protobuf:"bytes,12,opt,name=encryption,proto3,oneof"`
+}
+
 func (*AgentMessage_Hello) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Statuses) isAgentMessage_Kind() {}
@@ -318,6 +332,8 @@ func (*AgentMessage_FabricApplied) isAgentMessage_Kind() {}
 func (*AgentMessage_Guests) isAgentMessage_Kind() {}
 
 func (*AgentMessage_Volumes) isAgentMessage_Kind() {}
+
+func (*AgentMessage_Encryption) isAgentMessage_Kind() {}
 
 type ManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -598,7 +614,8 @@ type Hello struct {
 	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`            // tells this session's Welcome from another's
 	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`            // of the newest assignments the agent has ever applied
 	Version       uint64                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
-	Underlay      string                 `protobuf:"bytes,6,opt,name=underlay,proto3" json:"underlay,omitempty"` // address that overlay packets reach this node at; empty: the one the session comes from
+	Underlay      string                 `protobuf:"bytes,6,opt,name=underlay,proto3" json:"underlay,omitempty"`   // address that overlay packets reach this node at; empty: the one the session comes from
+	Encrypts      bool                   `protobuf:"varint,12,opt,name=encrypts,proto3" json:"encrypts,omitempty"` // Encryption follows; otherwise the node's build knows nothing of encrypted networks
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -673,6 +690,13 @@ func (x *Hello) GetUnderlay() string {
 		return x.Underlay
 	}
 	return ""
+}
+
+func (x *Hello) GetEncrypts() bool {
+	if x != nil {
+		return x.Encrypts
+	}
+	return false
 }
 
 type Welcome struct {
@@ -2471,6 +2495,8 @@ type FabricNode struct {
 	Underlay      []byte                 `protobuf:"bytes,2,opt,name=underlay,proto3" json:"underlay,omitempty"` // netip.Addr, binary: where its overlay packets are sent
 	Ingress       []byte                 `protobuf:"bytes,3,opt,name=ingress,proto3" json:"ingress,omitempty"`   // netip.Prefix, binary: its own address on the ingress network; empty: it has none
 	Down          bool                   `protobuf:"varint,4,opt,name=down,proto3" json:"down,omitempty"`        // taken for dead: its connections are reset
+	Keys          []*NodeKey             `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`         // of encrypted networks, the older one first; none: the node carries none of them
+	Sends         uint64                 `protobuf:"varint,6,opt,name=sends,proto3" json:"sends,omitempty"`      // as in Encryption
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2533,6 +2559,151 @@ func (x *FabricNode) GetDown() bool {
 	return false
 }
 
+func (x *FabricNode) GetKeys() []*NodeKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *FabricNode) GetSends() uint64 {
+	if x != nil {
+		return x.Sends
+	}
+	return 0
+}
+
+// NodeKey is a public key that others encrypt to a node by.
+type NodeKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"` // keys of one generation go together
+	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`                // 32 bytes
+	Port          uint32                 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`             // UDP port that it is used at
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeKey) Reset() {
+	*x = NodeKey{}
+	mi := &file_wire_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeKey) ProtoMessage() {}
+
+func (x *NodeKey) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeKey.ProtoReflect.Descriptor instead.
+func (*NodeKey) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *NodeKey) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *NodeKey) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *NodeKey) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+// Encryption is whether a node can carry encrypted networks, and by which keys. A node that says nothing is of a build that
+// cannot.
+type Encryption struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Means         string                 `protobuf:"bytes,1,opt,name=means,proto3" json:"means,omitempty"`     // how it carries them; empty: it cannot
+	Refusal       string                 `protobuf:"bytes,2,opt,name=refusal,proto3" json:"refusal,omitempty"` // why not
+	Keys          []*NodeKey             `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`       // at most two, the older one first
+	Sends         uint64                 `protobuf:"varint,4,opt,name=sends,proto3" json:"sends,omitempty"`    // the oldest generation of keys that the node still sends by; 0: by none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Encryption) Reset() {
+	*x = Encryption{}
+	mi := &file_wire_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Encryption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Encryption) ProtoMessage() {}
+
+func (x *Encryption) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Encryption.ProtoReflect.Descriptor instead.
+func (*Encryption) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Encryption) GetMeans() string {
+	if x != nil {
+		return x.Means
+	}
+	return ""
+}
+
+func (x *Encryption) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+func (x *Encryption) GetKeys() []*NodeKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Encryption) GetSends() uint64 {
+	if x != nil {
+		return x.Sends
+	}
+	return 0
+}
+
 // FabricNetwork is one network, or what changed of it.
 type FabricNetwork struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2549,7 +2720,7 @@ type FabricNetwork struct {
 
 func (x *FabricNetwork) Reset() {
 	*x = FabricNetwork{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2732,7 @@ func (x *FabricNetwork) String() string {
 func (*FabricNetwork) ProtoMessage() {}
 
 func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2745,7 @@ func (x *FabricNetwork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricNetwork.ProtoReflect.Descriptor instead.
 func (*FabricNetwork) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FabricNetwork) GetId() []byte {
@@ -2640,7 +2811,7 @@ type FabricService struct {
 
 func (x *FabricService) Reset() {
 	*x = FabricService{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2652,7 +2823,7 @@ func (x *FabricService) String() string {
 func (*FabricService) ProtoMessage() {}
 
 func (x *FabricService) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2665,7 +2836,7 @@ func (x *FabricService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FabricService.ProtoReflect.Descriptor instead.
 func (*FabricService) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FabricService) GetId() []byte {
@@ -2715,7 +2886,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2727,7 +2898,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2740,7 +2911,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Port) GetProtocol() string {
@@ -2779,7 +2950,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +2962,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +2975,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Endpoint) GetId() []byte {
@@ -2861,7 +3032,7 @@ type Guests struct {
 
 func (x *Guests) Reset() {
 	*x = Guests{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3044,7 @@ func (x *Guests) String() string {
 func (*Guests) ProtoMessage() {}
 
 func (x *Guests) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3057,7 @@ func (x *Guests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guests.ProtoReflect.Descriptor instead.
 func (*Guests) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Guests) GetFull() bool {
@@ -2923,7 +3094,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3106,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3119,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Guest) GetId() []byte {
@@ -2990,7 +3161,7 @@ type Saved struct {
 
 func (x *Saved) Reset() {
 	*x = Saved{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3173,7 @@ func (x *Saved) String() string {
 func (*Saved) ProtoMessage() {}
 
 func (x *Saved) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3186,7 @@ func (x *Saved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saved.ProtoReflect.Descriptor instead.
 func (*Saved) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Saved) GetAssignments() *Assignments {
@@ -3045,7 +3216,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3228,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3241,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Goodbye) GetReason() Goodbye_Reason {
@@ -3110,7 +3281,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aManager\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x16\n" +
-	"\x06leader\x18\x03 \x01(\bR\x06leader\"\xc1\x03\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\"\xfd\x03\n" +
 	"\fAgentMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.skep.wire.v1.HelloH\x00R\x05hello\x127\n" +
 	"\bstatuses\x18\x02 \x01(\v2\x19.skep.wire.v1.StatusBatchH\x00R\bstatuses\x127\n" +
@@ -3119,7 +3290,10 @@ const file_wire_proto_rawDesc = "" +
 	"\x03bye\x18\x05 \x01(\v2\x11.skep.wire.v1.ByeH\x00R\x03bye\x12D\n" +
 	"\x0efabric_applied\x18\x06 \x01(\v2\x1b.skep.wire.v1.FabricAppliedH\x00R\rfabricApplied\x12.\n" +
 	"\x06guests\x18\a \x01(\v2\x14.skep.wire.v1.GuestsH\x00R\x06guests\x127\n" +
-	"\avolumes\x18\b \x01(\v2\x1b.skep.wire.v1.VolumeReportsH\x00R\avolumesB\x06\n" +
+	"\avolumes\x18\b \x01(\v2\x1b.skep.wire.v1.VolumeReportsH\x00R\avolumes\x12:\n" +
+	"\n" +
+	"encryption\x18\f \x01(\v2\x18.skep.wire.v1.EncryptionH\x00R\n" +
+	"encryptionB\x06\n" +
 	"\x04kind\"\xd7\x04\n" +
 	"\x0eManagerMessage\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.skep.wire.v1.WelcomeH\x00R\awelcome\x12=\n" +
@@ -3137,14 +3311,15 @@ const file_wire_proto_rawDesc = "" +
 	"\bquestion\x18\v \x01(\v2\x16.skep.wire.v1.QuestionH\x00R\bquestionB\x06\n" +
 	"\x04kind\"=\n" +
 	"\bManagers\x121\n" +
-	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\xa4\x01\n" +
+	"\bmanagers\x18\x01 \x03(\v2\x15.skep.wire.v1.ManagerR\bmanagers\"\xc0\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12 \n" +
 	"\vdescription\x18\x02 \x01(\fR\vdescription\x12\x14\n" +
 	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\x04R\aversion\x12\x1a\n" +
-	"\bunderlay\x18\x06 \x01(\tR\bunderlay\"\x7f\n" +
+	"\bunderlay\x18\x06 \x01(\tR\bunderlay\x12\x1a\n" +
+	"\bencrypts\x18\f \x01(\bR\bencrypts\"\x7f\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1d\n" +
 	"\n" +
@@ -3309,13 +3484,27 @@ const file_wire_proto_rawDesc = "" +
 	"\x04more\x18\v \x01(\bR\x04more\"7\n" +
 	"\rFabricApplied\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"f\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xa7\x01\n" +
 	"\n" +
 	"FabricNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1a\n" +
 	"\bunderlay\x18\x02 \x01(\fR\bunderlay\x12\x18\n" +
 	"\aingress\x18\x03 \x01(\fR\aingress\x12\x12\n" +
-	"\x04down\x18\x04 \x01(\bR\x04down\"\x9f\x02\n" +
+	"\x04down\x18\x04 \x01(\bR\x04down\x12)\n" +
+	"\x04keys\x18\x05 \x03(\v2\x15.skep.wire.v1.NodeKeyR\x04keys\x12\x14\n" +
+	"\x05sends\x18\x06 \x01(\x04R\x05sends\"O\n" +
+	"\aNodeKey\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\x12\x12\n" +
+	"\x04port\x18\x03 \x01(\rR\x04port\"}\n" +
+	"\n" +
+	"Encryption\x12\x14\n" +
+	"\x05means\x18\x01 \x01(\tR\x05means\x12\x18\n" +
+	"\arefusal\x18\x02 \x01(\tR\arefusal\x12)\n" +
+	"\x04keys\x18\x03 \x03(\v2\x15.skep.wire.v1.NodeKeyR\x04keys\x12\x14\n" +
+	"\x05sends\x18\x04 \x01(\x04R\x05sends\"\x9f\x02\n" +
 	"\rFabricNetwork\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04full\x18\x02 \x01(\bR\x04full\x12/\n" +
@@ -3383,7 +3572,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_wire_proto_goTypes = []any{
 	(Goodbye_Reason)(0),    // 0: skep.wire.v1.Goodbye.Reason
 	(*Manager)(nil),        // 1: skep.wire.v1.Manager
@@ -3416,17 +3605,19 @@ var file_wire_proto_goTypes = []any{
 	(*Fabric)(nil),         // 28: skep.wire.v1.Fabric
 	(*FabricApplied)(nil),  // 29: skep.wire.v1.FabricApplied
 	(*FabricNode)(nil),     // 30: skep.wire.v1.FabricNode
-	(*FabricNetwork)(nil),  // 31: skep.wire.v1.FabricNetwork
-	(*FabricService)(nil),  // 32: skep.wire.v1.FabricService
-	(*Port)(nil),           // 33: skep.wire.v1.Port
-	(*Endpoint)(nil),       // 34: skep.wire.v1.Endpoint
-	(*Guests)(nil),         // 35: skep.wire.v1.Guests
-	(*Guest)(nil),          // 36: skep.wire.v1.Guest
-	(*Saved)(nil),          // 37: skep.wire.v1.Saved
-	(*Goodbye)(nil),        // 38: skep.wire.v1.Goodbye
-	nil,                    // 39: skep.wire.v1.VolumeOrder.VolumeContextEntry
-	nil,                    // 40: skep.wire.v1.VolumeOrder.PublishContextEntry
-	nil,                    // 41: skep.wire.v1.VolumeOrder.SecretsEntry
+	(*NodeKey)(nil),        // 31: skep.wire.v1.NodeKey
+	(*Encryption)(nil),     // 32: skep.wire.v1.Encryption
+	(*FabricNetwork)(nil),  // 33: skep.wire.v1.FabricNetwork
+	(*FabricService)(nil),  // 34: skep.wire.v1.FabricService
+	(*Port)(nil),           // 35: skep.wire.v1.Port
+	(*Endpoint)(nil),       // 36: skep.wire.v1.Endpoint
+	(*Guests)(nil),         // 37: skep.wire.v1.Guests
+	(*Guest)(nil),          // 38: skep.wire.v1.Guest
+	(*Saved)(nil),          // 39: skep.wire.v1.Saved
+	(*Goodbye)(nil),        // 40: skep.wire.v1.Goodbye
+	nil,                    // 41: skep.wire.v1.VolumeOrder.VolumeContextEntry
+	nil,                    // 42: skep.wire.v1.VolumeOrder.PublishContextEntry
+	nil,                    // 43: skep.wire.v1.VolumeOrder.SecretsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	5,  // 0: skep.wire.v1.AgentMessage.hello:type_name -> skep.wire.v1.Hello
@@ -3435,52 +3626,55 @@ var file_wire_proto_depIdxs = []int32{
 	13, // 3: skep.wire.v1.AgentMessage.describe:type_name -> skep.wire.v1.Describe
 	8,  // 4: skep.wire.v1.AgentMessage.bye:type_name -> skep.wire.v1.Bye
 	29, // 5: skep.wire.v1.AgentMessage.fabric_applied:type_name -> skep.wire.v1.FabricApplied
-	35, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
+	37, // 6: skep.wire.v1.AgentMessage.guests:type_name -> skep.wire.v1.Guests
 	20, // 7: skep.wire.v1.AgentMessage.volumes:type_name -> skep.wire.v1.VolumeReports
-	6,  // 8: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
-	17, // 9: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
-	16, // 10: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
-	38, // 11: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
-	4,  // 12: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
-	9,  // 13: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
-	10, // 14: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
-	12, // 15: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
-	7,  // 16: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
-	28, // 17: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
-	11, // 18: skep.wire.v1.ManagerMessage.question:type_name -> skep.wire.v1.Question
-	1,  // 19: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
-	1,  // 20: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
-	15, // 21: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
-	23, // 22: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
-	25, // 23: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
-	26, // 24: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
-	27, // 25: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
-	27, // 26: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
-	22, // 27: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
-	18, // 28: skep.wire.v1.Assignments.volumes:type_name -> skep.wire.v1.VolumeOrders
-	19, // 29: skep.wire.v1.VolumeOrders.orders:type_name -> skep.wire.v1.VolumeOrder
-	39, // 30: skep.wire.v1.VolumeOrder.volume_context:type_name -> skep.wire.v1.VolumeOrder.VolumeContextEntry
-	40, // 31: skep.wire.v1.VolumeOrder.publish_context:type_name -> skep.wire.v1.VolumeOrder.PublishContextEntry
-	41, // 32: skep.wire.v1.VolumeOrder.secrets:type_name -> skep.wire.v1.VolumeOrder.SecretsEntry
-	21, // 33: skep.wire.v1.VolumeReports.reports:type_name -> skep.wire.v1.VolumeReport
-	24, // 34: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
-	30, // 35: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
-	31, // 36: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
-	26, // 37: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
-	32, // 38: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
-	34, // 39: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
-	33, // 40: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
-	36, // 41: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
-	17, // 42: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
-	0,  // 43: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
-	1,  // 44: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
-	2,  // 45: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
-	3,  // 46: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
-	46, // [46:47] is the sub-list for method output_type
-	45, // [45:46] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	32, // 8: skep.wire.v1.AgentMessage.encryption:type_name -> skep.wire.v1.Encryption
+	6,  // 9: skep.wire.v1.ManagerMessage.welcome:type_name -> skep.wire.v1.Welcome
+	17, // 10: skep.wire.v1.ManagerMessage.assignments:type_name -> skep.wire.v1.Assignments
+	16, // 11: skep.wire.v1.ManagerMessage.ack:type_name -> skep.wire.v1.Ack
+	40, // 12: skep.wire.v1.ManagerMessage.goodbye:type_name -> skep.wire.v1.Goodbye
+	4,  // 13: skep.wire.v1.ManagerMessage.managers:type_name -> skep.wire.v1.Managers
+	9,  // 14: skep.wire.v1.ManagerMessage.peers:type_name -> skep.wire.v1.Peers
+	10, // 15: skep.wire.v1.ManagerMessage.open_logs:type_name -> skep.wire.v1.OpenLogs
+	12, // 16: skep.wire.v1.ManagerMessage.close_logs:type_name -> skep.wire.v1.CloseLogs
+	7,  // 17: skep.wire.v1.ManagerMessage.heartbeat:type_name -> skep.wire.v1.Heartbeat
+	28, // 18: skep.wire.v1.ManagerMessage.fabric:type_name -> skep.wire.v1.Fabric
+	11, // 19: skep.wire.v1.ManagerMessage.question:type_name -> skep.wire.v1.Question
+	1,  // 20: skep.wire.v1.Managers.managers:type_name -> skep.wire.v1.Manager
+	1,  // 21: skep.wire.v1.Peers.managers:type_name -> skep.wire.v1.Manager
+	15, // 22: skep.wire.v1.StatusBatch.statuses:type_name -> skep.wire.v1.TaskStatus
+	23, // 23: skep.wire.v1.Assignments.tasks:type_name -> skep.wire.v1.Task
+	25, // 24: skep.wire.v1.Assignments.revisions:type_name -> skep.wire.v1.Revision
+	26, // 25: skep.wire.v1.Assignments.networks:type_name -> skep.wire.v1.Network
+	27, // 26: skep.wire.v1.Assignments.secrets:type_name -> skep.wire.v1.Blob
+	27, // 27: skep.wire.v1.Assignments.configs:type_name -> skep.wire.v1.Blob
+	22, // 28: skep.wire.v1.Assignments.defaults:type_name -> skep.wire.v1.Defaults
+	18, // 29: skep.wire.v1.Assignments.volumes:type_name -> skep.wire.v1.VolumeOrders
+	19, // 30: skep.wire.v1.VolumeOrders.orders:type_name -> skep.wire.v1.VolumeOrder
+	41, // 31: skep.wire.v1.VolumeOrder.volume_context:type_name -> skep.wire.v1.VolumeOrder.VolumeContextEntry
+	42, // 32: skep.wire.v1.VolumeOrder.publish_context:type_name -> skep.wire.v1.VolumeOrder.PublishContextEntry
+	43, // 33: skep.wire.v1.VolumeOrder.secrets:type_name -> skep.wire.v1.VolumeOrder.SecretsEntry
+	21, // 34: skep.wire.v1.VolumeReports.reports:type_name -> skep.wire.v1.VolumeReport
+	24, // 35: skep.wire.v1.Task.networks:type_name -> skep.wire.v1.Attachment
+	30, // 36: skep.wire.v1.Fabric.nodes:type_name -> skep.wire.v1.FabricNode
+	33, // 37: skep.wire.v1.Fabric.networks:type_name -> skep.wire.v1.FabricNetwork
+	31, // 38: skep.wire.v1.FabricNode.keys:type_name -> skep.wire.v1.NodeKey
+	31, // 39: skep.wire.v1.Encryption.keys:type_name -> skep.wire.v1.NodeKey
+	26, // 40: skep.wire.v1.FabricNetwork.network:type_name -> skep.wire.v1.Network
+	34, // 41: skep.wire.v1.FabricNetwork.services:type_name -> skep.wire.v1.FabricService
+	36, // 42: skep.wire.v1.FabricNetwork.endpoints:type_name -> skep.wire.v1.Endpoint
+	35, // 43: skep.wire.v1.FabricService.ports:type_name -> skep.wire.v1.Port
+	38, // 44: skep.wire.v1.Guests.guests:type_name -> skep.wire.v1.Guest
+	17, // 45: skep.wire.v1.Saved.assignments:type_name -> skep.wire.v1.Assignments
+	0,  // 46: skep.wire.v1.Goodbye.reason:type_name -> skep.wire.v1.Goodbye.Reason
+	1,  // 47: skep.wire.v1.Goodbye.leader:type_name -> skep.wire.v1.Manager
+	2,  // 48: skep.wire.v1.Dispatcher.Connect:input_type -> skep.wire.v1.AgentMessage
+	3,  // 49: skep.wire.v1.Dispatcher.Connect:output_type -> skep.wire.v1.ManagerMessage
+	49, // [49:50] is the sub-list for method output_type
+	48, // [48:49] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -3497,6 +3691,7 @@ func file_wire_proto_init() {
 		(*AgentMessage_FabricApplied)(nil),
 		(*AgentMessage_Guests)(nil),
 		(*AgentMessage_Volumes)(nil),
+		(*AgentMessage_Encryption)(nil),
 	}
 	file_wire_proto_msgTypes[2].OneofWrappers = []any{
 		(*ManagerMessage_Welcome)(nil),
@@ -3517,7 +3712,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -142,6 +143,12 @@ func printFabric(b *strings.Builder, who string, f *wire.Fabric) {
 	b.WriteString(":")
 	for _, n := range f.Nodes {
 		fmt.Fprintf(b, " %s=%s", label(n.Id), text(n.Underlay))
+		for _, k := range n.Keys {
+			fmt.Fprintf(b, " key %d %s", k.Generation, bytes.TrimRight(k.Key, "\x00"))
+		}
+		if n.Sends != 0 {
+			fmt.Fprintf(b, " sends %d", n.Sends)
+		}
 		if len(n.Ingress) > 0 {
 			var p netip.Prefix
 			_ = p.UnmarshalBinary(n.Ingress)

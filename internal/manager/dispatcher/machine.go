@@ -89,6 +89,7 @@ type session struct {
 	node     model.ID
 	addr     string
 	underlay string // where overlay packets reach the node, as it says; empty: at addr
+	encrypts bool   // it says how the node carries encrypted networks
 	welcomed bool
 	bye      bool // the agent said that it restarts
 	role     model.Role

@@ -145,8 +145,27 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 			if d.HasArg("underlay") {
 				d.ScanArgs(t, "underlay", &hello.Underlay)
 			}
+			hello.Encrypts = d.HasArg("encrypts")
 			s.deliver(n, wire.FromHello(hello))
 		}
+	case "encryption":
+		e := &wire.Encryption{}
+		if d.HasArg("means") {
+			d.ScanArgs(t, "means", &e.Means)
+		}
+		if d.HasArg("sends") {
+			d.ScanArgs(t, "sends", &e.Sends)
+		}
+		for line := range strings.Lines(d.Input) {
+			k := &wire.NodeKey{Port: 51830, Key: make([]byte, 32)}
+			var name string
+			fmt.Sscan(line, &k.Generation, &name)
+			if copy(k.Key, name); name == "short" {
+				k.Key = k.Key[:5]
+			}
+			e.Keys = append(e.Keys, k)
+		}
+		s.deliver(names(d)[0], wire.FromEncryption(e))
 	case "beat":
 		for _, n := range list(d) {
 			s.deliver(n, wire.FromHeartbeat(&wire.Heartbeat{}))

@@ -55,7 +55,7 @@ func (m *Machine) hello(now time.Time, s *session, h *wire.Hello) {
 	if n.session != nil && n.session != s {
 		m.end(n.session, wire.Goodbye_REPLACED, "the node opened another session")
 	}
-	n.session, s.welcomed, s.nonce, s.underlay = s, true, h.Nonce, dataAddr(h.Underlay)
+	n.session, s.welcomed, s.nonce, s.underlay, s.encrypts = s, true, h.Nonce, dataAddr(h.Underlay), h.Encrypts
 	m.fullSet(n)
 	m.fabric.fresh[n.id] = true
 	m.grant(now, n)
@@ -113,6 +113,9 @@ func (m *Machine) setNode(now time.Time, n *node, state model.Reach, message str
 	}
 	if n.session != nil && row.DataAddr != n.session.underlay {
 		row.DataAddr, same = n.session.underlay, false
+	}
+	if n.session != nil && !n.session.encrypts && !row.Encryption.IsZero() { // of a build that knew more
+		row.Encryption, same = model.Doc[model.NodeEncryption]{}, false
 	}
 	if same {
 		return

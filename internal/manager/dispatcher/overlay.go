@@ -103,6 +103,7 @@ func (m *Machine) updateFabricNode(id model.ID) {
 	if st := store.NodeStates.ByID(m.view, id); st != nil {
 		if addr, err := netip.ParseAddr(cmp.Or(st.DataAddr, st.Addr)); err == nil {
 			next = &wire.FabricNode{Id: wire.Bytes(id), Underlay: binaryOf(addr.Unmap()), Down: st.State == model.ReachDown}
+			next.Keys, next.Sends = keysOf(st), st.Encryption.Get().Sends
 			if a := store.Allocations.ByID(m.view, id); a != nil && a.Kind == model.AllocNode && a.Done && len(a.Networks) > 0 {
 				next.Ingress = binaryOf(a.Networks[0].Addr)
 			}

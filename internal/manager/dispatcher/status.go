@@ -44,6 +44,8 @@ func (m *Machine) judge(now time.Time, s *session) {
 			m.guestsReported(m.nodes[s.node], k.Guests)
 		case *wire.AgentMessage_Volumes:
 			m.volumesReported(m.nodes[s.node], k.Volumes)
+		case *wire.AgentMessage_Encryption:
+			m.encryptionReported(m.nodes[s.node], k.Encryption)
 		case *wire.AgentMessage_Describe:
 			if desc, err := describe(k.Describe.Description); err == nil {
 				n := m.nodes[s.node]

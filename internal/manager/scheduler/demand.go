@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/mount"
@@ -9,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/model/dependency"
+	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -92,6 +94,9 @@ func pluginsOf(v store.View, task *swarm.TaskSpec) []plugin {
 			continue
 		}
 		row := store.Networks.ByID(v, id)
+		if row != nil && network.Encrypts(row.Spec.Get()) && !slices.Contains(out, encryption()) {
+			out = append(out, encryption())
+		}
 		if row == nil || row.Spec.Get().DriverConfiguration == nil {
 			continue
 		}

@@ -18,6 +18,7 @@ type filter int
 const (
 	filterReady filter = iota
 	filterResources
+	filterEncryption
 	filterPlugins
 	filterConstraints
 	filterPlatforms
@@ -38,6 +39,8 @@ func (n *node) refuses(d *demand) filter {
 		return filterReady
 	case !n.room.Fits(&d.resources):
 		return filterResources
+	case !n.encrypts(d.plugins):
+		return filterEncryption
 	case !n.hasPlugins(d.plugins):
 		return filterPlugins
 	case d.impossible || !constraint.Match(d.constraints, n.attrs):
@@ -71,6 +74,11 @@ func (n *node) hasPlugins(ask []plugin) bool {
 		}
 	}
 	return true
+}
+
+// encrypts reports whether the node carries encrypted networks, if a task is on one. A node that has not said cannot.
+func (n *node) encrypts(ask []plugin) bool {
+	return !slices.Contains(ask, encryption()) || n.plugins[encryption()]
 }
 
 // hasPlatform reports whether the image is built for the node; an image that names nothing runs anywhere.
@@ -133,6 +141,8 @@ func (f filter) explain(nodes int) string {
 		return on + " not available for new tasks"
 	case filterResources:
 		return "insufficient resources on " + on
+	case filterEncryption:
+		return "encrypted networks cannot be carried on " + on + " (no TUN device and no WireGuard in the kernel)"
 	case filterPlugins:
 		return "missing plugin on " + on
 	case filterConstraints:

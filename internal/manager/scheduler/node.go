@@ -36,6 +36,9 @@ type capacity struct {
 
 type plugin struct{ kind, name string }
 
+// encryption stands for what carries encrypted networks, among plugins: no engine has one of this kind.
+func encryption() plugin { return plugin{"skep", "encryption"} }
+
 type hostPort struct {
 	protocol network.IPProtocol
 	port     uint32
@@ -55,6 +58,7 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 		c.plugins[plugin{p.Type, untagged(p.Name)}] = true
 		c.pluginTypes[p.Type] = true
 	}
+	c.pluginTypes[encryption().kind], c.plugins[encryption()] = true, state.Encryption.Get().Means != ""
 	return c
 }
 

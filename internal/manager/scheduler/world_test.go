@@ -90,6 +90,9 @@ func (w *world) do(line string) {
 		w.service(id, f[1], args)
 	case "network":
 		spec := swarm.NetworkSpec{DriverConfiguration: &swarm.Driver{Name: args["driver"]}}
+		if _, encrypted := args["encrypted"]; encrypted {
+			spec.DriverConfiguration.Options = map[string]string{"encrypted": ""}
+		}
 		w.write(store.WriterAPI, store.Networks.Put(&model.Network{ID: id, Name: f[1], Spec: model.DocOf(spec)}))
 	case "volume":
 		w.volume(id, f[1], args)
@@ -155,7 +158,11 @@ func (w *world) node(id model.ID, args map[string]string) {
 	w.write(store.WriterAPI, store.NodeSpecs.Put(&model.NodeSpec{ID: id, Spec: model.DocOf(spec)}))
 	w.write(store.WriterIdentity, store.NodeIdentities.Put(&model.NodeIdentity{ID: id, Role: role}))
 	if args["reach"] != "unheard" {
-		w.write(store.WriterDispatcher, store.NodeStates.Put(&model.NodeState{ID: id, State: state, Description: model.DocOf(desc)}))
+		row := &model.NodeState{ID: id, State: state, Description: model.DocOf(desc)}
+		if args["encrypts"] != "" { // "no": it says that it cannot
+			row.Encryption = model.DocOf(model.NodeEncryption{Means: strings.TrimPrefix(args["encrypts"], "no")})
+		}
+		w.write(store.WriterDispatcher, store.NodeStates.Put(row))
 	}
 }
 

@@ -18,6 +18,7 @@ const auditShare = 20
 func (p *Plane) audit(ctx context.Context) {
 	p.fallen()
 	p.resettle()
+	p.ring.asked = p.ring.asked && p.ring.refusal == ""
 	poke(p.look)
 	p.mu.Lock()
 	want := p.last
@@ -78,21 +79,25 @@ func (p *Plane) resettle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.cfg.Settings(p.fabric.Nodes[p.cfg.Self].Underlay)
-	if s == (network.Settings{}) || s == p.settings {
+	if s == (network.Settings{}) {
 		return
 	}
-	if p.settings != (network.Settings{}) {
+	s.Encryption = p.settings.Encryption
+	if s == p.settings {
+		return
+	}
+	if p.settings.Underlay.IsValid() {
 		p.cfg.Log.Info("the way to other nodes has changed", "address", s.Underlay, "mtu", s.MTU)
 	}
 	p.settings = s
 	p.touch()
 }
 
-// underlayMTU is what the way to other nodes carries; 0: it is not known.
-func (p *Plane) underlayMTU() int {
+// way is what is known of the way to other nodes.
+func (p *Plane) way() network.Settings {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.settings.MTU
+	return p.settings
 }
 
 // rehear ends the name servers of a namespace that is gone: their sockets are in one that nobody reaches.

@@ -32,6 +32,17 @@ type Kernel interface {
 	Findings() ([]network.Finding, error)
 	// Listen opens sockets inside a network's own namespace.
 	Listen(ctx context.Context, network model.ID, addr netip.AddrPort) (net.PacketConn, net.Listener, error)
+	// Means says by what this machine can carry encrypted networks; an error, why it cannot.
+	Means() (string, error)
+	// NewKey makes a key for encrypted networks, Forget loses its private half.
+	NewKey(generation uint64) (network.NodeKey, error)
+	Forget(key network.Key)
+	// Keys are those that an earlier process has left in use.
+	Keys() (network.Keys, error)
+	// Live are the keys of other nodes that are known to work.
+	Live() (map[network.Key]struct{}, error)
+	// Lost says that the kernel holds less than it did.
+	Lost() <-chan struct{}
 	// Purge takes everything away.
 	Purge(ctx context.Context) error
 }
@@ -64,6 +75,10 @@ type Config struct {
 	Applied func(nonce, seq uint64) // everything up to seq is in force
 	Refused func(nonce uint64)      // a message of that session is of no use: all has to be said anew
 	Guests  func(*wire.Guests)      // the containers that no task runs, all of them
+	// Encryption is how the node carries encrypted networks.
+	Encryption func(*wire.Encryption)
+	// Rotation is how long a key for encrypted networks is used; 0 means 12 h.
+	Rotation time.Duration
 
 	// Settings are looked at again by each audit. The managers know the node by an address, which may be invalid. What
 	// cannot be told just now stays as it was. nil: nothing is known.
@@ -82,6 +97,8 @@ type Config struct {
 
 const (
 	defaultAudit = 5 * time.Second
+	// DefaultRotation is how long a key for encrypted networks is used, as swarm's are.
+	DefaultRotation = 12 * time.Hour
 	// patience bounds how long an engine's call waits for the managers.
 	patience = 10 * time.Second
 )
@@ -107,6 +124,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Refused == nil {
 		c.Refused = func(uint64) {}
+	}
+	if c.Encryption == nil {
+		c.Encryption = func(*wire.Encryption) {}
+	}
+	if c.Rotation <= 0 {
+		c.Rotation = DefaultRotation
 	}
 	if c.Guests == nil {
 		c.Guests = func(*wire.Guests) {}

@@ -107,7 +107,7 @@ func (p *Plane) Join(ctx context.Context, _, endpoint, sandbox string) (plugin.J
 	}
 	failed := p.do(ctx, func(ctx context.Context) {
 		p.holdTo = time.Time{} // what it needs is to be made
-		if j.Link, err = p.cfg.Kernel.Attach(ctx, n, one.link(), network.MTU(n, p.underlayMTU())); err != nil {
+		if j.Link, err = p.cfg.Kernel.Attach(ctx, n, one.link(), network.MTU(n, p.way())); err != nil {
 			return
 		}
 		err = p.enter(endpoint, sandbox)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/wire"
 )
 
@@ -36,6 +37,7 @@ func (p *Plane) hear() {
 			p.cfg.Refused(m.Nonce)
 			continue
 		}
+		p.ring.Left = p.ring.Left || network.Leavers(p.fabric, next)
 		p.fabric, p.heard, p.known, p.holdTo = next, ack{m.Nonce, m.Seq}, true, time.Time{}
 		p.touch()
 		poke(p.save)

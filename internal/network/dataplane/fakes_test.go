@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -60,6 +61,12 @@ type fakeKernel struct {
 	auditTakes time.Duration
 	standing   map[string]bool
 	purged     bool
+
+	made   int
+	left   network.Keys
+	forgot []network.Key
+	live   map[network.Key]struct{}
+	lost   chan struct{}
 }
 
 func (k *fakeKernel) Attach(_ context.Context, _ *network.Network, l network.Link, _ int) (string, error) {
@@ -106,6 +113,35 @@ func (k *fakeKernel) Audit(context.Context, *network.Desired) ([]network.Drift, 
 	time.Sleep(takes)
 	return drifts, nil
 }
+
+func (k *fakeKernel) Means() (string, error) { return kernel.MeansProcess, nil }
+
+func (k *fakeKernel) NewKey(generation uint64) (network.NodeKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made++
+	return network.NodeKey{Generation: generation, Key: network.Key{byte(k.made)}, Port: 51830 + uint16(generation%2)}, nil
+}
+
+func (k *fakeKernel) Forget(key network.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forgot = append(k.forgot, key)
+}
+
+func (k *fakeKernel) Keys() (network.Keys, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.left, nil
+}
+
+func (k *fakeKernel) Live() (map[network.Key]struct{}, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.live), nil
+}
+
+func (k *fakeKernel) Lost() <-chan struct{} { return k.lost }
 
 func (k *fakeKernel) Findings() ([]network.Finding, error) { return nil, nil }
 

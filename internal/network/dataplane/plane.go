@@ -40,6 +40,7 @@ type Plane struct {
 	names    map[model.ID]bool
 
 	settings network.Settings // written by the loop alone
+	cipher   *wire.Encryption // what was said of the encryption last; nil: nothing yet
 
 	// Of the loop's goroutine.
 	planned  *network.Desired
@@ -55,6 +56,7 @@ type Plane struct {
 	auditing bool
 	holdTo   time.Time // until when the kernel is left as it was found; zero: it is not
 	serving  *errgroup.Group
+	ring     ring
 }
 
 // ack is what a session waits for.
@@ -95,6 +97,7 @@ func (p *Plane) Run(ctx context.Context) error {
 	g.Go(func() error { return p.watchEngine(ctx) })
 	g.Go(func() error { return p.lookAfterEngine(ctx) })
 	g.Go(func() error { return p.saveLoop(ctx) })
+	g.Go(func() error { return p.watchKernel(ctx) })
 	return g.Wait()
 }
 
@@ -104,15 +107,18 @@ func (p *Plane) Driver() string { return plugin.Name }
 // loop is the only goroutine that has kernel and names changed.
 func (p *Plane) loop(ctx context.Context) error {
 	p.auditAt = p.cfg.Env.Now().Add(p.cfg.AuditEvery)
+	p.inheritKeys()
 	p.resettle()
 	p.hold(ctx)
 	for {
 		p.work(ctx)
 		p.hear()
+		p.tendKeys()
 		next := p.watchSandboxes()
 		if p.isDirty() && !p.cfg.Env.Now().Before(p.retryAt) && !p.holds() {
 			p.settle(ctx)
 		}
+		p.sayKeys()
 		if !p.auditing && !p.cfg.Env.Now().Before(p.auditAt) {
 			p.audit(ctx)
 		}
@@ -129,6 +135,9 @@ func (p *Plane) nextTime(next time.Time) time.Time {
 	}
 	if !p.auditing && p.auditAt.Before(next) {
 		next = p.auditAt
+	}
+	if !p.ring.lookAt.IsZero() && p.ring.lookAt.Before(next) {
+		next = p.ring.lookAt
 	}
 	if held := p.holds(); p.isDirty() && !held && p.retryAt.Before(next) {
 		next = p.retryAt

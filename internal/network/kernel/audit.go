@@ -52,7 +52,7 @@ func (k *Kernel) auditAside(want *network.Desired) (drifts []network.Drift, vali
 	k.mu.Lock()
 	round := k.round
 	k.mu.Unlock()
-	aside, err := New(Options{Log: k.log, Dir: k.dir, Host: k.hostPath, Iptables: k.iptables})
+	aside, err := New(Options{Log: k.log, Dir: k.dir, Host: k.hostPath, Iptables: k.iptables, Wireguard: k.wireguard})
 	if err != nil {
 		return nil, false, err
 	}
@@ -139,6 +139,9 @@ func (k *Kernel) readOnce(want *network.Desired) (*network.Desired, error) {
 		if box != nil {
 			have.Boxes[key] = box
 		}
+	}
+	if have.Encryption, err = k.readCipher(); err != nil {
+		return nil, err
 	}
 	have.Host, err = k.readHost(want.Host)
 	return have, err

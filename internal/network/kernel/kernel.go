@@ -12,6 +12,7 @@ import (
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
 
 // DefaultDir is where the namespaces of networks are bound.
@@ -30,6 +31,9 @@ type Options struct {
 	Dir      string       // where namespaces are bound; empty: DefaultDir
 	Host     string       // path of the host's network namespace; empty: the process's own
 	Iptables string       // the program the engine uses; empty: iptables
+	// Wireguard is the command that is WireGuard where the kernel has none; what it is to do comes behind it. Empty: this
+	// program's own.
+	Wireguard []string
 }
 
 // Kernel is this node's kernel as far as networks are concerned. Its methods may be called at the same time.
@@ -54,6 +58,11 @@ type Kernel struct {
 	changed    int // things changed in the kernel, for those who count
 	forgets    func(*space, []network.Op) error
 	kept       atomic.Int64 // times that connections could not be forgotten
+
+	wireguard []string
+	secrets   map[network.Key]wgtypes.Key // this node's own keys, in memory alone
+	watched   map[string]context.CancelFunc
+	lost      chan struct{} // a device has ended by itself
 }
 
 // New opens the host's namespace. It changes nothing but for the directory it makes.
@@ -61,7 +70,8 @@ func New(o Options) (*Kernel, error) {
 	k := &Kernel{
 		dir: o.Dir, log: o.Log, iptables: o.Iptables,
 		spaces: map[model.ID]*space{}, attached: map[string]struct{}{}, ready: map[string]struct{}{},
-		distrusted: map[string]struct{}{}, forgets: (*space).forget,
+		distrusted: map[string]struct{}{}, forgets: (*space).forget, wireguard: o.Wireguard,
+		secrets: map[network.Key]wgtypes.Key{}, watched: map[string]context.CancelFunc{}, lost: make(chan struct{}, 1),
 	}
 	if k.dir == "" {
 		k.dir = DefaultDir
@@ -89,13 +99,16 @@ func New(o Options) (*Kernel, error) {
 // Close lets go of the namespaces and leaves everything in place.
 func (k *Kernel) Close() error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	for id, s := range k.spaces {
 		s.close()
 		delete(k.spaces, id)
 	}
+	for name := range k.watched {
+		k.unwatch(name)
+	}
 	k.host.close()
 	k.have = nil
+	k.mu.Unlock() // who watched a device may be about to say that it has ended
 	k.closing.Wait()
 	return nil
 }
@@ -116,7 +129,12 @@ func (k *Kernel) Changes() int {
 }
 
 // path is where a network's namespace is bound.
-func (k *Kernel) path(id model.ID) string { return filepath.Join(k.dir, id.String()) }
+func (k *Kernel) path(id model.ID) string {
+	if id == cipherID() {
+		return filepath.Join(k.dir, cipherFile)
+	}
+	return filepath.Join(k.dir, id.String())
+}
 
 // Attach makes a container's link to a network, and the network's namespace if there is none yet. The engine moves the
 // interface peer into the container and gives it its address. A link that is there and not yet moved is left as it is.
@@ -131,7 +149,7 @@ func (k *Kernel) Attach(ctx context.Context, n *network.Network, l network.Link,
 	if err != nil {
 		return "", fmt.Errorf("attaching %s to network %s: %w", l.Endpoint, n.Name, err)
 	}
-	p := network.LocalPort{Addr: l.Addr}
+	p := network.LocalPort{Addr: l.Addr, Routed: n.Encrypted && !n.Ingress}
 	if n.Ingress {
 		p.Gateway = k.ingressOwn()
 	}
@@ -170,7 +188,7 @@ func (k *Kernel) Detach(ctx context.Context, l network.Link) error {
 	if err != nil || s == nil {
 		return err
 	}
-	if err := s.removeLinks(l.Name()); err != nil {
+	if err := errors.Join(s.removeLinks(l.Name()), s.leadLocal(l.Addr.Addr(), false)); err != nil {
 		return fmt.Errorf("detaching %s from network %s: %w", l.Endpoint, l.Network, err)
 	}
 	return nil

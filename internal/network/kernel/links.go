@@ -15,7 +15,7 @@ import (
 
 // bridgeOf is the bridge that a network has on every node.
 func bridgeOf(n *network.Network, mtu int) network.Bridge {
-	return network.Bridge{Addr: netip.PrefixFrom(n.Gateway, n.Subnet.Bits()), MTU: mtu}
+	return network.Bridge{Addr: n.BridgeAddr(), MTU: mtu}
 }
 
 // link is an interface by name; nil: there is none.
@@ -55,7 +55,7 @@ func (s *space) makeBridge(b network.Bridge) error {
 	}
 	if l == nil {
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MTU = network.BridgeLink, b.MTU
+		attrs.Name, attrs.MTU = network.BridgeLink, b.MTU-1 // changed below: one that never was follows what is connected
 		if b.Addr.IsValid() {
 			attrs.HardwareAddr = network.MAC(b.Addr.Addr()) // the same on every node: containers may keep it
 		}

@@ -1,13 +1,16 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 
+	"github.com/skep-org/skep/internal/network/wireguard"
 	"go.uber.org/goleak"
 )
 
@@ -16,6 +19,14 @@ import (
 const inside = "SKEP_KERNEL_TEST_INSIDE"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 8 && os.Args[1] == "wireguard" { // as the daemon starts itself
+		mtu, _ := strconv.Atoi(os.Args[7])
+		if err := wireguard.Serve(context.Background(), wireguard.Options{Name: os.Args[3], Namespace: os.Args[5], MTU: mtu}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(inside) != "" {
 		goleak.VerifyTestMain(m)
 		return

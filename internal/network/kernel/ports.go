@@ -65,6 +65,30 @@ func (k *Kernel) setPort(s *space, name string, p network.LocalPort) error {
 	if err != nil {
 		return fmt.Errorf("telling the bridge where %s is: %w", p.Addr, err)
 	}
+	if !p.Routed {
+		return nil
+	}
+	if err := s.route.LinkSetIsolated(l, true); err != nil {
+		return fmt.Errorf("having all that %s sends go by the bridge's address: %w", p.Addr, err)
+	}
+	return s.leadLocal(p.Addr.Addr(), true)
+}
+
+// leadLocal has an encrypted network's namespace find a container's address on the bridge, or not any more.
+func (s *space) leadLocal(a netip.Addr, there bool) error {
+	l, err := s.link(network.BridgeLink)
+	if err != nil || l == nil || !a.IsValid() {
+		return err
+	}
+	r := &netlink.Route{LinkIndex: l.Attrs().Index, Dst: ipNet(netip.PrefixFrom(a, a.BitLen())), Scope: netlink.SCOPE_LINK, Protocol: routeProtocol}
+	if there {
+		err = s.route.RouteReplace(r)
+	} else if err = s.route.RouteDel(r); errors.Is(err, unix.ESRCH) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("the way to %s: %w", a, err)
+	}
 	return nil
 }
 

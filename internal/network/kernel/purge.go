@@ -37,6 +37,7 @@ func (k *Kernel) Purge(ctx context.Context) error {
 func (k *Kernel) purgeSpaces() error {
 	ids, err := k.namespaces()
 	errs := []error{err}
+	errs = append(errs, k.dropCipher())
 	for _, id := range append(ids, collect(k.spaces)...) {
 		errs = append(errs, k.dropSpace(id))
 	}

@@ -42,7 +42,7 @@ func (k *Kernel) readSegment(id model.ID, ingress bool) (*network.Segment, error
 }
 
 func (s *space) readLinks(seg *network.Segment, links []netlink.Link) error {
-	bridge, vxlan, ports := 0, 0, map[int]string{}
+	bridge, vxlan, ports, uplink := 0, 0, map[int]string{}, netlink.Link(nil)
 	for _, l := range links {
 		a := l.Attrs()
 		switch {
@@ -55,6 +55,8 @@ func (s *space) readLinks(seg *network.Segment, links []netlink.Link) error {
 			bridge, seg.Bridge = a.Index, network.Bridge{Addr: addr, MTU: a.MTU}
 		case a.Name == vxlanName(seg):
 			vxlan = a.Index
+		case a.Name == network.UplinkLink && !seg.Ingress:
+			uplink = l
 		case l.Type() == "veth" && strings.HasPrefix(a.Name, network.LinkPrefix):
 			ports[a.Index] = a.Name
 		}
@@ -67,6 +69,11 @@ func (s *space) readLinks(seg *network.Segment, links []netlink.Link) error {
 	}
 	if err := s.readFDB(seg, vxlan, bridge, ports); err != nil {
 		return err
+	}
+	if uplink != nil {
+		if err := s.readUplink(seg, uplink, bridge); err != nil {
+			return err
+		}
 	}
 	return s.readNeighbours(seg, vxlan, ports)
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/skep-org/skep/internal/network"
 	"github.com/vishvananda/netlink"
@@ -56,6 +57,12 @@ func (k *Kernel) segmentOp(s **space, links map[string]int, op network.Op) (err 
 			return (*s).removeLinks(vxlanName(op.Segment))
 		}
 		return k.makeVXLAN(*s, op.Segment)
+	case network.KindUplink:
+		clear(links)
+		if op.Act == network.Remove {
+			return (*s).removeLinks(network.UplinkLink)
+		}
+		return k.makeUplink(*s, op.Segment)
 	case network.KindPort:
 		return k.portOp(*s, op)
 	case network.KindFDB, network.KindNeighbour:
@@ -68,6 +75,9 @@ func (k *Kernel) segmentOp(s **space, links map[string]int, op network.Op) (err 
 // container holds its other end.
 func (k *Kernel) portOp(s *space, op network.Op) error {
 	if op.Act == network.Remove {
+		if strings.HasPrefix(op.Name, strayRoute) {
+			return s.leadLocal(op.Local.Addr.Addr(), false)
+		}
 		if _, ok := k.attached[op.Name]; ok {
 			return nil
 		}

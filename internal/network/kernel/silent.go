@@ -12,7 +12,7 @@ const (
 	// chainSilent is the one chain in a network's own namespace.
 	chainSilent = "silent"
 	// silentComment tells its rules from those of another making.
-	silentComment = "skep 1 names are not refused"
+	silentComment = "skep 2 names are not refused"
 	silentRules   = 2
 	portNames     = 53
 )
@@ -64,9 +64,10 @@ func (s *space) closeRules() {
 	}
 }
 
-// unreachables are ICMP messages that say that somebody cannot be reached.
+// unreachables are ICMP messages that say that nobody listens at a port. Those that say that nobody has an address are
+// for who sends on an encrypted network to a container that is gone.
 func unreachables() []expr.Any {
-	return append(header(expr.PayloadBaseTransportHeader, 0, 1), &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{3}})
+	return append(header(expr.PayloadBaseTransportHeader, 0, 2), &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{3, 3}})
 }
 
 func sourcePort(port uint16) []expr.Any {

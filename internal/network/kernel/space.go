@@ -163,7 +163,7 @@ func (k *Kernel) dropSpace(id model.ID) error {
 		return err
 	}
 	if s != nil {
-		if err := s.removeLinks(network.VXLANLink, network.PassingName(id), network.BridgeLink); err != nil {
+		if err := s.removeLinks(network.VXLANLink, network.UplinkLink, network.PassingName(id), network.BridgeLink); err != nil {
 			return fmt.Errorf("removing the namespace of network %s: %w", id, err)
 		}
 		s.close()

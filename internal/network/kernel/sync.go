@@ -53,6 +53,7 @@ func (k *Kernel) apply(want *network.Desired) error {
 		}
 	}
 	k.have = t.applied(want)
+	k.watchDevices(want)
 	k.settle(want, t)
 	switch boxes := t.boxError(); {
 	case len(t.errs) > 0 && boxes != nil:
@@ -117,9 +118,12 @@ func (k *Kernel) inBoxes(t *tally, boxes map[string][]network.Op) {
 type place struct {
 	network model.ID
 	box     string
+	cipher  bool // the encryption's
 }
 
-func placeOf(op network.Op) place { return place{network: op.Network, box: op.Box} }
+func placeOf(op network.Op) place {
+	return place{network: op.Network, box: op.Box, cipher: op.Cipher}
+}
 
 // tally is how it went.
 type tally struct {
@@ -205,7 +209,7 @@ func (k *Kernel) settle(want *network.Desired, t *tally) {
 // sameRun is how many operations from the first on are for one place and go together.
 func sameRun(ops []network.Op) int {
 	n, first := 1, ops[0]
-	for n < len(ops) && ops[n].Network == first.Network && (ops[n].Kind == network.KindFlows) == (first.Kind == network.KindFlows) {
+	for n < len(ops) && ops[n].Network == first.Network && ops[n].Cipher == first.Cipher && (ops[n].Kind == network.KindFlows) == (first.Kind == network.KindFlows) {
 		n++
 	}
 	return n
@@ -214,6 +218,8 @@ func sameRun(ops []network.Op) int {
 // run does operations in one place.
 func (k *Kernel) run(ops []network.Op) error {
 	switch op := ops[0]; {
+	case op.Cipher:
+		return k.cipherOps(ops)
 	case op.Kind == network.KindFlows:
 		k.forget(k.host, ops)
 		return nil

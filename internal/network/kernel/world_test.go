@@ -42,6 +42,7 @@ type node struct {
 	k        *Kernel
 	boxes    []network.Sandbox
 	want     *network.Desired
+	own      *network.Encryption
 }
 
 // container is a namespace on a node, with its tasks's addresses.
@@ -243,9 +244,10 @@ func (w *world) run(n *node, service model.ID, nets ...string) *container {
 // connect attaches a container and moves the interface into it.
 func (w *world) connect(c *container, l network.Link, net *network.Network, as string) {
 	w.t.Helper()
-	peer, err := c.node.k.Attach(w.t.Context(), net, l, 1450)
+	mtu := network.MTU(net, network.Settings{MTU: 1500})
+	peer, err := c.node.k.Attach(w.t.Context(), net, l, mtu)
 	require.NoError(w.t, err)
-	again, err := c.node.k.Attach(w.t.Context(), net, l, 1450)
+	again, err := c.node.k.Attach(w.t.Context(), net, l, mtu)
 	require.NoError(w.t, err)
 	require.Equal(w.t, peer, again)
 	eth, err := c.node.link(peer)
@@ -278,7 +280,7 @@ func (w *world) sync() {
 }
 
 func (n *node) plan() *network.Desired {
-	n.want = network.Replan(n.want, n.w.fabric, n.id, n.boxes, network.Settings{MTU: 1500})
+	n.want = network.Replan(n.want, n.w.fabric, n.id, n.boxes, network.Settings{Underlay: n.underlay, MTU: 1500, Encryption: n.own})
 	return n.want
 }
 
