@@ -32,13 +32,9 @@ func (m *maker) networks() {
 // possible takes out of a network what is to be left out, and refuses what this cluster has not.
 func (m *maker) possible(n *network.CreateRequest) bool {
 	before := len(m.Problems)
-	if _, encrypted := n.Options[encryptedOption]; encrypted {
-		if m.without(Encryption) {
-			delete(n.Options, encryptedOption)
-			m.add(Other, "network", n.Name, "it is encrypted in the swarm and is not here, as --without encryption asks")
-		} else {
-			m.problem("network", n.Name, "it is encrypted, which networks here cannot be yet: --without encryption has it made a plain one, whose traffic others on the wire can read")
-		}
+	if _, encrypted := n.Options[encryptedOption]; encrypted && m.without(Encryption) {
+		delete(n.Options, encryptedOption)
+		m.add(Other, "network", n.Name, "it is encrypted in the swarm and is not here, as --without encryption asks")
 	}
 	if n.EnableIPv6 != nil && *n.EnableIPv6 || slices.ContainsFunc(subnets(*n), func(c network.IPAMConfig) bool { return c.Subnet.Addr().Is6() }) {
 		if m.without(IPv6) {

@@ -66,8 +66,8 @@ func ipam(o *network.IPAM) error {
 func overlay(req *network.CreateRequest) error {
 	_, encrypted := req.Options["encrypted"]
 	switch {
-	case encrypted:
-		return httperr.NotImplemented("encrypted networks are not supported by this version of skep: leave --opt encrypted out, or keep the traffic between nodes from others in another way")
+	case encrypted && req.Ingress:
+		return httperr.NotImplemented("the ingress network cannot be encrypted by this version of skep: leave --opt encrypted out, and have the networks between services encrypted")
 	case req.EnableIPv6 != nil && *req.EnableIPv6:
 		return httperr.NotImplemented("IPv6 is not supported by this version of skep on networks of the cluster: leave --ipv6 out")
 	case req.ConfigFrom != nil && req.ConfigFrom.Network != "":

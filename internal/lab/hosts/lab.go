@@ -61,6 +61,9 @@ func (l *Lab) Dir() string { return l.cfg.Dir }
 // Hosts are the lab's hosts, managers first.
 func (l *Lab) Hosts() []*Host { return l.hosts[1 : len(l.hosts)-1] }
 
+// Switch is what the machines are plugged into: what passes between them passes there.
+func (l *Lab) Switch() *Host { return l.hosts[0] }
+
 // Client is the machine on the same switch that is no host.
 func (l *Lab) Client() *Host { return l.hosts[len(l.hosts)-1] }
 

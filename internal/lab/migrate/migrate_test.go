@@ -41,7 +41,7 @@ func TestSwarm(t *testing.T) {
 	s := newScene(t)
 	s.script()
 
-	// A swarm tells no secrets, and an encrypted network is none here: both are said, and nothing is changed.
+	// A swarm tells no secrets: that is said, and nothing is changed.
 	before := s.state()
 	out, err := s.migrate("--from", "old")
 	require.Error(t, err)

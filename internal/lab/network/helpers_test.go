@@ -34,7 +34,16 @@ func within(promised time.Duration) time.Duration {
 // settleLimit is for waits of which nothing is promised but that they end.
 const settleLimit = 60 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(captureFor); text != "" {
+		if err := captureHere(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fixture is a lab in a test, which fails with the first step that does.
 type fixture struct {
