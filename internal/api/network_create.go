@@ -67,6 +67,7 @@ func (s *Server) createNetwork(r *request, v store.View, m Manager, req *network
 	if err := s.checkIngressSubnet(req); err != nil {
 		return err
 	}
+	encryptAsWanted(v, req)
 	row := &model.Network{ID: s.Env.NewID(), Name: req.Name, Spec: model.DocOf(networkSpec(req))}
 	err := r.commit(m, "network", req.Name, store.Batch{Changes: []store.Change{store.Networks.Put(row)}})
 	if httperr.Status(err) == http.StatusConflict {

@@ -87,6 +87,8 @@ func handlers() map[string]handler {
 		"GET /skep/policy":               (*Server).policyList,
 		"POST /skep/policy/allow":        (*Server).policyAllow,
 		"POST /skep/policy/remove":       (*Server).policyRemove,
+		"GET /skep/policy/networks":      (*Server).networkPolicy,
+		"POST /skep/policy/networks":     (*Server).setNetworkPolicy,
 		"GET /skep/registry":             (*Server).registryPlace,
 		"GET /skep/images":               (*Server).imageList,
 		"POST /skep/images/remove":       (*Server).imageRemove,

@@ -41,6 +41,8 @@ type Cluster struct {
 	RootForce     uint64 // the ForceRotate counter last asked for
 	InitialNodeID ID     // the node that founded the cluster
 	Privileges    privilege.Policy
+	// EncryptNetworks has overlay networks made encrypted that are made from then on, whoever asks for what.
+	EncryptNetworks bool
 }
 
 // Root is the cluster's certificate authority. Writer: identity.

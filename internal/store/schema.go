@@ -27,6 +27,7 @@ var (
 		number(11, func(r *model.Cluster) *uint64 { return &r.RootForce }),
 		id(12, func(r *model.Cluster) *model.ID { return &r.InitialNodeID }),
 		asJSON(20, func(r *model.Cluster) *privilege.Policy { return &r.Privileges }, func(r *model.Cluster) bool { return len(r.Privileges) == 0 }),
+		boolean(22, func(r *model.Cluster) *bool { return &r.EncryptNetworks }),
 	)
 	Roots = define(2, "root", WriterIdentity, func(k model.Key) *model.Root { return &model.Root{ClusterID: k.A} },
 		id(1, func(r *model.Root) *model.ID { return &r.ClusterID }),

@@ -41,6 +41,8 @@ func Table() []Route {
 		{Ours, "GET", "/skep/policy"},
 		{Ours, "POST", "/skep/policy/allow"},
 		{Ours, "POST", "/skep/policy/remove"},
+		{Ours, "GET", "/skep/policy/networks"},
+		{Ours, "POST", "/skep/policy/networks"},
 		{Ours, "GET", "/skep/registry"},
 		{Ours, "GET", "/skep/images"},
 		{Ours, "POST", "/skep/images/remove"},

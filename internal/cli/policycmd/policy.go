@@ -21,7 +21,7 @@ import (
 func New() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy COMMAND",
-		Short: "Allow services what swarm mode has no field for",
+		Short: "Allow what swarm mode has no field for; encrypt networks",
 		Long: `Allow services what swarm mode has no field for. A service asks for it by a
 label; without a rule here none gets it. The privileges are:
 
@@ -37,7 +37,7 @@ label; without a rule here none gets it. The privileges are:
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(allow(), list(), remove())
+	cmd.AddCommand(allow(), list(), remove(), encrypt())
 	return cmd
 }
 
@@ -132,14 +132,14 @@ func list() *cobra.Command {
 	return cmd
 }
 
-func call(cmd *cobra.Command, host, method, path string, rule *api.PolicyRule) (io.ReadCloser, error) {
+func call(cmd *cobra.Command, host, method, path string, asked any) (io.ReadCloser, error) {
 	d, err := local.New(host)
 	if err != nil {
 		return nil, err
 	}
 	var body io.Reader
-	if rule != nil {
-		raw, err := json.Marshal(rule)
+	if asked != nil {
+		raw, err := json.Marshal(asked)
 		if err != nil {
 			return nil, err
 		}
