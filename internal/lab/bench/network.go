@@ -30,6 +30,7 @@ type Path struct {
 // The comparisons, by the names the results carry.
 const (
 	ByVIP       = "virtual address / task's own address"
+	Encrypted   = "encrypted network / plain one, task's address"
 	ThroughMesh = "published port of another node / of the task's node"
 	AgainstPeer = "task's address, skep / Docker's swarm mode (dnsrr)"
 	ByNamePeer  = "service's name, skep / Docker's swarm mode (dnsrr)"
@@ -63,6 +64,7 @@ func Networks(ctx context.Context, cfg NetworkConfig) (_ []Path, err error) {
 		kinds      []kind
 	}{
 		{ByVIP, own.balanced(own.vip), own.direct(), kinds()},
+		{Encrypted, own.encrypted(), own.direct(), kinds()},
 		{ThroughMesh, own.outside(own.entry), own.outside(own.far), kinds()},
 		{AgainstPeer, own.direct(), peer.direct(), kinds()},
 		{ByNamePeer, own.balanced(serviceName), peer.balanced(serviceName), kinds()[:1]},

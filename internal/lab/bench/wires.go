@@ -53,6 +53,9 @@ type wires struct {
 	task   string // the server's address on the overlay
 	entry  string // a host without the server
 	far    string // the server's host
+
+	sealed      string // the server's address on an encrypted overlay; skep's lab alone has one
+	sealedAsker string // who asks there
 }
 
 // newWires makes a lab. Where an error comes with a lab, it is to be taken down.
@@ -71,11 +74,16 @@ func newWires(ctx context.Context, cfg NetworkConfig, dir, side string) (*wires,
 	if side == Swarm {
 		mode = []string{"--endpoint-mode", "dnsrr"} // its virtual addresses need a kernel with ipvs
 	}
-	for _, line := range [][]string{
-		{"network", "create", "--driver", "overlay", "wire"},
+	lines := [][]string{{"network", "create", "--driver", "overlay", "wire"}}
+	if side == Skep {
+		mode = append(mode, "--network", "sealed")
+		lines = append(lines, []string{"network", "create", "--driver", "overlay", "--opt", "encrypted", "sealed"},
+			[]string{"service", "create", "--detach", "--no-resolve-image", "--name", "sealer", "--network", "sealed", "--constraint", "node.hostname==m1", "--endpoint-mode", "dnsrr", hosts.WhoamiImage})
+	}
+	for _, line := range append(lines, [][]string{
 		append(append([]string{"service", "create", "--detach", "--no-resolve-image", "--name", serviceName, "--network", "wire", "--constraint", "node.hostname==w1"}, mode...), hosts.WhoamiImage),
 		{"service", "create", "--detach", "--no-resolve-image", "--name", "asker", "--replicas", "2", "--network", "wire", "--constraint", "node.hostname==m1", "--endpoint-mode", "dnsrr", hosts.WhoamiImage},
-	} {
+	}...) {
 		if _, err := lab.Host("m1").Exec(ctx, append([]string{"docker"}, line...)...); err != nil {
 			return w, err
 		}
@@ -114,6 +122,17 @@ func (w *wires) find(ctx context.Context, side string) error {
 		}
 		if w.task, err = w.engine(ctx, "w1", "inspect", "--format", where, servers[0]); err != nil || w.task == "" {
 			return fmt.Sprintf("the server has no address: %v", err)
+		}
+		if side == Swarm {
+			return ""
+		}
+		sealers, err := w.containers(ctx, "m1", "sealer", 1)
+		if err != nil {
+			return err.Error()
+		}
+		w.sealedAsker = sealers[0]
+		if w.sealed, err = w.engine(ctx, "w1", "inspect", "--format", strings.Replace(where, "wire", "sealed", 1), servers[0]); err != nil || w.sealed == "" {
+			return fmt.Sprintf("the server has no address on the encrypted network: %v", err)
 		}
 		return ""
 	})
@@ -161,6 +180,7 @@ type route struct {
 // direct is by the task's own address, balanced by the service's virtual address or its name, outside by a published port.
 func (w *wires) direct() route            { return route{w, w.askers[0], w.task} }
 func (w *wires) balanced(to string) route { return route{w, w.askers[1], to} }
+func (w *wires) encrypted() route         { return route{w, w.sealedAsker, w.sealed} }
 func (w *wires) outside(to string) route  { return route{w, "", to} }
 
 // measure asks for a second.
