@@ -43,7 +43,7 @@ func command(t *testing.T, p programs) {
 	s.say("m1", "volume", "rm", "own")
 	s.refuses("secret 'password' is in use by cluster volume data", "secret", "rm", "password")
 	s.refuses("volume data already exists", append(create, "data")...)
-	s.refuses("no such", "volume", "inspect", "nothing")
+	s.refuses("not found", "volume", "inspect", "nothing")
 
 	service := []string{"service", "create", "--detach", "--name", "ledger", "--mount", "type=cluster,source=group:dbs,target=/data", "--stop-grace-period", "1s"}
 	s.say("m1", append(service, ledgerImage, "-ledger", "/data/ledger")...)
