@@ -126,3 +126,45 @@ func TestSplitKeepsOrderAndSize(t *testing.T) {
 		t.Fatalf("%d of %d changes in %d batches", i, len(changes), len(batches))
 	}
 }
+
+// TestWhatIsUnderWayIsBounded: while as many changes are under way as a plan may have ahead of it nothing more is planned, however
+// few batches they are; once they have landed, what came meanwhile is.
+func TestWhatIsUnderWayIsBounded(t *testing.T) {
+	clock := env.NewManual(time.Unix(1_000_000, 0))
+	s, log, names := store.New(), &strings.Builder{}, map[model.ID]string{}
+	d := &desk{s: s, now: clock.Now, log: log, names: names}
+	loop := NewLoop(&toy{names: names, log: log, start: clock.Now()}, s, d, clock)
+	service := func(from, to int) {
+		b := &store.Batch{Writer: store.WriterAPI}
+		for i := from; i < to; i++ {
+			id := model.NumID(uint64(i + 1))
+			b.Changes = append(b.Changes, store.Services.Put(&model.Service{ID: id, Name: id.String()}))
+		}
+		if _, err := apply(s, clock.Now(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(batches int) {
+		t.Helper()
+		if _, err := loop.Step(clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(d.pending()); got != batches {
+			t.Fatalf("%d batches are under way, not %d", got, batches)
+		}
+	}
+	service(0, maxAhead-1)
+	step(1)
+	service(maxAhead-1, maxAhead) // one more is allowed
+	step(2)
+	service(maxAhead, maxAhead+1)
+	step(2)
+	d.apply(nil)()
+	step(2) // the first has landed, and what waited is under way
+	d.apply(nil)()
+	d.apply(nil)()
+	step(0)
+	if got := store.Rollouts.Len(s.View()); got != maxAhead+1 {
+		t.Fatalf("%d rows were written", got)
+	}
+}

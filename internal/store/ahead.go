@@ -36,6 +36,7 @@ func (st *state) carriedOut(id TableID, batches [][]Change) anyTree {
 			}
 		}
 	}
+	tr.flush()
 	return tr
 }
 
@@ -65,6 +66,7 @@ func (s *Store) With(v View, changes []Change) (View, error) {
 			return v, err
 		}
 	}
+	tx.flush()
 	return View{&next}, nil
 }
 

@@ -1,6 +1,9 @@
 package store
 
-import "github.com/skep-org/skep/internal/model"
+import (
+	"github.com/skep-org/skep/internal/model"
+	"github.com/tidwall/btree"
+)
 
 // TheRoot returns the certificate authority the nodes trust, or nil before init.
 func TheRoot(v View) *model.Root {
@@ -38,7 +41,7 @@ func JoinSecrets(v View) (worker, manager string) {
 
 // wantedRoot: of two rotations the one asked for last counts. That the first one is done is decided over a view that
 // may be older than the second, whose chain begins at the root before: only apply knows which of the two came first.
-func wantedRoot(v View, r *model.Root) bool {
+func wantedRoot(v View, r *model.Root, _ *btree.PathHint) bool {
 	spec := RootSpecs.ByID(v, r.ClusterID)
 	return spec == nil || spec.Digest == r.Digest
 }

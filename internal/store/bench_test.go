@@ -161,3 +161,36 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkCreate makes tasks, one after the other or as many to a batch as stages and peers write, the trip through the log's
+// form told in.
+func BenchmarkCreate(b *testing.B) {
+	for _, size := range []int{1, 200} {
+		b.Run(map[int]string{1: "batch=1", 200: "batch=200"}[size], func(b *testing.B) {
+			r := rand.NewChaCha8([32]byte{1})
+			s, index, made := New(), uint64(0), 0
+			svc := &model.Service{ID: drawID(r), Revision: drawID(r)}
+			for b.Loop() {
+				batch := &Batch{Writer: WriterOrchestrator}
+				for range size {
+					made++
+					batch.Changes = append(batch.Changes, Tasks.Put(&model.Task{ID: drawID(r), ServiceID: svc.ID, Revision: svc.Revision, Slot: uint64(made),
+						Desired: model.StateRunning, Reason: model.ReasonCreated}))
+				}
+				index++
+				raw, err := EncodeEntry(Entry{Time: int64(index), Batch: batch})
+				if err != nil {
+					b.Fatal(err)
+				}
+				e, err := DecodeEntry(raw)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := s.Apply(index, e); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "tasks/s")
+		})
+	}
+}

@@ -88,7 +88,7 @@ func (t *Table[R]) byID(order func(a, b *R) int, stand func(*R, model.ID)) *Tabl
 }
 
 // admitting adds what holds a row against those of other tables when it is written.
-func (t *Table[R]) admitting(admits func(View, *R) bool) *Table[R] {
+func (t *Table[R]) admitting(admits admission[R]) *Table[R] {
 	t.admits = admits
 	return t
 }

@@ -381,6 +381,7 @@ func TestPlannedOverIsWhatComes(t *testing.T) {
 			if err != nil {
 				continue
 			}
+			tx.flush()
 			ahead, applied = next, over(tx.st)
 			if look := rapid.IntRange(0, tableCount).Draw(t, "look at"); look < tableCount && tableDef(TableID(look)) != nil {
 				ahead.st.tree(TableID(look)).len()

@@ -145,6 +145,18 @@ func RevisionsOf(v View, service model.ID) iter.Seq[*model.ServiceRevision] {
 		func(r *model.ServiceRevision) bool { return r.ServiceID == service })
 }
 
+// GlobalServices yields the services that are asked to have a task on every node that suits, by id. It costs what global
+// services there are, not what services.
+func GlobalServices(v View) iter.Seq[*model.Service] {
+	return func(yield func(*model.Service) bool) {
+		for r := range globalRevisions.From(v, &model.ServiceRevision{}) {
+			if svc := Services.ByID(v, r.ServiceID); svc != nil && svc.Revision == r.ID && !yield(svc) {
+				return
+			}
+		}
+	}
+}
+
 // TasksOf yields a service's tasks, ordered by slot, then node, then id.
 func TasksOf(v View, service model.ID) iter.Seq[*model.Task] {
 	return tasksBySlot.while(v, &model.Task{ServiceID: service}, func(t *model.Task) bool { return t.ServiceID == service })

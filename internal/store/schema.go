@@ -106,7 +106,7 @@ var (
 			func(r *model.ServiceRevision, b []byte) error { return fixed(r.Fingerprint[:], b) }),
 		text(5, func(r *model.ServiceRevision) *string { return &r.Pinned }),
 		text(6, func(r *model.ServiceRevision) *string { return &r.RegistryAuth }),
-	).byID(func(a, b *model.ServiceRevision) int { return a.ID.Compare(b.ID) }, func(r *model.ServiceRevision, id model.ID) { r.ID = id }).with(revisionsByService)
+	).byID(func(a, b *model.ServiceRevision) int { return a.ID.Compare(b.ID) }, func(r *model.ServiceRevision, id model.ID) { r.ID = id }).with(revisionsByService, globalRevisions)
 	Revocations = define(18, "revocation", WriterIdentity, func(k model.Key) *model.Revocation { return &model.Revocation{NodeID: k.A} },
 		id(1, func(r *model.Revocation) *model.ID { return &r.NodeID }),
 		number(2, func(r *model.Revocation) *int64 { return &r.Until }),
@@ -123,6 +123,11 @@ var (
 	servicesByName  = &Index[model.Service]{name: "name", uniq: true, cmp: func(a, b *model.Service) int { return compareNames(a.Name, b.Name) }}
 	identitiesByKey = &Index[model.NodeIdentity]{name: "key", uniq: true, cmp: func(a, b *model.NodeIdentity) int { return bytes.Compare(a.KeyDigest, b.KeyDigest) },
 		where: func(r *model.NodeIdentity) bool { return len(r.KeyDigest) > 0 }}
+	globalRevisions = &Index[model.ServiceRevision]{name: "global", cmp: func(a, b *model.ServiceRevision) int { return a.ServiceID.Compare(b.ServiceID) },
+		where: func(r *model.ServiceRevision) bool {
+			mode := &r.Spec.Get().Mode
+			return mode.Global != nil || mode.GlobalJob != nil
+		}}
 	revisionsByService = &Index[model.ServiceRevision]{name: "service", cmp: func(a, b *model.ServiceRevision) int { return a.ServiceID.Compare(b.ServiceID) }}
 )
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/tidwall/btree"
 )
 
 // The tables the stages write.
@@ -119,8 +120,8 @@ func placementTable() *Table[model.Placement] {
 	).byID(func(a, b *model.Placement) int { return a.TaskID.Compare(b.TaskID) }, func(r *model.Placement, id model.ID) { r.TaskID = id }).with(placementsByNode).withPostings(placementsByVolume)
 	// A task that is stopped before it has a node counts as shut down, for good. Placements are decided over a view
 	// that may be older than that, and only apply knows which of the two came first.
-	t.admits = func(v View, r *model.Placement) bool {
-		task := Tasks.ByID(v, r.TaskID)
+	t.admits = func(v View, r *model.Placement, near *btree.PathHint) bool {
+		task := Tasks.byIDNear(v, r.TaskID, near)
 		return task == nil || task.Desired < model.StateShutdown
 	}
 	return t

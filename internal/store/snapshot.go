@@ -107,6 +107,11 @@ func readSnapshot(r *bufio.Reader) (*state, error) {
 			err = st.restoreRow(b)
 		}
 	}
+	for _, tr := range st.trees {
+		if tr != nil {
+			tr.flush()
+		}
+	}
 	return st, err
 }
 

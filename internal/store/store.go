@@ -170,7 +170,17 @@ func (tx *tx) run(index uint64, b *Batch) error {
 			return err
 		}
 	}
+	tx.flush()
 	return nil
+}
+
+// flush ends what the tables of a batch put off.
+func (tx *tx) flush() {
+	for id, is := range tx.forked {
+		if is {
+			tx.st.trees[id].flush()
+		}
+	}
 }
 
 // check holds the batch against its conditions and the ownership of its tables.

@@ -61,12 +61,16 @@ type Table[R any] struct {
 	indexes  []*Index[R]
 	postings []*Postings[R]
 	onWrite  func(old, new *R, index uint64) // stamps what only apply knows; old may be nil
-	admits   func(View, *R) bool             // false: the row came too late and is not written; nil: all come in time
+	admits   admission[R]                    // nil: all rows come in time
 	version  func(*R) uint64                 // what a condition on the row compares; default Meta.Index
 	pivot    func(model.Key) *R              // a row that stands at the key
 	probes   *sync.Pool                      // rows to search with; nil: pivot makes one each time
 	stand    func(*R, model.ID)              // has one of them stand at the key
 }
+
+// admission holds a row against those of other tables: when it says no the row came too late, and is not written. near is where
+// another table may have a row of the same key.
+type admission[R any] func(v View, r *R, near *btree.PathHint) bool
 
 // Index is a second order over a table's rows.
 type Index[R any] struct {
@@ -85,14 +89,17 @@ type tree[R any] struct {
 	idx     []*btree.BTreeG[*R]
 	posted  []*btree.BTreeG[posting[R]]
 
-	// While a batch is applied: rows that come in the order of their keys are found from where the last one was.
-	hint btree.PathHint
-	last *R
+	// While a batch is applied: rows that come in the order of their keys are found from where the last one was, in this
+	// table and in the one they are held against.
+	last         *R
+	hint, beside btree.PathHint
+	fresh        [][]*R // of each index: rows it lacks yet
 }
 
 func newTree[R any](t *Table[R]) *tree[R] {
 	opts := btree.Options{NoLocks: true}
-	tr := &tree[R]{t: t, primary: btree.NewBTreeGOptions(func(a, b *R) bool { return t.order(a, b) < 0 }, opts)}
+	tr := &tree[R]{t: t, primary: btree.NewBTreeGOptions(func(a, b *R) bool { return t.order(a, b) < 0 }, opts),
+		fresh: make([][]*R, len(t.indexes))}
 	for _, ix := range t.indexes {
 		tr.idx = append(tr.idx, btree.NewBTreeGOptions(ix.less, opts))
 	}
@@ -111,7 +118,7 @@ func (ix *Index[R]) less(a, b *R) bool {
 }
 
 func (tr *tree[R]) fork() anyTree {
-	n := &tree[R]{t: tr.t, primary: tr.primary.Copy(), idx: make([]*btree.BTreeG[*R], len(tr.idx))}
+	n := &tree[R]{t: tr.t, primary: tr.primary.Copy(), idx: make([]*btree.BTreeG[*R], len(tr.idx)), fresh: make([][]*R, len(tr.idx))}
 	for i, ix := range tr.idx {
 		n.idx[i] = ix.Copy()
 	}
@@ -128,13 +135,15 @@ func (t *Table[R]) Get(v View, key model.Key) *R {
 }
 
 // ByID returns the row one id names, or nil.
-func (t *Table[R]) ByID(v View, id model.ID) *R {
+func (t *Table[R]) ByID(v View, id model.ID) *R { return t.byIDNear(v, id, nil) }
+
+func (t *Table[R]) byIDNear(v View, id model.ID, near *btree.PathHint) *R {
 	if t.probes == nil {
 		return t.Get(v, model.KeyOf(id))
 	}
 	probe := t.probes.Get().(*R)
 	t.stand(probe, id)
-	r, _ := t.in(v).primary.Get(probe)
+	r, _ := t.in(v).primary.GetHint(probe, near)
 	t.probes.Put(probe)
 	return r
 }

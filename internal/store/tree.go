@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/skep-org/skep/internal/model"
+	"github.com/tidwall/btree"
 )
 
 // anyTree is a table's data without its row type: what applying a batch needs.
@@ -18,6 +21,7 @@ type anyTree interface {
 	late(v View, row Row) bool
 	scan(func(Row) bool)
 	len() int
+	flush()
 }
 
 func (tr *tree[R]) get(k model.Key) (Row, bool) {
@@ -53,7 +57,16 @@ func (tr *tree[R]) conflict(row Row) (string, bool) {
 
 // late reports whether what the row builds on has gone meanwhile.
 func (tr *tree[R]) late(v View, row Row) bool {
-	return tr.t.admits != nil && !tr.t.admits(v, any(row).(*R))
+	r, is := any(row).(*R)
+	return is && tr.t.admits != nil && !tr.t.admits(v, r, tr.near(r, &tr.beside))
+}
+
+// near is the hint for a row whose place, in a tree with the same keys, is after that of the one before; nil: it is not known.
+func (tr *tree[R]) near(r *R, hint *btree.PathHint) *btree.PathHint {
+	if tr.last == nil || tr.t.order(tr.last, r) >= 0 {
+		return nil
+	}
+	return hint
 }
 
 // put stamps a row and stores it: a copy, so that a batch's rows stay as its writer made them, unless the row is owned.
@@ -84,11 +97,7 @@ func (tr *tree[R]) put(row Row, owned bool, index uint64, now int64) (Row, Row, 
 
 // insert returns the row whose place n takes.
 func (tr *tree[R]) insert(n *R) (old *R, had bool) {
-	if tr.last != nil && tr.t.order(tr.last, n) < 0 {
-		old, had = tr.primary.SetHint(n, &tr.hint)
-	} else {
-		old, had = tr.primary.Set(n)
-	}
+	old, had = tr.primary.SetHint(n, tr.near(n, &tr.hint))
 	tr.last = n
 	return old, had
 }
@@ -106,17 +115,44 @@ func (tr *tree[R]) restore(row Row) {
 	tr.primary.Load(r)
 }
 
+// reindex has the indexes follow. New rows wait until the batch is through: those of an index are put there in its order.
 func (tr *tree[R]) reindex(old *R, had bool, n *R) {
+	if had {
+		tr.flush()
+	}
 	for i, ix := range tr.t.indexes {
 		stands := ix.where == nil || ix.where(n)
 		if had && (ix.where == nil || ix.where(old)) && (!stands || ix.cmp(old, n) != 0) {
 			tr.idx[i].Delete(old)
 		}
-		if stands {
+		switch {
+		case !stands:
+		case had || ix.uniq:
 			tr.idx[i].Set(n)
+		default:
+			tr.fresh[i] = append(tr.fresh[i], n)
 		}
 	}
 	tr.post(old, n)
+}
+
+// flush puts new rows into the indexes.
+func (tr *tree[R]) flush() {
+	for i, rows := range tr.fresh {
+		if len(rows) == 0 {
+			continue
+		}
+		ix := tr.t.indexes[i]
+		order := func(a, b *R) int { return cmp.Or(ix.cmp(a, b), tr.t.order(a, b)) }
+		if !slices.IsSortedFunc(rows, order) {
+			slices.SortFunc(rows, order)
+		}
+		var hint btree.PathHint
+		for _, r := range rows {
+			tr.idx[i].SetHint(r, &hint)
+		}
+		tr.fresh[i] = nil
+	}
 }
 
 func (tr *tree[R]) del(k model.Key) (Row, bool) {
@@ -124,6 +160,7 @@ func (tr *tree[R]) del(k model.Key) (Row, bool) {
 	if !ok {
 		return nil, false
 	}
+	tr.flush()
 	for i, ix := range tr.t.indexes {
 		if ix.where == nil || ix.where(old) {
 			tr.idx[i].Delete(old)
