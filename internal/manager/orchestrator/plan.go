@@ -27,6 +27,7 @@ type plan struct {
 	deleted   map[model.ID]bool  // tasks this plan deletes
 	forgotten map[model.Key]bool // slots whose rows this plan deletes
 	finished  map[model.ID]bool  // services whose rollouts this plan deletes
+	removed   []model.ID         // services that are gone, of which slots were looked at; some several times
 	displaced map[model.ID]bool  // tasks that this plan finds no room for where they are
 	look      *await.Look        // at what services depend on
 	held      held               // the planner's

@@ -66,6 +66,11 @@ func (pl *Planner) Plan(v store.View, keys []control.Key, now time.Time) (contro
 			p.planSlot(sl)
 		}
 	}
+	for i, id := range p.removed {
+		if i == 0 || p.removed[i-1] != id { // once for many of its slots: each time all that is deleted is passed over
+			p.finishRemoval(id)
+		}
+	}
 	p.lookAgain()
 	return p.res, nil
 }

@@ -116,10 +116,8 @@ func (p *plan) addNode(w *work, node model.ID) {
 			p.addSlot(w, slotOf(t))
 		}
 	}
-	for svc := range store.Services.All(p.v) {
-		if mode := p.revision(svc.Revision).spec.Mode; mode.Global != nil || mode.GlobalJob != nil {
-			p.addSlot(w, slotID{service: svc.ID, node: node})
-		}
+	for svc := range store.GlobalServices(p.v) {
+		p.addSlot(w, slotID{service: svc.ID, node: node})
 	}
 }
 

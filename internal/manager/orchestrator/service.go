@@ -104,7 +104,7 @@ func (p *plan) planSlot(sl *slot) {
 	case s == nil:
 		p.remove(sl, model.ReasonRemoved)
 		p.emit(sl)
-		p.finishRemoval(sl.service)
+		p.removed = append(p.removed, sl.service)
 	case len(sl.runs) == 0 && (sl.node.IsZero() || sl.mode != serve):
 	case sl.node.IsZero() && !sl.occupied():
 		p.bury(sl)
