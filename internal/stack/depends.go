@@ -8,6 +8,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/skep-org/skep/internal/model/dependency"
+	"github.com/skep-org/skep/internal/model/placement"
 )
 
 // dependsOn writes what the service waits for as labels, by which the managers hold its tasks back.
@@ -30,8 +31,10 @@ func (s *service) dependsOn(labels map[string]string) {
 		}
 		labels[label] = value
 	}
-	if err := dependency.Check(labels); err != nil {
-		s.refuse("deploy.labels", "%s", err)
+	for _, check := range []func(map[string]string) error{dependency.Check, placement.Check} {
+		if err := check(labels); err != nil {
+			s.refuse("deploy.labels", "%s", err)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/resources"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/model/dependency"
+	"github.com/skep-org/skep/internal/model/placement"
 	"github.com/skep-org/skep/internal/network"
 	"github.com/skep-org/skep/internal/store"
 )
@@ -49,7 +50,7 @@ func wishOf(v store.View, rev *model.ServiceRevision) wish {
 	task := &spec.TaskTemplate
 	w := wish{service: rev.ServiceID, created: rev.Created,
 		beyond: beyond{localVolumes(task), clusterMounts(task), dependency.Of(spec.Annotations)},
-		asks:   asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task)}}
+		asks:   asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task), pack: placement.Of(spec.Labels) == placement.Binpack}}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {

@@ -5,15 +5,16 @@
 // with a node, or with the reason there is none, in Docker's words with counts per filter. The row goes with its task.
 //
 //	waiting tasks of one revision → what it depends on → the node with their slot's volumes → filters, once per class of nodes
-//	→ tree of spread preferences → emptiest node
+//	→ tree of spread preferences → emptiest node, or the fullest one with room
 //
 // What tasks ask for is a profile (profile.go), which revisions that ask alike share. The attributes of nodes that any profile
 // asks about part the nodes into classes (class.go): what does not change from task to task is asked of one node of each. In a
-// class the nodes stand in a tree (ranks.go) that finds the one with the fewest tasks that has room without asking the others.
+// class the nodes stand in a tree (ranks.go) that finds the one with the fewest tasks that has room, or of a service that asks for it
+// (model/placement) the fullest one, without asking the others.
 // So a task costs the logarithm of the number of nodes, times the number of classes.
 //
-// A Plan places a bounded number of tasks, and of one revision no more than a part of those at a time, in turns (place.go): the
-// rest comes in the next one. A service of many tasks, or one that fits nowhere, holds up no other.
+// A Plan places a bounded number of tasks, and of one revision no more than a part of those at a time, in turns (place.go), and
+// says of as many why they wait: the rest comes in the next one. A service of many tasks, or one that fits nowhere, holds up no other.
 //
 // A task of a service that depends on others (package await) is given a node once that holds; until then its row says what
 // it waits for. That goes for each of its tasks, whyever it is made; one that has a node keeps it.

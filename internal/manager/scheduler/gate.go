@@ -93,7 +93,7 @@ func (r *round) gate(g *group) string {
 // bide writes of a group's tasks what they wait for.
 func (r *round) bide(g *group, reason string) {
 	g.sort(func(id model.ID) bool { return r.usage.waiting[id] == g })
-	g.said = ""
+	g.said, g.unsaid = "", nil
 	for _, t := range g.line {
 		id := t.id
 		old := store.Placements.ByID(r.v, id)

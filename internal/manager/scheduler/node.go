@@ -106,5 +106,24 @@ func (n *node) summary() summary {
 		return nobody
 	}
 	have, used := &n.room.Offer.Amounts, &n.room.Used
-	return summary{int32(n.active), have.NanoCPUs - used.NanoCPUs, have.Memory - used.Memory}
+	return summary{int32(n.active), n.free(), have.NanoCPUs - used.NanoCPUs, have.Memory - used.Memory}
+}
+
+// whole is all of a node.
+const whole = 1_000_000
+
+// free is the share of the node that nobody reserved, in millionths: of cores or of memory, whichever is scarcer.
+func (n *node) free() int32 {
+	have, used := &n.room.Offer.Amounts, &n.room.Used
+	return min(share(used.NanoCPUs, have.NanoCPUs), share(used.Memory, have.Memory))
+}
+
+func share(used, have int64) int32 {
+	switch {
+	case used <= 0:
+		return whole
+	case used >= have:
+		return 0
+	}
+	return int32(whole * (1 - float64(used)/float64(have)))
 }

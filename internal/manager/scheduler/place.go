@@ -6,8 +6,8 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
-// A round places so many tasks at most, and of one group so many before the others have had their turn: a service of many
-// tasks holds up no small one, and what is decided is under way while more is decided.
+// A round places so many tasks at most, and of one group so many before the others have had their turn, and says of as many why
+// they wait: a service of many tasks holds up no small one, and what is decided is under way while more is decided.
 const (
 	roundLimit = 8192
 	groupLimit = 1024
@@ -27,7 +27,8 @@ func (r *round) placeAll() {
 	for _, g := range r.unplaced {
 		r.pending(g)
 	}
-	if len(u.pinned)+len(u.queue) > 0 {
+	r.tell()
+	if len(u.pinned)+len(u.queue)+len(u.telling) > 0 {
 		r.res.Wakes(control.Key{Kind: kindMore}, r.now)
 	}
 }
@@ -93,7 +94,7 @@ func (r *round) takeWith(g *group, task model.ID, n *node, volumes *model.Placed
 	r.left--
 }
 
-// pending says of each task why it waits, unless that is what its row says already.
+// pending finds out why a group waits, and has it said of each task, unless that is what its row says already.
 func (r *round) pending(g *group) {
 	reason := r.explain(g)
 	if reason != g.said {
@@ -103,12 +104,33 @@ func (r *round) pending(g *group) {
 			g.unsaid = append(g.unsaid, t.id)
 		}
 	}
-	for _, id := range g.unsaid {
-		if r.usage.waiting[id] == g {
-			r.say(id, store.Placements.ByID(r.v, id), reason)
+	g.said = reason
+	if len(g.unsaid) > 0 && !g.telling {
+		g.telling = true
+		r.usage.telling = append(r.usage.telling, g)
+	}
+}
+
+// tell says of tasks why they wait, the groups in turns: so many at a time that it holds up nobody who could be placed.
+func (r *round) tell() {
+	u := r.usage
+	for left := roundLimit; left > 0 && len(u.telling) > 0; {
+		g := u.telling[0]
+		u.telling = u.telling[1:]
+		turn := g.unsaid[:min(len(g.unsaid), groupLimit, left)]
+		for _, id := range turn {
+			if u.waiting[id] == g {
+				r.say(id, store.Placements.ByID(r.v, id), g.said)
+				left--
+			}
+		}
+		g.unsaid = g.unsaid[len(turn):]
+		if g.telling = len(g.unsaid) > 0; g.telling {
+			u.telling = append(u.telling, g)
+		} else {
+			g.unsaid = nil
 		}
 	}
-	g.said, g.unsaid = reason, nil
 }
 
 // explain asks every node the group might have gone to, as they are now.

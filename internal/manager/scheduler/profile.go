@@ -19,6 +19,7 @@ type asks struct {
 	platforms   []swarm.Platform
 	maxReplicas uint64
 	spread      []string
+	pack        bool // see placement.Binpack
 }
 
 // profile is what many revisions ask alike, with what was found out about it. Most services of a cluster ask for one of a few
@@ -40,11 +41,11 @@ func (a *asks) appendKey(b []byte) []byte {
 	b = strconv.AppendInt(b, a.resources.NanoCPUs, 10)
 	b = strconv.AppendInt(append(b, ' '), a.resources.Memory, 10)
 	if len(a.resources.Generic) == 0 && len(a.ports)+len(a.plugins)+len(a.constraints)+len(a.platforms)+len(a.spread) == 0 &&
-		!a.impossible && a.maxReplicas == 0 {
+		!a.impossible && a.maxReplicas == 0 && !a.pack {
 		return b // most ask for no more
 	}
-	return fmt.Appendf(b, " %v %v %q %q %t %q %d %q", a.resources.Generic, a.ports, a.plugins,
-		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread)
+	return fmt.Appendf(b, " %v %v %q %q %t %q %d %q %t", a.resources.Generic, a.ports, a.plugins,
+		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread, a.pack)
 }
 
 func newProfile(a asks, key string) *profile {

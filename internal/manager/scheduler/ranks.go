@@ -5,15 +5,15 @@ import (
 	"math/bits"
 )
 
-// summary is what is known of a node, or of several together: the fewest active tasks that one of them has, and the most
-// of cores and memory that is free on one.
+// summary is what is known of a node, or of several together: the fewest active tasks that one of them has, the smallest share
+// that is free of one, and the most of cores and memory that is free on one.
 type summary struct {
-	active      int32
-	cpu, memory int64
+	active, free int32
+	cpu, memory  int64
 }
 
 // nobody is the summary of no node.
-var nobody = summary{math.MaxInt32, math.MinInt64, math.MinInt64}
+var nobody = summary{math.MaxInt32, math.MaxInt32, math.MinInt64, math.MinInt64}
 
 // ranks is a binary tree over the nodes of a class, in the order of their ids: each place above has the summary of the
 // two below it. The first place is 1, those below place i are 2i and 2i+1, and the nodes are the last ones.
@@ -49,7 +49,7 @@ func (r ranks) set(i int, s summary) {
 }
 
 func (s summary) with(o summary) summary {
-	return summary{min(s.active, o.active), max(s.cpu, o.cpu), max(s.memory, o.memory)}
+	return summary{min(s.active, o.active), min(s.free, o.free), max(s.cpu, o.cpu), max(s.memory, o.memory)}
 }
 
 // hasRoom reports whether one of the nodes might have room; false is certain.
@@ -58,14 +58,22 @@ func (s summary) hasRoom(a *asks) bool {
 		(a.resources.Memory <= 0 || a.resources.Memory <= s.memory)
 }
 
-// place is a place in ranks that was not looked into yet.
-type place struct{ active, first, at int32 }
-
-func (p place) before(o place) bool { //nolint:unused // the queue calls it
-	return p.active < o.active || p.active == o.active && p.first < o.first
+// order is what decides between the nodes below: the least of it comes first.
+func (s summary) order(a *asks) int32 {
+	if a.pack {
+		return s.free
+	}
+	return s.active
 }
 
-// walk yields nodes with fewer active tasks first, and of equals that with the smaller id. It looks at no more of them than
+// place is a place in ranks that was not looked into yet.
+type place struct{ order, first, at int32 }
+
+func (p place) before(o place) bool { //nolint:unused // the queue calls it
+	return p.order < o.order || p.order == o.order && p.first < o.first
+}
+
+// walk yields nodes with fewer active tasks first, or those with less that is free, and of equals that with the smaller id. It looks at no more of them than
 // it has to, and nothing may change meanwhile.
 type walk struct {
 	class *class
@@ -81,7 +89,7 @@ func (c *class) walk(a *asks) walk {
 
 func (w *walk) look(at, first int32) {
 	if s := w.class.ranks[at]; s.hasRoom(w.asks) {
-		w.open.push(place{s.active, first, at})
+		w.open.push(place{s.order(w.asks), first, at})
 	}
 }
 

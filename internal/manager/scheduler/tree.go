@@ -10,7 +10,8 @@ import (
 // this value of the last one. Without preferences the root holds the nodes.
 //
 // Most nodes are untouched: they have no task of the service, and it does not keep failing there. They are looked at one by
-// one, in the order of their classes, as they are needed. The others are few, and all come later.
+// one, in the order of their classes, as they are needed. The others are few, and come later, unless nodes are to be filled: then
+// that counts which has less that is free, touched or not.
 //
 // Invariant: kids, untouched and nodes are heaps, the next one to get a task on top.
 type branch struct {
@@ -25,14 +26,16 @@ type branch struct {
 // stream is the untouched nodes of one class that fit; next is the first of them.
 type stream struct {
 	walk
-	next *node
+	next  *node
+	order int32
 }
 
-// candidate is a node that passed the filters.
+// candidate is a node that passed the filters, and what decides between it and others.
 type candidate struct {
 	*node
 	failures int
-	own      int // active tasks of the service on the node
+	own      int   // active tasks of the service on the node; where nodes are to be filled that does not matter: 0
+	order    int32 // see summary.order
 }
 
 // tree sorts the classes by a group's spread preferences.
@@ -93,14 +96,22 @@ func (t *tree) touch(n *node, own int) {
 		b.tasks += own
 	})
 	if n.refuses(t.demand) == fits {
-		b.nodes = append(b.nodes, candidate{n, t.failing[n], own})
+		b.nodes = append(b.nodes, t.candidate(n, own))
 	}
+}
+
+func (t *tree) candidate(n *node, own int) candidate {
+	if t.demand.pack {
+		own = 0
+	}
+	return candidate{n, t.failing[n], own, n.summary().order(&t.demand.asks)}
 }
 
 // advance moves a stream to its next node, and reports whether there is one.
 func (t *tree) advance(s *stream) bool {
 	for s.next = s.walk.next(); s.next != nil; s.next = s.walk.next() {
 		if t.failing[s.next] == 0 && t.demand.present.on(s.next) == 0 && s.next.takes(t.demand) {
+			s.order = s.next.summary().order(s.asks)
 			return true
 		}
 	}
@@ -141,23 +152,23 @@ func (t *tree) placeBelow(b *branch, give func(*node)) *node {
 		}
 		b.kids.pop()
 	}
-	if len(b.untouched) > 0 {
-		n := b.untouched[0].next
-		if t.advance(&b.untouched[0]) {
-			b.untouched.sink(0)
-		} else {
-			b.untouched.pop()
+	for len(b.untouched)+len(b.nodes) > 0 {
+		if !b.touchedFirst(t.demand) {
+			n := b.untouched[0].next
+			if t.advance(&b.untouched[0]) {
+				b.untouched.sink(0)
+			} else {
+				b.untouched.pop()
+			}
+			give(n)
+			b.tasks++
+			b.nodes.push(t.candidate(n, 1))
+			return n
 		}
-		give(n)
-		b.tasks++
-		b.nodes.push(candidate{n, 0, 1})
-		return n
-	}
-	for len(b.nodes) > 0 {
 		if n := b.nodes[0].node; n.refuses(t.demand) == fits {
 			give(n)
 			b.tasks++
-			b.nodes[0].own++
+			b.nodes[0] = t.candidate(n, b.nodes[0].own+1)
 			b.nodes.sink(0)
 			return n
 		}
@@ -166,20 +177,32 @@ func (t *tree) placeBelow(b *branch, give func(*node)) *node {
 	return nil
 }
 
+// touchedFirst reports whether the next node to be asked is one that is touched.
+func (b *branch) touchedFirst(d *demand) bool {
+	switch {
+	case len(b.untouched) == 0:
+		return true
+	case len(b.nodes) == 0 || !d.pack || b.nodes[0].failures > 0:
+		return false
+	}
+	first, touched := &b.untouched[0], &b.nodes[0]
+	return cmp.Or(cmp.Compare(touched.order, first.order), touched.id.Compare(first.next.id)) < 0
+}
+
 func (b *branch) before(o *branch) bool { //nolint:unused // the queue calls it
 	return cmp.Or(cmp.Compare(b.tasks, o.tasks), cmp.Compare(b.value, o.value)) < 0
 }
 
 func (s stream) before(o stream) bool { //nolint:unused // the queue calls it
-	return cmp.Or(cmp.Compare(s.next.active, o.next.active), s.next.id.Compare(o.next.id)) < 0
+	return cmp.Or(cmp.Compare(s.order, o.order), s.next.id.Compare(o.next.id)) < 0
 }
 
-// before puts the node with fewer tasks of the service first, then that with fewer tasks, and the node on which the
-// service keeps failing last.
+// before puts the node with fewer tasks of the service first, then that with fewer tasks, or else the fullest one, and the node on
+// which the service keeps failing last.
 func (c candidate) before(o candidate) bool { //nolint:unused // the queue calls it
 	return cmp.Or(
 		cmp.Compare(c.failures, o.failures),
 		cmp.Compare(c.own, o.own),
-		cmp.Compare(c.active, o.active),
+		cmp.Compare(c.order, o.order),
 		c.id.Compare(o.id)) < 0
 }

@@ -26,6 +26,7 @@ type usage struct {
 	groups    map[groupKey]*group
 	pinned    []*group // to be placed first, in this order: those that have their node; some may be empty by now
 	queue     []*group // to be placed then
+	telling   []*group // of whose tasks is to be said why they wait; some may wait no more
 	failed    map[model.ID]failureKey
 	failures  map[model.ID]map[model.ID]map[model.ID]int64 // by revision and node: when each task failed, Unix nanoseconds
 	epoch     int                                          // rises when a node is, or has, something else

@@ -17,13 +17,14 @@ func (k groupKey) control() control.Key {
 
 // group is the tasks of one revision that wait.
 type group struct {
-	key    groupKey
-	demand *demand
-	size   int
-	line   []inLine // by slot, then id, while sorted says so; with those that have left it since
-	sorted bool
-	queued bool // it is to be placed
-	woken  bool // it is to be queued
+	key     groupKey
+	demand  *demand
+	size    int
+	line    []inLine // by slot, then id, while sorted says so; with those that have left it since
+	sorted  bool
+	queued  bool // it is to be placed
+	telling bool // it is to be said of those in unsaid why they wait
+	woken   bool // it is to be queued
 
 	refused refusals   // at the last attempt
 	waits   bool       // at the last attempt something it depends on did not hold

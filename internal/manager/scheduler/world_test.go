@@ -13,6 +13,7 @@ import (
 	"github.com/skep-org/skep/internal/manager/stagetest"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/model/dependency"
+	"github.com/skep-org/skep/internal/model/placement"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -206,6 +207,9 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 		spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
 	}
 	spec.Labels = map[string]string{"com.docker.stack.namespace": args["stack"]}
+	if args["strategy"] != "" {
+		spec.Labels[placement.Label] = args["strategy"]
+	}
 	for _, after := range list(args["after"]) {
 		on, condition, _ := strings.Cut(after, ":")
 		spec.Labels[dependency.Prefix+on] = "service_" + condition

@@ -2,7 +2,7 @@
 // policy of the cluster that allows it.
 //
 // It is pure: it reads and writes no table; the policy is kept in the Cluster row. Invariants: a label under "skep." is
-// understood or refused, never ignored, but for those of package dependency; what no rule allows is refused, and the error
+// understood or refused, never ignored, but for those of packages dependency and placement; what no rule allows is refused, and the error
 // names the policy.
 //
 // Callers may not assume that an allowed service stays so: a rule may be taken back while the service's tasks run. Each

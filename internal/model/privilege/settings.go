@@ -11,6 +11,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
 	"github.com/skep-org/skep/internal/model/dependency"
+	"github.com/skep-org/skep/internal/model/placement"
 )
 
 // Prefix is that of the labels.
@@ -59,11 +60,11 @@ func (s *Settings) HostIP(published uint32, protocol string) netip.Addr {
 }
 
 // Labels are those of a service's labels that are settings of its tasks: a change of them makes the tasks anew. What a
-// service depends on is none: it is asked before a task starts.
+// service depends on is none, and neither is how they are laid over the nodes: both are asked before a task starts.
 func Labels(all map[string]string) map[string]string {
 	var out map[string]string
 	for k, v := range all {
-		if strings.HasPrefix(k, Prefix) && !dependency.Owns(k) {
+		if strings.HasPrefix(k, Prefix) && !dependency.Owns(k) && !placement.Owns(k) {
 			if out == nil {
 				out = map[string]string{}
 			}
@@ -78,7 +79,7 @@ func Parse(labels map[string]string) (*Settings, error) {
 	s := &Settings{asked: map[string]string{}}
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
 		what, ours := strings.CutPrefix(label, Prefix)
-		if !ours || dependency.Owns(label) {
+		if !ours || dependency.Owns(label) || placement.Owns(label) {
 			continue
 		}
 		if err := s.read(label, what, strings.TrimSpace(labels[label])); err != nil {
