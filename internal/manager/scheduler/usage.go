@@ -95,7 +95,8 @@ func (u *usage) tidy(n *node) {
 func (u *usage) learn(revision model.ID, w wish) *demand {
 	d := &demand{profile: u.profile(w.asks), beyond: u.nothing, revision: revision, present: u.presence(w.service), created: w.created}
 	if len(w.volumes) > 0 || len(w.mounts) > 0 || len(w.dependencies.List) > 0 {
-		d.beyond = &w.beyond
+		b := w.beyond // the wish itself goes
+		d.beyond = &b
 	}
 	u.demands[revision] = d
 	return d
