@@ -14,8 +14,8 @@ import (
 
 // cost is what encryption costs, as it was measured: docs/networks.md.
 const cost = `What it costs, of what a plain network carries between two nodes: with WireGuard in
-a process, where the kernel has none, about a sixth of the throughput and a third of
-the new connections, at up to 128 MiB of memory a node. UDP ports 51830 and 51831
+a process, where the kernel has none, about an eighth of the throughput and a third
+of the new connections, at some 128 MiB of memory a node. UDP ports 51830 and 51831
 must be open between all nodes. See docs/networks.md.
 `
 
