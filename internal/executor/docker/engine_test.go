@@ -403,7 +403,11 @@ func networkMadeTwice(t *testing.T, h *harness) {
 		t.Fatal(err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if said, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusCreated {
+	said, err := io.ReadAll(answer.Body)
+	switch {
+	case err == nil && answer.StatusCode == http.StatusConflict:
+		t.Skip("this engine makes no second network of a name (those before 25.0 do): it says", string(said))
+	case err != nil || answer.StatusCode != http.StatusCreated:
 		t.Fatal(answer.Status, string(said), err)
 	}
 	if _, err := e.Start(t.Context(), task); err != nil {

@@ -186,7 +186,7 @@ func fields() map[string]field {
 			older: "ReadOnlyForceRecursive", got: func(r inspected) any { return mountAt(r, "/m").BindOptions.ReadOnlyForceRecursive }, want: true,
 		},
 		"Mounts.VolumeOptions.Subpath": {
-			spec:  onlyMount(mount.Mount{Type: mount.TypeVolume, Source: "v", VolumeOptions: &mount.VolumeOptions{Subpath: "s"}}),
+			spec:  onlyMount(mount.Mount{Type: mount.TypeVolume, Source: "data", VolumeOptions: &mount.VolumeOptions{Subpath: "s"}}),
 			older: "Subpath", got: func(r inspected) any { return mountAt(r, "/m").VolumeOptions.Subpath }, want: "s",
 		},
 		"Mounts.ImageOptions.Subpath": {

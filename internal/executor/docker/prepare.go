@@ -131,7 +131,7 @@ func (e *Executor) taken(ctx context.Context, t *executor.Task, conflict error) 
 }
 
 // adopt completes a container that was created earlier: the process that did may have been ended in between, the node
-// restarted. One that has been started is left alone.
+// restarted, its engine replaced by one that takes all networks at creation. One that has been started is left alone.
 func (e *Executor) adopt(ctx context.Context, t *executor.Task, c executor.Container, raw container.InspectResponse) (executor.Container, error) {
 	if c.Phase != executor.Created || e.prepared.has(c.ID) {
 		return c, nil
@@ -148,7 +148,7 @@ func (e *Executor) adopt(ctx context.Context, t *executor.Task, c executor.Conta
 		return executor.Container{}, err
 	}
 	var missing []translate.Endpoint
-	for _, n := range out.Connect {
+	for _, n := range out.Endpoints() {
 		if raw.NetworkSettings == nil || raw.NetworkSettings.Networks[n.Network] == nil {
 			missing = append(missing, n)
 		}

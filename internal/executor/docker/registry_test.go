@@ -14,10 +14,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 	"github.com/skep-org/skep/internal/lab/engine"
 	"golang.org/x/sys/unix"
 )
@@ -134,6 +136,7 @@ func TestRegistry(t *testing.T) {
 	h := newHarness(t, startEngine(t))
 	r := startRegistry(t, h.engine)
 	e := h.docker(t)
+	inContainerd := imagesInContainerd(t, h)
 	auth := func(password string) string {
 		b, _ := json.Marshal(map[string]string{"username": "me", "password": password, "serveraddress": r.address})
 		return base64.URLEncoding.EncodeToString(b)
@@ -145,15 +148,22 @@ func TestRegistry(t *testing.T) {
 		_, err := e.Prepare(t.Context(), task)
 		return err
 	}
-	for _, c := range []struct{ what, image, auth, want string }{
-		{"none", "org/app:1", "", "no basic auth credentials"},
-		{"old ones", "org/app:1", auth("wrong"), "unauthorized: the password is another one now"},
-		{"no such image", "org/nothing:1", auth("right"), "manifest unknown"},
-		{"new ones", "org/app:1", auth("right"), ""},
-		{"by digest", "org/app:1@" + r.digest, auth("right"), ""},
-		{"old ones for what is there", "org/app:1", auth("wrong"), ""},
+	for _, c := range []struct {
+		what, image, auth string
+		want              string // part of what the registry says
+		containerd        string // what an engine that keeps its images in containerd makes of it, where it has words of its own
+	}{
+		{"none", "org/app:1", "", "no basic auth credentials", ""},
+		{"old ones", "org/app:1", auth("wrong"), "unauthorized: the password is another one now", "401 Unauthorized"},
+		{"no such image", "org/nothing:1", auth("right"), "manifest unknown", "org/nothing:1: not found"},
+		{"new ones", "org/app:1", auth("right"), "", ""},
+		{"by digest", "org/app:1@" + r.digest, auth("right"), "", ""},
+		{"old ones for what is there", "org/app:1", auth("wrong"), "", ""},
 	} {
 		err := prepare(c.image, c.auth)
+		if c.containerd != "" && inContainerd {
+			c.want = c.containerd
+		}
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.what, err)
@@ -161,4 +171,14 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%s: %v, want the registry's %q", c.what, err, c.want)
 		}
 	}
+}
+
+// imagesInContainerd: engines since 29.0 keep images in containerd unless told otherwise, whose words for what a registry
+// says are others.
+func imagesInContainerd(t *testing.T, h *harness) bool {
+	info, err := h.engine.Client().Info(t.Context(), client.InfoOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(info.Info.DriverStatus, [2]string{"driver-type", "io.containerd.snapshotter.v1"})
 }

@@ -3,6 +3,8 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/types/mount"
@@ -31,6 +33,17 @@ type Output struct {
 	// Connect are the networks the container is to be connected to after its creation: engines before API 1.44 take
 	// one network at creation only.
 	Connect []Endpoint
+}
+
+// Endpoints are the container's places on all its networks, whether it gets them at its creation or after.
+func (o Output) Endpoints() []Endpoint {
+	var all []Endpoint
+	if c := o.Create.NetworkingConfig; c != nil {
+		for _, name := range slices.Sorted(maps.Keys(c.EndpointsConfig)) {
+			all = append(all, Endpoint{Network: name, Settings: c.EndpointsConfig[name]})
+		}
+	}
+	return append(all, o.Connect...)
 }
 
 // Container translates a task.
