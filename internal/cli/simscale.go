@@ -42,7 +42,7 @@ const partCommand = "part"
 
 func (s *scaleFlags) add(f *pflag.FlagSet) {
 	s.opts = ScaleOptions{Steady: 10 * time.Second, Failover: true, Burst: -1, PerProcess: 5000}
-	f.IntVar(&s.opts.Tasks, "tasks", 0, "`number` of tasks: measure real managers by the clock on the wall")
+	f.IntVar(&s.opts.Tasks, "tasks", 0, "`number` of tasks: measure real managers by the clock on the wall (default: virtual time)")
 	f.IntVar(&s.opts.Replicas, "replicas", 0, "with --tasks, `number` of tasks of each service (default: 1000)")
 	f.IntVar(&s.opts.Burst, "burst", s.opts.Burst, "with --tasks, `number` of tasks of the service that is created while the rest stands (default: one for each agent)")
 	f.DurationVar(&s.opts.Steady, "steady", s.opts.Steady, "with --tasks, `time` in which nothing is asked for")

@@ -61,7 +61,7 @@ func describeFlag(b *strings.Builder, f *pflag.Flag) {
 		value = ""
 	}
 	fmt.Fprintln(b, strings.TrimSpace("--"+f.Name+" "+value))
-	if d := strings.Trim(f.DefValue, "[]"); d != "" && d != "false" {
+	if d := strings.Trim(f.DefValue, "[]"); d != "" && d != "false" && !strings.Contains(help, "(default: ") {
 		help += " (default " + d + ")"
 	}
 	for _, line := range wrap(help, helpWidth-8) {
