@@ -223,3 +223,48 @@ func nameOf(v store.View, id string) string {
 	parsed, _ := model.ParseID(id)
 	return store.Services.ByID(v, parsed).Name
 }
+
+// TestServicesByIndexAreThoseOfAScan: the index of names does not tell cases apart, the filter does.
+func TestServicesByIndexAreThoseOfAScan(t *testing.T) {
+	w := newWorld(t)
+	w.request("POST /swarm/init\n" + `{"ListenAddr":"0.0.0.0:2377"}`)
+	f := fill.New(w.cluster.manager.Store, env.Seeded(2, w.clock).NewID)
+	names := map[string]string{} // by id
+	for _, name := range []string{"web", "Web-2", "we", "WEB-3", "wf", "api", "web-1"} {
+		var spec swarm.ServiceSpec
+		spec.Name = name
+		spec.Mode.Global = &swarm.GlobalService{}
+		names[f.Service(spec).ID.String()] = name
+	}
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var some string
+	for id := range names {
+		some = id
+	}
+	for filter, matches := range map[string]func(id, name string) bool{
+		`{"name":["we"]}`:                            func(_, name string) bool { return strings.HasPrefix(name, "we") },
+		`{"name":["W"]}`:                             func(_, name string) bool { return strings.HasPrefix(name, "W") },
+		`{"name":["web","api"]}`:                     func(_, name string) bool { return strings.HasPrefix(name, "web") || name == "api" },
+		`{"name":["w"],"mode":["global"]}`:           func(_, name string) bool { return strings.HasPrefix(name, "w") },
+		`{"id":["` + some[:6] + `","` + some + `"]}`: func(id, _ string) bool { return strings.HasPrefix(id, some[:6]) },
+	} {
+		var want []string
+		for id, name := range names {
+			if matches(id, name) {
+				want = append(want, id)
+			}
+		}
+		slices.Sort(want)
+		rec := httptest.NewRecorder()
+		w.server.ServeHTTP(rec, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/services?filters="+url.QueryEscape(filter), nil))
+		var got []swarm.Service
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
+			t.Fatalf("%s: %s", filter, rec.Body)
+		}
+		if !slices.EqualFunc(got, want, func(s swarm.Service, id string) bool { return s.ID == id }) {
+			t.Errorf("%s: %d services, not %v", filter, len(got), want)
+		}
+	}
+}
