@@ -74,6 +74,7 @@ bench-full: setup build demo-programs ## Measure everything, which takes the bet
 	@$(BENCH) -network
 	@$(BENCH) -registry -rounds 3
 	@$(BENCH) -lists
+	@$(BENCH) -scale
 	@$(GOBENCH) -count 3 -bench BenchmarkSchedule ./internal/manager -manager.large | tee bin/schedule.txt
 	@$(GOBENCH) -bench BenchmarkStoreMemory ./internal/store -store.large | tee bin/store.txt
 	@$(BENCH) -stages bin/schedule.txt bin/store.txt
