@@ -1,4 +1,3 @@
-// The test driver as a program, and the service that writes to its volumes.
 package main
 
 import (
