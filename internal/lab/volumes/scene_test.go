@@ -81,12 +81,15 @@ func newScene(t *testing.T, p programs, cfg hosts.Config, flags func(host string
 	return s
 }
 
-// drive keeps a host's driver running, as whoever runs drivers does.
+// drive keeps a host's driver running, as whoever runs drivers does. It waits for the host's daemon: a socket that is made while
+// the host comes up could be below the /run that is mounted next.
 func (s *scene) drive(ctx context.Context, h *hosts.Host, flags []string) {
 	for ctx.Err() == nil {
 		args := append([]string{s.program, "-place", string(s.place), "-node", h.Name, "-socket", "/run/skep/csi/test.sock"}, flags...)
-		if cmd, err := h.Command(ctx, args...); err == nil {
-			_ = cmd.Run() // it crashes when it is told to
+		if _, err := h.Exec(ctx, "test", "-S", "/run/skep/skep.sock"); err == nil {
+			if cmd, err := h.Command(ctx, args...); err == nil {
+				_ = cmd.Run() // it crashes when it is told to
+			}
 		}
 		select {
 		case <-ctx.Done():
