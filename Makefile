@@ -43,9 +43,8 @@ test-peer: setup ## Run what compares skep with Docker's own swarm mode, both li
 on_engines = ./internal/executor/docker ./internal/lab/engine ./internal/lab/hosts ./internal/lab/cluster ./internal/lab/network
 
 .PHONY: test-engine
-test-engine: setup ## Run on a newer Docker Engine what depends on the engine, with each of its firewall backends
+test-engine: setup ## Run on a newer Docker Engine what depends on the engine
 	@CGO_ENABLED=1 scripts/newest-engine.sh $(GO) test -race -count 1 -timeout 20m -p 1 $(on_engines)
-	@CGO_ENABLED=1 scripts/newest-engine.sh -firewall nftables $(GO) test -race -count 1 -timeout 20m -p 1 ./internal/lab/network
 
 .PHONY: differential
 differential: setup ## Run every script on Docker's own swarm mode and on skep, and count where they differ

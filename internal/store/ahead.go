@@ -1,6 +1,9 @@
 package store
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // ahead is what a view shows of one table beyond the state it was made of. It is carried out when the table is first looked
 // at: a stage plans over all that it has under way, and has seldom a look at what it has decided itself.
@@ -111,7 +114,7 @@ func (v View) with(touched [tableCount]bool, changes []Change) View {
 		}
 		a := &ahead{batches: [][]Change{changes}}
 		if before := next.ahead[id]; before != nil {
-			a.batches = append(before.batches[:len(before.batches):len(before.batches)], changes)
+			a.batches = slices.Concat(before.batches, a.batches)
 		}
 		next.ahead[id] = a
 	}

@@ -43,9 +43,7 @@ func (d *Driver) CreateVolume(_ context.Context, r *csi.CreateVolumeRequest) (*c
 		return os.MkdirAll(d.o.Place.data(id), 0o700)
 	})
 	v := &csi.Volume{VolumeId: id, CapacityBytes: r.GetCapacityRange().GetRequiredBytes(), VolumeContext: map[string]string{"made": r.Name}}
-	for _, t := range r.GetAccessibilityRequirements().GetRequisite() {
-		v.AccessibleTopology = append(v.AccessibleTopology, t)
-	}
+	v.AccessibleTopology = append(v.AccessibleTopology, r.GetAccessibilityRequirements().GetRequisite()...)
 	return &csi.CreateVolumeResponse{Volume: v}, err
 }
 

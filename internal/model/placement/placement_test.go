@@ -7,7 +7,7 @@ import (
 )
 
 func TestStrategies(t *testing.T) {
-	for value, want := range map[string]Strategy{"spread": Spread, "binpack": Binpack, " binpack\n": Binpack} {
+	for value, want := range map[string]Strategy{"spread": Spread, "binpack": Binpack, "\tbinpack\n": Binpack} {
 		labels := map[string]string{Label: value, "skep.placement": "anything"}
 		require.NoError(t, Check(labels), value)
 		require.Equal(t, want, Of(labels), value)

@@ -124,11 +124,9 @@ func (k *Kernel) removeDevice(s *space, name string) error {
 		return err
 	}
 	for began := time.Now(); time.Since(began) < endPatience; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("unix", socketOf(name))
-		if err != nil {
+		if !runs(name) {
 			return nil
 		}
-		_ = c.Close()
 	}
 	return fmt.Errorf("the process of the device %s has not ended", name)
 }

@@ -21,17 +21,27 @@ import (
 // socketOf is where the process of a device is spoken to.
 func socketOf(name string) string { return "/var/run/wireguard/" + name + ".sock" }
 
-// answers says whether a device is one that can be spoken to: the kernel's, or one whose process is there.
-func answers(l netlink.Link) bool {
-	if l.Type() == "wireguard" {
-		return true
-	}
-	c, err := net.Dial("unix", socketOf(l.Attrs().Name))
+// dialDevice connects to the process of a device.
+func dialDevice(name string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(context.Background(), "unix", socketOf(name))
+}
+
+// runs says whether there is a process of a device.
+func runs(name string) bool {
+	c, err := dialDevice(name)
 	if err != nil {
 		return false
 	}
 	_ = c.Close()
 	return true
+}
+
+// answers says whether a device is one that can be spoken to: the kernel's, or one whose process is there.
+func answers(l netlink.Link) bool {
+	if l.Type() == "wireguard" {
+		return true
+	}
+	return runs(l.Attrs().Name)
 }
 
 // startDevice has a process be a device, and waits until it can be spoken to. It is started in the host's namespace, where
@@ -55,7 +65,7 @@ func (k *Kernel) startDevice(name string, mtu int) error {
 		return errors.Join(err, said.Close())
 	}
 	args = append(args[:len(args):len(args)], "--name", name, "--namespace", k.path(cipherID()), "--mtu", strconv.Itoa(mtu))
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives the daemon
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{said}
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -100,7 +110,7 @@ func (k *Kernel) watch(l netlink.Link) {
 	if l.Type() == "wireguard" || k.watched[name] != nil {
 		return
 	}
-	c, err := net.Dial("unix", socketOf(name))
+	c, err := dialDevice(name)
 	if err != nil {
 		return
 	}
