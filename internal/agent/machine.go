@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -196,14 +197,7 @@ func (m *Machine) touchAll() {
 	}
 }
 
-func (m *Machine) ids() []model.ID {
-	ids := make([]model.ID, 0, len(m.tasks))
-	for id := range m.tasks {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, model.ID.Compare)
-	return ids
-}
+func (m *Machine) ids() []model.ID { return slices.SortedFunc(maps.Keys(m.tasks), model.ID.Compare) }
 
 func earliest(times ...time.Time) time.Time {
 	var first time.Time

@@ -7,17 +7,13 @@ import (
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/manager/await"
 	"github.com/skep-org/skep/internal/model/dependency"
-	"github.com/skep-org/skep/internal/model/placement"
 	"github.com/skep-org/skep/internal/store"
 )
 
-// checkDependencies refuses labels that name no dependency or strategy, and services that would wait for each other as the view has them.
+// checkDependencies refuses labels that name no dependency, and services that would wait for each other as the view has them.
 // Of two requests at the same time each may bring a half of such a circle: their tasks say what they wait for.
 func checkDependencies(v store.View, spec *swarm.ServiceSpec) error {
 	if err := dependency.Check(spec.Labels); err != nil {
-		return httperr.BadRequest("%s", err)
-	}
-	if err := placement.Check(spec.Labels); err != nil {
 		return httperr.BadRequest("%s", err)
 	}
 	circle := await.Circle(v, spec.Name, dependency.Of(spec.Annotations))

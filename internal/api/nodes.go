@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -84,12 +83,7 @@ func (s *Server) nodeUpdate(r *request) error {
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err := s.tryNodeUpdate(r, &spec, raw, version)
-		if !errors.Is(err, errRaced) || try == raceTries {
-			return err
-		}
-	}
+	return again(func() error { return s.tryNodeUpdate(r, &spec, raw, version) })
 }
 
 // tryNodeUpdate fails with errRaced when another manager was changed meanwhile, or this node: then the next look says so.

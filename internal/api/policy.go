@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -74,12 +73,12 @@ func (r *request) changePolicy(allow bool) (PolicyChange, error) {
 			return PolicyChange{}, httperr.BadRequest("%s", err)
 		}
 	}
-	for try := 1; ; try++ {
-		out, err := r.tryPolicy(rule, allow)
-		if !errors.Is(err, errRaced) || try == raceTries {
-			return out, err
-		}
-	}
+	var out PolicyChange
+	err := again(func() (err error) {
+		out, err = r.tryPolicy(rule, allow)
+		return err
+	})
+	return out, err
 }
 
 func (r *request) tryPolicy(rule PolicyRule, allow bool) (PolicyChange, error) {

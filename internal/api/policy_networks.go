@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 
@@ -34,15 +33,15 @@ func (s *Server) setNetworkPolicy(r *request) error {
 	if _, err := r.decode(&want); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		out, err := r.trySetNetworkPolicy(want.Encrypt)
-		if err == nil {
-			return r.json(http.StatusOK, out)
-		}
-		if !errors.Is(err, errRaced) || try == raceTries {
-			return err
-		}
+	var out NetworkPolicy
+	err := again(func() (err error) {
+		out, err = r.trySetNetworkPolicy(want.Encrypt)
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	return r.json(http.StatusOK, out)
 }
 
 func (r *request) trySetNetworkPolicy(encrypt bool) (NetworkPolicy, error) {

@@ -1,13 +1,13 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/skep-org/skep/internal/api/httperr"
 	"github.com/skep-org/skep/internal/api/validate"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/placement"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -16,12 +16,7 @@ func (s *Server) serviceCreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err := s.tryCreate(r, asked)
-		if !errors.Is(err, errRaced) || try == raceTries {
-			return err
-		}
-	}
+	return again(func() error { return s.tryCreate(r, asked) })
 }
 
 func (s *Server) tryCreate(r *request, asked *askedSpec) error {
@@ -56,6 +51,9 @@ func (s *Server) tryCreate(r *request, asked *askedSpec) error {
 	conditions = append(conditions, privileges...)
 	if err := checkDependencies(v, &asked.spec); err != nil {
 		return err
+	}
+	if err := placement.Check(asked.spec.Labels); err != nil {
+		return httperr.BadRequest("%s", err)
 	}
 	revision, warnings, err := s.revision(r, asked, service.ID, r.Header.Get(registryAuth))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/skep-org/skep/internal/api/render"
 	"github.com/skep-org/skep/internal/api/validate"
 	"github.com/skep-org/skep/internal/model"
+	"github.com/skep-org/skep/internal/model/placement"
 	"github.com/skep-org/skep/internal/store"
 )
 
@@ -30,18 +31,22 @@ func (s *Server) serviceUpdate(r *request) error {
 	default:
 		return httperr.New(http.StatusInternalServerError, "unrecognized rollback option %s", option)
 	}
-	for try := 1; ; try++ {
-		err := s.tryUpdate(r, asked, version, rollback)
-		if !errors.Is(err, errRaced) || try == raceTries {
-			return err
-		}
-	}
+	return again(func() error { return s.tryUpdate(r, asked, version, rollback) })
 }
 
 // raceTries bounds how often a request starts over because something else was written meanwhile: the service's rollout
 // went a step on, another service took a port. If it is the service itself that changed, or the port is still taken, the
 // next look says so.
 const raceTries = 10
+
+// again tries a change, which looks at the present state each time, until it fails for another reason than a race or is made.
+func again(change func() error) error {
+	for try := 1; ; try++ {
+		if err := change(); !errors.Is(err, errRaced) || try == raceTries {
+			return err
+		}
+	}
+}
 
 func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollback bool) error {
 	v, m, err := r.view()
@@ -107,6 +112,9 @@ func (s *Server) tryUpdate(r *request, asked *askedSpec, version uint64, rollbac
 	batch.Conditions = append(batch.Conditions, privileges...)
 	if err := checkDependencies(v, wanted); err != nil {
 		return err
+	}
+	if err := placement.Check(wanted.Labels); err != nil {
+		return httperr.BadRequest("%s", err)
 	}
 	batch.Changes = append(batch.Changes, store.Services.Put(next))
 	if err := r.commit(m, "service", old.Name, batch); err != nil {

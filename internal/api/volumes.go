@@ -16,9 +16,12 @@ import (
 	"github.com/skep-org/skep/internal/store"
 )
 
+// volumesSince is the first version of the API that has cluster volumes.
+func volumesSince() versions.Version { return versions.Version{Major: 1, Minor: 42} }
+
 // speaksVolumes reports whether a client knows cluster volumes, and this node has the cluster's.
 func (s *Server) speaksVolumes(r *request) bool {
-	return !r.version.Less(versions.Version{Major: 1, Minor: 42}) && s.active() && s.clustered()
+	return !r.version.Less(volumesSince()) && s.active() && s.clustered()
 }
 
 // volumeList is the engine's volumes and then the cluster's. Where the cluster's cannot be had a warning says why, as in Docker.
@@ -120,8 +123,7 @@ func (s *Server) volumeCreate(r *request) error {
 		return err
 	}
 	var asked struct{ ClusterVolumeSpec json.RawMessage }
-	old := r.version.Less(versions.Version{Major: 1, Minor: 42})
-	if old || json.Unmarshal(body, &asked) != nil || len(asked.ClusterVolumeSpec) == 0 || string(asked.ClusterVolumeSpec) == "null" {
+	if r.version.Less(volumesSince()) || json.Unmarshal(body, &asked) != nil || len(asked.ClusterVolumeSpec) == 0 || string(asked.ClusterVolumeSpec) == "null" {
 		return s.pass(r, body)
 	}
 	var req volume.CreateRequest

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,12 +29,7 @@ type Plugin struct {
 
 // Provides reports whether the plugin says that it has a capability, as "secretprovider".
 func (p *Plugin) Provides(capability string) bool {
-	for _, c := range p.capabilities {
-		if c == capability {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.capabilities, capability)
 }
 
 // found is what the engine says of a plugin.

@@ -2,7 +2,9 @@ package model
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/api/types/volume"
 )
 
@@ -34,8 +36,21 @@ func (r *Volume) Access() *volume.AccessMode {
 	return &volume.AccessMode{}
 }
 
-// Block reports whether containers get the volume as a device.
-func (r *Volume) Block() bool { return r.Access().BlockVolume != nil }
+// Single reports whether one node at a time may have the volume.
+func (r *Volume) Single() bool { return r.Access().Scope != volume.ScopeMultiNode }
+
+// CSIInfo is what a node said of the volume's driver; nil: it has not heard of it. A driver's name may have the tag that a plugin's
+// has when none is given.
+func (r *Volume) CSIInfo(drivers []swarm.NodeCSIInfo) *swarm.NodeCSIInfo {
+	const latest = ":latest"
+	name := strings.TrimSuffix(r.Driver(), latest)
+	for i := range drivers {
+		if strings.TrimSuffix(drivers[i].PluginName, latest) == name {
+			return &drivers[i]
+		}
+	}
+	return nil
+}
 
 // VolumeState is where a cluster volume is: what its driver made of it, and on which nodes it is published. Writer: volumes.
 type VolumeState struct {

@@ -27,9 +27,9 @@ func MTU(n *Network, s Settings) int {
 		underlay = usualMTU
 	}
 	switch {
-	case n.Encrypted && !n.Ingress && s.Underlay.Is6() && !s.Underlay.Is4In6():
+	case n.Encrypted && s.Underlay.Is6() && !s.Underlay.Is4In6():
 		return underlay - EncryptedOverheadV6
-	case n.Encrypted && !n.Ingress:
+	case n.Encrypted:
 		return underlay - EncryptedOverhead
 	}
 	return underlay - Overhead

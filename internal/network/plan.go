@@ -77,7 +77,7 @@ func localPorts(f *Fabric, self model.ID, boxes []Sandbox) map[model.ID]map[stri
 			if all[n.ID] == nil {
 				all[n.ID] = map[string]LocalPort{}
 			}
-			p := LocalPort{Addr: l.Addr, Routed: n.Encrypted && !n.Ingress, Box: b.Key}
+			p := LocalPort{Addr: l.Addr, Routed: n.Encrypted, Box: b.Key}
 			if n.Ingress {
 				p.Gateway = f.Nodes[self].Ingress.Addr()
 			}
@@ -96,7 +96,7 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 	f, o := d.from.fabric, d.from.settings
 	s := &Segment{Network: n.ID, Ingress: n.Ingress, Namespace: true, Ports: ports, network: n}
 	mtu := MTU(n, o)
-	if n.Encrypted && !n.Ingress {
+	if n.Encrypted {
 		s.Encrypted, s.Uplink = true, Uplink{n.Subnet.Masked(), mtu}
 		s.Bridge = n.bridge(mtu)
 		s.Balancers = balancers(old, n, since)

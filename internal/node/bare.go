@@ -14,14 +14,12 @@ import (
 	"github.com/skep-org/skep/internal/api/events"
 	"github.com/skep-org/skep/internal/api/listen"
 	"github.com/skep-org/skep/internal/api/proxy"
-	"github.com/skep-org/skep/internal/csi"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/identity"
 	"github.com/skep-org/skep/internal/manager"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/node/remote"
 	"github.com/skep-org/skep/internal/node/vault"
-	"github.com/skep-org/skep/internal/secretdriver"
 	"github.com/skep-org/skep/internal/store"
 	"github.com/skep-org/skep/internal/wire"
 	"golang.org/x/sync/errgroup"
@@ -115,7 +113,7 @@ func openBare(cfg BareConfig, ms membership) (*Bare, error) {
 	}
 	b.dialer = remote.NewDialer(remote.DialerConfig{Keys: b.keys.Keys, Env: cfg.Env})
 	b.server = remote.NewServer(remote.Config{Cluster: ms.Cluster, Keys: b.keys.Keys, Allowed: b.allowed, Env: cfg.Env, Logger: cfg.Logger})
-	b.part, err = openPart(secretdriver.Drivers{}, csi.Drivers{}, manager.Times{}, cfg.DataDir, v, ms, b.dialer, nil, cfg.Env, cfg.Logger)
+	b.part, err = openPart(partConfig{DataDir: cfg.DataDir, Vault: v, Membership: ms, Dialer: b.dialer, Env: cfg.Env, Logger: cfg.Logger})
 	if err != nil {
 		b.dialer.Close()
 		return nil, err

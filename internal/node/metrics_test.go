@@ -13,10 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/skep-org/skep/internal/csi"
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/node/vault"
-	"github.com/skep-org/skep/internal/secretdriver"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,7 +25,7 @@ func TestDockersMetrics(t *testing.T) {
 	v, err := vault.Open(filepath.Join(dir, swarmDir), true, e.Rand, "")
 	require.NoError(t, err)
 	times := newDurations()
-	p, err := openPart(secretdriver.Drivers{}, csi.Drivers{}, times.times(), dir, v, ms, nil, nil, e, slog.New(slog.DiscardHandler))
+	p, err := openPart(partConfig{DataDir: dir, Vault: v, Membership: ms, Times: times.times(), Env: e, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer p.log.Close()
 	c := &cluster{member: &member{ms: ms, part: p, times: times, done: make(chan struct{})}}

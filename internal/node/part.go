@@ -51,28 +51,45 @@ func createLog(dir string, v *vault.Vault, ms membership, logger *slog.Logger) e
 	return l.Close()
 }
 
+// partConfig is what a manager's part of a node is made of.
+type partConfig struct {
+	DataDir    string
+	Vault      *vault.Vault
+	Membership membership
+	Dialer     *remote.Dialer
+	Secrets    secretdriver.Drivers
+	Storage    csi.Drivers
+	Times      manager.Times
+	External   authority.Signer // nil: the cluster's own authority signs
+	Env        env.Env
+	Logger     *slog.Logger
+}
+
 // openPart loads a manager's state. Nothing runs until run is called.
-func openPart(drivers secretdriver.Drivers, storage csi.Drivers, times manager.Times, dataDir string, v *vault.Vault, ms membership, d *remote.Dialer, external authority.Signer, e env.Env, logger *slog.Logger) (*part, error) {
-	l, err := openLog(dataDir, v, logger)
+func openPart(c partConfig) (*part, error) {
+	l, err := openLog(c.DataDir, c.Vault, c.Logger)
 	if err != nil {
 		return nil, err
 	}
-	p := &part{raftID: ms.RaftID, log: l, dialer: d, env: e}
+	ms := c.Membership
+	p := &part{raftID: ms.RaftID, log: l, dialer: c.Dialer, env: c.Env}
 	p.desk = p.newDesk(ms)
 	p.transport = remote.NewTransport(remote.TransportConfig{
-		Cluster: ms.Cluster, ID: ms.RaftID, Addr: ms.AdvertiseAddr, Member: p.member, Dialer: d, Env: e, Logger: logger,
+		Cluster: ms.Cluster, ID: ms.RaftID, Addr: ms.AdvertiseAddr, Member: p.member, Dialer: c.Dialer, Env: c.Env, Logger: c.Logger,
 	})
 	tidy := func(ctx context.Context) error { return p.manager.Group().Run(ctx) }
 	sweep := func(ctx context.Context) error { return p.sweepImages(ctx) }
 	volumes := func(ctx context.Context) error {
-		return controller.New(p.manager.Store(), p.front, storage, e, logger).Run(ctx)
+		return controller.New(p.manager.Store(), p.front, c.Storage, c.Env, c.Logger).Run(ctx)
 	}
-	p.manager, err = manager.Open(manager.Options{Log: l, Transport: p.transport, Env: e, Logger: logger, Times: times, NewTerm: manager.StagesWithDrivers(e, drivers, tidy, sweep, volumes)})
+	p.manager, err = manager.Open(manager.Options{
+		Log: l, Transport: p.transport, Env: c.Env, Logger: c.Logger, Times: c.Times, NewTerm: manager.StagesWithDrivers(c.Env, c.Secrets, tidy, sweep, volumes),
+	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	p.front = manager.Front{Manager: p.manager, Forward: p.forward, LeaderView: p.leaderView}
-	p.authority = authority.New(authority.Options{State: p.front, Env: e, Logger: logger, Leader: p.manager.Leader, External: external})
+	p.authority = authority.New(authority.Options{State: p.front, Env: c.Env, Logger: c.Logger, Leader: p.manager.Leader, External: c.External})
 	return p, nil
 }
 

@@ -118,7 +118,10 @@ func (m *member) keep(change func(*membership)) error {
 
 // serveAsManager runs the node's part until ctx ends, the part fails, or the node is demoted.
 func (m *member) serveAsManager(ctx context.Context) error {
-	p, err := openPart(secretDrivers(m.cfg), csiDrivers(m.cfg), m.times.times(), m.cfg.DataDir, m.vault, m.membership(), m.dialer, m.authorities(), m.env, m.logger)
+	p, err := openPart(partConfig{
+		DataDir: m.cfg.DataDir, Vault: m.vault, Membership: m.membership(), Dialer: m.dialer, Secrets: secretDrivers(m.cfg), Storage: csiDrivers(m.cfg),
+		Times: m.times.times(), External: m.authorities(), Env: m.env, Logger: m.logger,
+	})
 	if err != nil {
 		return err
 	}

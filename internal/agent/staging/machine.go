@@ -1,6 +1,7 @@
 package staging
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -257,11 +258,4 @@ func (m *Machine) Report() *wire.VolumeReports {
 	return out
 }
 
-func (m *Machine) ids() []model.ID {
-	ids := make([]model.ID, 0, len(m.volumes))
-	for id := range m.volumes {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, model.ID.Compare)
-	return ids
-}
+func (m *Machine) ids() []model.ID { return slices.SortedFunc(maps.Keys(m.volumes), model.ID.Compare) }

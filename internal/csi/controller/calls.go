@@ -19,21 +19,9 @@ type calls struct{ drivers csi.Drivers }
 func (k calls) Call(ctx context.Context, c volumes.Call, secrets map[string]string) volumes.Outcome {
 	o, err := k.call(ctx, c, secrets)
 	if err != nil {
-		return volumes.Outcome{Err: fmt.Errorf("driver %s could not %s volume %s: %w", c.Volume.Driver(), c.Kind, c.Volume.Name, plain(err))}
+		return volumes.Outcome{Err: fmt.Errorf("driver %s could not %s volume %s: %w", c.Volume.Driver(), c.Kind, c.Volume.Name, csi.Plain(err))}
 	}
 	return o
-}
-
-// plain leaves out what gRPC puts around a driver's words.
-func plain(err error) error {
-	s, ok := status.FromError(err)
-	if !ok || errors.Is(err, csi.ErrNotFound) {
-		return err
-	}
-	if s.Code() == codes.DeadlineExceeded {
-		return errors.New("it did not answer in time")
-	}
-	return fmt.Errorf("%s: %s", s.Code(), s.Message())
 }
 
 func (k calls) call(ctx context.Context, c volumes.Call, secrets map[string]string) (o volumes.Outcome, err error) {
@@ -62,17 +50,9 @@ func (k calls) call(ctx context.Context, c volumes.Call, secrets map[string]stri
 		return o, err
 	case volumes.Unpublish:
 		_, err := control.ControllerUnpublishVolume(ctx, &spec.ControllerUnpublishVolumeRequest{VolumeId: c.State.Handle, NodeId: c.Node.Handle, Secrets: secrets})
-		return o, missingIsDone(err)
+		return o, csi.MissingIsDone(err)
 	}
 	return o, remove(ctx, control, c, secrets)
-}
-
-// missingIsDone takes what is not there for undone, as CSI has it.
-func missingIsDone(err error) error {
-	if status.Code(err) == codes.NotFound {
-		return nil
-	}
-	return err
 }
 
 var errCreatesNone = errors.New("it does not create volumes")
@@ -136,5 +116,5 @@ func remove(ctx context.Context, control spec.ControllerClient, c volumes.Call, 
 		}
 	}
 	_, err := control.DeleteVolume(ctx, &spec.DeleteVolumeRequest{VolumeId: handle, Secrets: secrets})
-	return missingIsDone(err)
+	return csi.MissingIsDone(err)
 }

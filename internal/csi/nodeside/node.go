@@ -17,8 +17,6 @@ import (
 	"github.com/skep-org/skep/internal/env"
 	"github.com/skep-org/skep/internal/wire"
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // callLimit bounds one call: to format a large volume takes a while.
@@ -42,21 +40,9 @@ func (n *Node) Do(ctx context.Context, op staging.Op) (string, error) {
 	defer cancel()
 	path, err := n.do(ctx, op)
 	if err != nil {
-		return "", fmt.Errorf("driver %s could not %s the volume on this node: %w", op.Order.GetDriver(), op.Kind, plain(err))
+		return "", fmt.Errorf("driver %s could not %s the volume on this node: %w", op.Order.GetDriver(), op.Kind, csi.Plain(err))
 	}
 	return path, nil
-}
-
-// plain leaves out what gRPC puts around a driver's words.
-func plain(err error) error {
-	s, ok := status.FromError(err)
-	switch {
-	case !ok:
-		return err
-	case s.Code() == codes.DeadlineExceeded:
-		return errors.New("it did not answer in time")
-	}
-	return fmt.Errorf("%s: %s", s.Code(), s.Message())
 }
 
 func (n *Node) do(ctx context.Context, op staging.Op) (string, error) {
@@ -176,7 +162,7 @@ func mounted(path string) bool {
 
 func (c *call) unpublish(ctx context.Context) error {
 	_, err := c.node.NodeUnpublishVolume(ctx, &spec.NodeUnpublishVolumeRequest{VolumeId: c.order.Handle, TargetPath: c.at.target})
-	if err := missingIsDone(err); err != nil {
+	if err := csi.MissingIsDone(err); err != nil {
 		return err
 	}
 	return removed(c.at.seen)
@@ -185,19 +171,11 @@ func (c *call) unpublish(ctx context.Context) error {
 func (c *call) unstage(ctx context.Context) error {
 	if c.stages {
 		_, err := c.node.NodeUnstageVolume(ctx, &spec.NodeUnstageVolumeRequest{VolumeId: c.order.Handle, StagingTargetPath: c.at.staging})
-		if err := missingIsDone(err); err != nil {
+		if err := csi.MissingIsDone(err); err != nil {
 			return err
 		}
 	}
 	return removed(c.at.stagingHere)
-}
-
-// missingIsDone takes what is not there for undone, as CSI has it.
-func missingIsDone(err error) error {
-	if status.Code(err) == codes.NotFound {
-		return nil
-	}
-	return err
 }
 
 // removed removes a file or an empty directory; there being none is no error.

@@ -171,12 +171,11 @@ func (f *fixture) scale(name string, n int) {
 	})
 }
 
-// restart ends a program of a host, which is started again, and waits until it answers.
-func (f *fixture) restart(host, program string, sig syscall.Signal) {
+// anew says, once a program of a host was told to end, whether another one of it answers: empty, then.
+func (f *fixture) anew(host, program string) func() string {
 	f.t.Helper()
 	before := f.run(host, "cat", guest.PidFile(program))
-	f.must(f.Host(host).Signal(f.t.Context(), program, sig))
-	f.eventually(settleLimit, func() string {
+	return func() string {
 		now, errs, err := f.try(host, "cat", guest.PidFile(program))
 		if err != nil || now == before {
 			return fmt.Sprintf("%s of %s is not started again: %s", program, host, errs)
@@ -185,7 +184,15 @@ func (f *fixture) restart(host, program string, sig syscall.Signal) {
 			return errs
 		}
 		return ""
-	})
+	}
+}
+
+// restart ends a program of a host, which is started again, and waits until it answers.
+func (f *fixture) restart(host, program string, sig syscall.Signal) {
+	f.t.Helper()
+	anew := f.anew(host, program)
+	f.must(f.Host(host).Signal(f.t.Context(), program, sig))
+	f.eventually(settleLimit, anew)
 	f.eventually(settleLimit, func() string {
 		said, errs, err := f.try("m2", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
 		if err != nil || strings.Count(said, "Ready") != len(f.Hosts()) {

@@ -125,9 +125,11 @@ func (f *fixture) devices() string {
 
 func encryptedRestart(f *fixture) {
 	c := f.atRate(f.task("w1", "left"), "http://tasks.right:8080/who", "http://right:8080/who")
+	manager, worker := f.anew("m1", hosts.Daemon), f.anew("w2", hosts.Daemon)
 	f.must(f.Host("m1").Signal(f.t.Context(), hosts.Daemon, syscall.SIGTERM))
 	f.must(f.Host("w2").Signal(f.t.Context(), hosts.Daemon, syscall.SIGKILL))
-	time.Sleep(3 * time.Second)
+	f.eventually(settleLimit, manager)
+	f.eventually(settleLimit, worker)
 	f.eventually(settleLimit, func() string {
 		_, errs, _ := f.try("m1", "docker", "node", "ls")
 		return errs

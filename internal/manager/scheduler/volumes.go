@@ -184,7 +184,7 @@ func (r *round) refusesVolume(vol *model.Volume, m clusterMount, n *node) string
 	case s == nil || s.Handle == "":
 		return fmt.Sprintf("volume %s has not been created yet", vol.Name)
 	}
-	info := n.csiDriver(vol.Driver())
+	info := vol.CSIInfo(n.csi)
 	switch {
 	case info == nil:
 		return fmt.Sprintf("volume %s needs CSI driver %s there", vol.Name, vol.Driver())
@@ -199,14 +199,14 @@ func (r *round) refusesVolume(vol *model.Volume, m clusterMount, n *node) string
 // conflicts holds a use against those that there are. Those of tasks that are being stopped do not count: who comes after them
 // waits until they have ended.
 func (r *round) conflicts(vol *model.Volume, m clusterMount, n *node) string {
-	access, single := vol.Access(), vol.Access().Scope != volume.ScopeMultiNode
+	access := vol.Access()
 	if access.Sharing == volume.SharingReadOnly && !m.readOnly {
 		return fmt.Sprintf("volume %s can be mounted readonly only", vol.Name)
 	}
 	for _, h := range r.usage.held.byVolume[vol.ID] {
 		switch {
 		case !h.active:
-		case single && h.node != n:
+		case vol.Single() && h.node != n:
 			return fmt.Sprintf("volume %s is in use on another node", vol.Name)
 		case access.Sharing == volume.SharingNone || access.Sharing == "":
 			return fmt.Sprintf("volume %s is in use by another task", vol.Name)
@@ -234,15 +234,6 @@ func (h *holdings) on(volume model.ID, n *node) bool {
 		}
 	}
 	return false
-}
-
-func (n *node) csiDriver(name string) *swarm.NodeCSIInfo {
-	for i := range n.csi {
-		if untagged(n.csi[i].PluginName) == untagged(name) {
-			return &n.csi[i]
-		}
-	}
-	return nil
 }
 
 // within reports whether a node is in one of the places from which a volume can be reached.

@@ -57,12 +57,14 @@ func Due(v store.View, id model.ID) []Call {
 		return []Call{{Kind: Create, Volume: vol, State: s}}
 	}
 	var calls []Call
-	for _, kind := range []Kind{Unpublish, Publish} {
-		phase := map[Kind]model.VolumePhase{Unpublish: model.VolumeControllerRelease, Publish: model.VolumePending}[kind]
-		for _, n := range s.Nodes {
-			if n.Phase == phase {
-				calls = append(calls, Call{kind, vol, s, n})
-			}
+	for _, n := range s.Nodes {
+		if n.Phase == model.VolumeControllerRelease {
+			calls = append(calls, Call{Unpublish, vol, s, n})
+		}
+	}
+	for _, n := range s.Nodes {
+		if n.Phase == model.VolumePending {
+			calls = append(calls, Call{Publish, vol, s, n})
 		}
 	}
 	if len(s.Nodes) == 0 && vol.Removing {

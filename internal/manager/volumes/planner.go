@@ -106,13 +106,13 @@ func (Planner) All(v store.View) (keys []control.Key) {
 }
 
 // Plan implements [control.Planner].
-func (Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Result, error) {
+func (Planner) Plan(v store.View, keys []control.Key, _ time.Time) (control.Result, error) {
 	var res control.Result
 	done := map[model.ID]bool{}
 	one := func(id model.ID) {
 		if !done[id] {
 			done[id] = true
-			plan(v, id, now, &res)
+			plan(v, id, &res)
 		}
 	}
 	for _, k := range keys {
@@ -136,7 +136,7 @@ func (Planner) Plan(v store.View, keys []control.Key, now time.Time) (control.Re
 
 // plan brings one volume's row up to date. A batch is refused when an outcome of a driver's call was written meanwhile; then
 // the volume is planned again.
-func plan(v store.View, id model.ID, now time.Time, res *control.Result) {
+func plan(v store.View, id model.ID, res *control.Result) {
 	vol, old := store.Volumes.ByID(v, id), store.VolumeStates.ByID(v, id)
 	switch {
 	case vol == nil && old == nil:
@@ -151,7 +151,7 @@ func plan(v store.View, id model.ID, now time.Time, res *control.Result) {
 		at = store.VolumeStates.At(old)
 		next = copyOf(old)
 	}
-	step(v, vol, next, now)
+	step(v, vol, next)
 	if old != nil && same(old, next) {
 		return
 	}

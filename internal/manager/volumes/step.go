@@ -3,16 +3,13 @@ package volumes
 import (
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
-	"github.com/moby/moby/api/types/volume"
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/store"
 )
 
 // step moves the stays of a volume as far as they can be moved without its driver.
-func step(v store.View, vol *model.Volume, s *model.VolumeState, _ time.Time) {
+func step(v store.View, vol *model.Volume, s *model.VolumeState) {
 	wanted := map[model.ID]bool{}
 	if s.Handle != "" && !vol.Removing {
 		wanted = wantedOn(v, vol.ID)
@@ -25,15 +22,19 @@ func step(v store.View, vol *model.Volume, s *model.VolumeState, _ time.Time) {
 	}
 	s.Nodes = kept
 	for _, node := range slices.SortedFunc(maps.Keys(wanted), model.ID.Compare) {
-		if s.On(node) != nil || Single(vol) && len(s.Nodes) > 0 {
+		if s.On(node) != nil || vol.Single() && len(s.Nodes) > 0 {
 			continue
 		}
-		handle, ok := handleOn(v, node, vol.Driver())
-		if !ok {
+		st := store.NodeStates.ByID(v, node)
+		if st == nil {
+			continue
+		}
+		driver := vol.CSIInfo(st.Description.Get().CSIInfo)
+		if driver == nil {
 			continue // the node's driver has not been heard of yet
 		}
 		s.Round++
-		n := model.VolumeNode{NodeID: node, Phase: model.VolumePending, Round: s.Round, Handle: handle}
+		n := model.VolumeNode{NodeID: node, Phase: model.VolumePending, Round: s.Round, Handle: driver.NodeID}
 		if !s.Attaches {
 			n.Phase = model.VolumePublished
 		}
@@ -41,9 +42,6 @@ func step(v store.View, vol *model.Volume, s *model.VolumeState, _ time.Time) {
 	}
 	slices.SortFunc(s.Nodes, func(a, b model.VolumeNode) int { return a.NodeID.Compare(b.NodeID) })
 }
-
-// Single reports whether one node at a time may have the volume.
-func Single(vol *model.Volume) bool { return vol.Access().Scope != volume.ScopeMultiNode }
 
 // wantedOn are the nodes with tasks that have the volume, or may have it still. Of a node that is down only those tasks count
 // that are to run there: what is over there nobody will say.
@@ -99,23 +97,6 @@ func released(v store.View, id model.ID, n *model.VolumeNode) bool {
 // that it reaches the volume no more.
 func cutOff(v store.View, s *model.VolumeState, n *model.VolumeNode) bool {
 	return store.NodeSpecs.ByID(v, n.NodeID) == nil || s.Attaches && lost(v, n.NodeID)
-}
-
-// latest is the tag that a plugin's name has when it has none.
-const latest = ":latest"
-
-// handleOn is what a driver calls a node.
-func handleOn(v store.View, node model.ID, driver string) (string, bool) {
-	st := store.NodeStates.ByID(v, node)
-	if st == nil {
-		return "", false
-	}
-	for _, c := range st.Description.Get().CSIInfo {
-		if strings.TrimSuffix(c.PluginName, latest) == strings.TrimSuffix(driver, latest) {
-			return c.NodeID, true
-		}
-	}
-	return "", false
 }
 
 // copyOf is a row that may be changed.

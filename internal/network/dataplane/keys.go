@@ -105,7 +105,7 @@ func (p *Plane) askMeans() {
 func (p *Plane) encrypts(f *network.Fabric, now time.Time) bool {
 	wanted := false
 	for _, n := range f.Networks {
-		wanted = wanted || n.Encrypted && !n.Ingress
+		wanted = wanted || n.Encrypted
 	}
 	switch {
 	case p.ring.means == "":

@@ -84,7 +84,15 @@ func (k *Kernel) makeDevice(s *space, name string, d *network.Device) error {
 }
 
 // alias says of which generation a device's key is, for a daemon that begins.
-func alias(generation uint64) string { return fmt.Sprintf("skep generation %d", generation) }
+func alias(generation uint64) string { return fmt.Sprintf(aliasFormat, generation) }
+
+// generationOf reads an alias.
+func generationOf(l netlink.Link) (generation uint64, err error) {
+	_, err = fmt.Sscanf(l.Attrs().Alias, aliasFormat, &generation)
+	return generation, err
+}
+
+const aliasFormat = "skep generation %d"
 
 func (k *Kernel) newDevice(s *space, name string, mtu int) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
@@ -161,10 +169,11 @@ func subset(of, in []netip.Addr) bool {
 // readDevice reads a device with whom it knows; nil: it is not as one of skep's is, or does not answer.
 func (s *space) readDevice(l netlink.Link) *network.Device {
 	d := &network.Device{MTU: l.Attrs().MTU, Peers: map[network.Key]*network.Peer{}}
-	if _, err := fmt.Sscanf(l.Attrs().Alias, "skep generation %d", &d.Generation); err != nil {
+	var err error
+	if d.Generation, err = generationOf(l); err != nil {
 		return nil
 	}
-	err := s.wireguard(func(c *wgctrl.Client) error {
+	err = s.wireguard(func(c *wgctrl.Client) error {
 		is, err := c.Device(l.Attrs().Name)
 		if err != nil {
 			return err
@@ -285,8 +294,7 @@ func (k *Kernel) eachDevice(f func(d *wgtypes.Device, generation uint64)) error 
 			if !isDevice(l.Attrs().Name) {
 				continue
 			}
-			generation := uint64(0)
-			_, _ = fmt.Sscanf(l.Attrs().Alias, "skep generation %d", &generation)
+			generation, _ := generationOf(l) // 0: a device that was not finished
 			if d, err := c.Device(l.Attrs().Name); err == nil {
 				f(d, generation)
 			}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/skep-org/skep/internal/env"
 )
 
 // poll is how often a run looks whether something has come about.
@@ -124,9 +126,7 @@ func until(ctx context.Context, what string, ok func() (bool, error)) error {
 		if err != nil || done {
 			return err
 		}
-		select {
-		case <-time.After(poll):
-		case <-ctx.Done():
+		if env.Real().Pause(ctx, poll) != nil {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/skep-org/skep/internal/env"
 )
 
 var errLeaderChanged = errors.New("another manager leads now: the machine was too busy for the leader to be heard in time, and the figures would be of neither")
@@ -100,7 +102,7 @@ func (r *run) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, settling); err != nil {
+	if err := env.Real().Pause(ctx, settling); err != nil {
 		return err
 	}
 	if err := r.profile(r.managers[lead], "steady"); err != nil {
@@ -110,7 +112,7 @@ func (r *run) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, r.Options.Steady); err != nil {
+	if err := env.Real().Pause(ctx, r.Options.Steady); err != nil {
 		return err
 	}
 	s, err := r.since(from)
@@ -126,15 +128,6 @@ func (r *run) hold(ctx context.Context) error {
 
 // settling is between the load and the time that is called steady: snapshots and acknowledgements are still under way.
 const settling = 2 * time.Second
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 // burst creates one large service while all else stands.
 func (r *run) burst(ctx context.Context) error {
@@ -204,7 +197,7 @@ func (r *run) failover(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if err := sleep(ctx, poll); err != nil {
+		if err := env.Real().Pause(ctx, poll); err != nil {
 			return err
 		}
 	}

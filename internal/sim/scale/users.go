@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/skep-org/skep/internal/env"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -115,10 +116,7 @@ func probe(ctx context.Context, u *user) *prober {
 				p.mu.Unlock()
 				return
 			}
-			select {
-			case <-time.After(probePause):
-			case <-ctx.Done():
-			}
+			_ = env.Real().Pause(ctx, probePause) // the loop sees that ctx has ended
 		}
 	}()
 	return p

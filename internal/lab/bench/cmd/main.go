@@ -99,7 +99,7 @@ func run(ctx context.Context) error {
 		"\"Engine alone\" is the same number of containers started, replaced or removed through the engine's API, ten at a time; "+
 		"for the lists it is a server that has the whole answer ready in memory, so that what is left is the docker command's own time. "+
 		"Seconds depend on the machine; the ratios are what to look at.", *rounds, machine())
-	return write(results, cmp.Or(*out, "bench-results.json"), *doc, bench.OneNode(), about, bench.Table(results))
+	return publish(bench.OneNode(), about, bench.Table(results), *doc, func() error { return bench.WriteJSON(cmp.Or(*out, "bench-results.json"), results) })
 }
 
 func measureLosses(ctx context.Context, skep string, rounds int, out, doc string) error {
@@ -113,7 +113,7 @@ func measureLosses(ctx context.Context, skep string, rounds int, out, doc string
 		"and a user writes through another manager without a pause: what counts is the longest time between two acknowledged writes. A worker's "+
 		"power fails under a service of %d tasks: what counts is the time until as many containers run on the other hosts, by their engines' word.",
 		cfg.Leaders, cfg.Workers, machine(), cfg.Replicas, cfg.Scale, cfg.Replicas)
-	return write(results, out, doc, bench.ManyNodes(), about, bench.LossTable(results))
+	return publish(bench.ManyNodes(), about, bench.LossTable(results), doc, func() error { return bench.WriteJSON(out, results) })
 }
 
 func measureTasks(ctx context.Context, cfg bench.SpreadConfig, out, doc string) error {
@@ -121,12 +121,8 @@ func measureTasks(ctx context.Context, cfg bench.SpreadConfig, out, doc string) 
 	if err != nil {
 		return err
 	}
-	table := bench.SpreadTable(results)
-	fmt.Print(table)
-	if err := bench.WriteSpread(out, results); err != nil || doc == "" {
-		return err
-	}
-	return bench.ManyTasks().Write(doc, bench.AboutSpread(cfg.Rounds, machine()), table)
+	about := bench.AboutSpread(cfg.Rounds, machine())
+	return publish(bench.ManyTasks(), about, bench.SpreadTable(results), doc, func() error { return bench.WriteSpread(out, results) })
 }
 
 func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string) error {
@@ -145,17 +141,12 @@ func measurePaths(ctx context.Context, cfg bench.NetworkConfig, out, doc string)
 	if err != nil {
 		return err
 	}
-	table := bench.PathTable(paths)
-	fmt.Print(table)
-	if err := bench.WritePaths(out, paths); err != nil || doc == "" {
-		return err
-	}
 	about := fmt.Sprintf("Medians of %d pairs in one run, second by second in turns, on %s, on hosts made by skep lab: one manager and two workers "+
 		"with skep, and as many in Docker's swarm mode. The server and who asks are on different hosts. Connections are made anew for each request, by eight "+
 		"askers at a time; requests go over eight connections that are kept; throughput is that of two connections. The ratio is the median of the "+
 		"pairs' own ratios. What enters at another node passes a second host's packet filter and is carried to the task's node and back in VXLAN: "+
 		"that is what bounds it. Rates depend on the machine, and everything here shares its processors.", cfg.Pairs, machine())
-	return bench.Paths().Write(doc, about+"\n\n"+programmed, table)
+	return publish(bench.Paths(), about+"\n\n"+programmed, bench.PathTable(paths), doc, func() error { return bench.WritePaths(out, paths) })
 }
 
 // server is the path of the web server that hosts run.
@@ -189,30 +180,23 @@ func measurePulls(ctx context.Context, cfg bench.RegistryConfig, rate, out, doc 
 	if err != nil {
 		return err
 	}
-	table := bench.PullTable(p)
-	fmt.Print(table)
-	if err := bench.WritePulls(out, p); err != nil || doc == "" {
-		return err
-	}
 	about := fmt.Sprintf("Medians of %d images on each side in one run, the sides taking turns, on %s, on five hosts made by skep lab whose links carry %s "+
 		"each way (tc tbf). An image of %d MB that cannot be compressed is pushed on one host, and a service of %d tasks run on all five: from the "+
 		"cluster's registry, and from a plain one (the same library, with files) on another one of the hosts, which the engines are told to trust. "+
 		"What counts is the time until all the tasks run, by their engines' word; unpacking, which is the same on both sides, is in it. "+
 		"In the end the host that pushed loses power, and a sixth, new one runs the image.", cfg.Rounds, machine(), cfg.Rate, imageSize>>20, cfg.Replicas)
-	return bench.Registry().Write(doc, about, table)
+	return publish(bench.Registry(), about, bench.PullTable(p), doc, func() error { return bench.WritePulls(out, p) })
 }
 
 func machine() string {
 	return fmt.Sprintf("a machine with %d processors (%s/%s)", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 }
 
-func write(results []bench.Result, out, doc string, section bench.Section, about, table string) error {
+// publish prints a table, saves the results for machines, and puts the table in its section of the document, if one is named.
+func publish(section bench.Section, about, table, doc string, save func() error) error {
 	fmt.Print(table)
-	if err := bench.WriteJSON(out, results); err != nil {
+	if err := save(); err != nil || doc == "" {
 		return err
-	}
-	if doc == "" {
-		return nil
 	}
 	return section.Write(doc, about, table)
 }
