@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/skep-org/skep/internal/control"
 	"github.com/skep-org/skep/internal/env"
@@ -43,14 +44,15 @@ func Planners(e env.Env) []control.Planner {
 
 // Stages makes the stages of a term. What is beside them has effects outside the store; it runs for as long.
 func Stages(e env.Env, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
-	return StagesWithDrivers(e, nil, beside...)
+	return StagesWith(e, slog.New(slog.DiscardHandler), nil, beside...)
 }
 
-// StagesWithDrivers are Stages that ask d for secrets which drivers keep.
-func StagesWithDrivers(e env.Env, d dispatcher.SecretDrivers, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
+// StagesWith are Stages that say in a log what goes wrong, and ask d for secrets which drivers keep.
+func StagesWith(e env.Env, log *slog.Logger, d dispatcher.SecretDrivers, beside ...func(context.Context) error) func(*store.Store, store.Committer, uint64) Term {
 	return func(s *store.Store, c store.Committer, self uint64) Term {
 		t := &stages{dispatcher: dispatcher.NewServer(s, c, e), beside: beside}
 		t.dispatcher.Lead(self)
+		t.dispatcher.UseLog(log)
 		t.dispatcher.UseDrivers(d)
 		for _, p := range Planners(e) {
 			t.loops = append(t.loops, control.NewLoop(p, s, c, e))

@@ -83,7 +83,7 @@ func openPart(c partConfig) (*part, error) {
 		return controller.New(p.manager.Store(), p.front, c.Storage, c.Env, c.Logger).Run(ctx)
 	}
 	p.manager, err = manager.Open(manager.Options{
-		Log: l, Transport: p.transport, Env: c.Env, Logger: c.Logger, Times: c.Times, NewTerm: manager.StagesWithDrivers(c.Env, c.Secrets, tidy, sweep, volumes),
+		Log: l, Transport: p.transport, Env: c.Env, Logger: c.Logger, Times: c.Times, NewTerm: manager.StagesWith(c.Env, c.Logger, c.Secrets, tidy, sweep, volumes),
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

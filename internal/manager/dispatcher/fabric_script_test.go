@@ -39,7 +39,11 @@ func TestFabricScripts(t *testing.T) {
 				fmt.Sscan(names(d)[0], &s.m.fabric.partSize)
 			case "told":
 				c := s.m.Counters()
-				return fmt.Sprintf("withdrawn %d, late %d, foreign guests %d, malformed %d\n", c.Withdrawn, c.WithdrawnLate, c.ForeignGuests, c.Malformed)
+				said := fmt.Sprintf("withdrawn %d, late %d, foreign guests %d, malformed %d\n", c.Withdrawn, c.WithdrawnLate, c.ForeignGuests, c.Malformed)
+				for _, node := range s.m.Late() {
+					said += "late at " + label(node[:]) + "\n"
+				}
+				return said
 			case "attachments":
 				var b strings.Builder
 				for a := range store.Attachments.All(s.store.View()) {

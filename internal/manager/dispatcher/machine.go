@@ -65,6 +65,7 @@ type Machine struct {
 
 	out      []Envelope
 	asks     []SecretAsk
+	late     []model.ID // see [Machine.Late]
 	counters Counters
 }
 

@@ -1,8 +1,10 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type Server struct {
 	store   *store.Store
 	clock   env.Clock
 	drivers SecretDrivers // nil: secrets that drivers keep reach nobody
+	log     *slog.Logger
 
 	mu       sync.Mutex
 	ended    bool
@@ -54,11 +57,14 @@ type secretInput struct {
 
 // NewServer makes the dispatcher of a leader term; see [New].
 func NewServer(s *store.Store, c store.Committer, clock env.Clock) *Server {
-	return &Server{machine: New(s, c), store: s, clock: clock, wake: make(chan struct{}, 1), conns: map[SessionID]*conn{}}
+	return &Server{machine: New(s, c), store: s, clock: clock, log: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1), conns: map[SessionID]*conn{}}
 }
 
 // UseDrivers says who asks the drivers that keep secrets; it is called before Run.
 func (s *Server) UseDrivers(d SecretDrivers) { s.drivers = d }
+
+// UseLog says where to tell what goes wrong; it is called before Run.
+func (s *Server) UseLog(log *slog.Logger) { s.log = log }
 
 // Lead says on which member the dispatcher runs; it is called before Run.
 func (s *Server) Lead(raftID uint64) { s.machine.Lead(raftID) }
@@ -92,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, ask := range s.machine.Asks() {
 			s.getSecret(ctx, ask)
 		}
+		s.tellLate()
 		s.count()
 		if err := s.sleep(ctx, changed, next); err != nil {
 			return err
@@ -107,6 +114,17 @@ func (s *Server) getSecret(ctx context.Context, ask SecretAsk) {
 		return
 	}
 	s.drivers.Get(ctx, ask, answered)
+}
+
+// tellLate logs which nodes tasks were not withdrawn from in time.
+func (s *Server) tellLate() {
+	for _, id := range s.machine.Late() {
+		name := id.String()
+		if n := store.NodeStates.ByID(s.store.View(), id); n != nil {
+			name = cmp.Or(n.Description.Get().Hostname, name)
+		}
+		s.log.Warn("tasks stop though a node has not said that it sends them no more connections: some by way of it may fail", "node", name, "waited", withdrawWait)
+	}
 }
 
 // Counters tells, from any goroutine, what was counted in this term so far.

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -157,6 +158,7 @@ func (m *Machine) releaseDue(now time.Time) {
 				if n := m.nodes[node]; n != nil && n.session != nil && now.Sub(n.session.feed.at) >= withdrawWait {
 					n.session.feed.mute = true
 				}
+				m.late = append(m.late, node)
 			}
 		default:
 			return false
@@ -166,6 +168,15 @@ func (m *Machine) releaseDue(now time.Time) {
 		}
 		return true
 	})
+}
+
+// Late returns, in order, the nodes that tasks were not withdrawn from in time since it was last called: connections by way
+// of them may still be led to tasks that have stopped.
+func (m *Machine) Late() []model.ID {
+	late := m.late
+	m.late = nil
+	slices.SortFunc(late, func(a, b model.ID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(late)
 }
 
 // release lets a task's node know what is wanted of it.

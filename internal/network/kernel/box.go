@@ -89,18 +89,18 @@ func (r *ruleConn) balancer(op network.Op) {
 		return
 	}
 	r.chain(name)
-	if op.Act == network.Change {
-		r.conn.FlushChain(c)
-	}
-	if len(op.Backends.List) > 0 {
-		r.spread(c, op.Backends, false)
-	} else { // refused at once
-		r.rule(c, op.Backends.Sum, protocol(unix.IPPROTO_TCP), resetTCP())
-		r.rule(c, op.Backends.Sum, unreachable())
-	}
+	r.fill(op.Act, c, op.Backends.Sum, r.balances(name, op.Backends)...)
 	if op.Act == network.Add {
 		r.put(vips(), element)
 	}
+}
+
+// balances are the rules of a virtual address. One with nothing behind it refuses at once.
+func (r *ruleConn) balances(chain string, b *network.Backends) [][]expr.Any {
+	if len(b.List) > 0 {
+		return [][]expr.Any{r.spread(chain, b, false)}
+	}
+	return [][]expr.Any{append(protocol(unix.IPPROTO_TCP), resetTCP()...), unreachable()}
 }
 
 // readBox reads the balancers of a container. Nothing there at all is nil.
@@ -142,7 +142,7 @@ func (s *space) readBox(key string) (*network.Box, error) {
 }
 
 // sumOf is what a chain's rules say they spread over; empty if they are not as they were made. There is one rule, or as
-// many as it takes to refuse.
+// many as it takes to refuse, and behind them may be one that a change has left (see [ruleConn.swap]).
 func sumOf(comments []string, refusal int) string {
 	if len(comments) == 0 {
 		return ""
@@ -151,7 +151,7 @@ func sumOf(comments []string, refusal int) string {
 	if comments[0] == network.NewBackends(nil).Sum {
 		want = refusal
 	}
-	if len(comments) != want || comments[0] != comments[want-1] {
+	if len(comments) < want || len(comments) > want+1 || comments[0] != comments[want-1] {
 		return ""
 	}
 	return comments[0]

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -13,7 +14,7 @@ import (
 // comments are the comments of the table's rules, by chain and in order; a chain without rules has none. All of them are
 // read by two questions, however many chains there are. nil: there is no such table.
 func (r *ruleConn) comments() (map[string][]string, error) {
-	chains, err := r.dump(unix.NFT_MSG_GETCHAIN, unix.NFTA_CHAIN_TABLE)
+	chains, err := r.dump(unix.NFT_MSG_GETCHAIN, named(unix.NFTA_CHAIN_TABLE, tableName))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (r *ruleConn) comments() (map[string][]string, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	rules, err := r.dump(unix.NFT_MSG_GETRULE, unix.NFTA_RULE_TABLE)
+	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, tableName))
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +68,33 @@ func (r *ruleConn) comments() (map[string][]string, error) {
 	return all, nil
 }
 
-// dump asks for all things of a kind in the table.
-func (r *ruleConn) dump(message int, table uint16) ([]netlink.Message, error) {
-	data, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: table, Data: []byte(tableName + "\x00")}})
+// handles are the numbers of a chain's rules, in order.
+func (r *ruleConn) handles(chain string) (all []uint64, err error) {
+	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, tableName), named(unix.NFTA_RULE_CHAIN, chain))
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rules {
+		err := attributes(m, func(ad *netlink.AttributeDecoder) {
+			if ad.Type() == unix.NFTA_RULE_HANDLE {
+				ad.ByteOrder = binary.BigEndian
+				all = append(all, ad.Uint64())
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func named(attribute uint16, name string) netlink.Attribute {
+	return netlink.Attribute{Type: attribute, Data: []byte(name + "\x00")}
+}
+
+// dump asks for all things of a kind that are in the table, or wherever else it is said.
+func (r *ruleConn) dump(message int, in ...netlink.Attribute) ([]netlink.Message, error) {
+	data, err := netlink.MarshalAttributes(in)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +127,13 @@ const kernelAnswers = 30 * time.Second
 // question is the socket for what is not a transaction.
 func (r *ruleConn) question() (*netlink.Conn, error) {
 	if r.raw == nil {
-		raw, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: r.ns})
+		err := r.space.do(func() (err error) {
+			r.raw, err = netlink.Dial(unix.NETLINK_NETFILTER, nil)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
 		}
-		r.raw = raw
 	}
 	return r.raw, r.raw.SetDeadline(time.Now().Add(kernelAnswers))
 }

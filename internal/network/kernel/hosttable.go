@@ -262,13 +262,12 @@ func (r *ruleConn) publish(op network.Op) {
 		return
 	}
 	r.chain(name)
-	r.conn.FlushChain(c)
+	rule := verdict(expr.VerdictReturn, "") // refused where it arrives: not every kernel can do so before it is routed
 	if len(op.Backends.List) > 0 {
-		r.spread(c, op.Backends, true)
+		rule = r.spread(name, op.Backends, true)
 		r.take(closed(), bare)
-	} else { // refused where it arrives: not every kernel can do so before it is routed
-		r.rule(c, op.Backends.Sum, verdict(expr.VerdictReturn, ""))
 	}
+	r.fill(op.Act, c, op.Backends.Sum, rule)
 	if op.Act == network.Add {
 		r.put(published(), element)
 	}

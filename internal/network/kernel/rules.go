@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -25,7 +26,7 @@ const batchSize = 2000
 
 // ruleConn changes the table of one namespace. What it is told is done by [ruleConn.commit], all of it or nothing.
 type ruleConn struct {
-	ns    int
+	space *space
 	conn  *nftables.Conn
 	raw   *netlink.Conn // for reading, opened when first needed
 	table *nftables.Table
@@ -42,11 +43,15 @@ func (s *space) openRules() (*ruleConn, error) {
 	buffers := func(c *netlink.Conn) error {
 		return errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
 	}
-	conn, err := nftables.New(nftables.WithNetNSFd(int(s.ns)), nftables.AsLasting(), nftables.WithSockOptions(buffers))
+	var conn *nftables.Conn
+	err := s.do(func() (err error) { // its own way into a namespace loses an error, and then uses what there is not
+		conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(buffers))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
 	}
-	s.rules = &ruleConn{ns: int(s.ns), conn: conn, table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}}
+	s.rules = &ruleConn{space: s, conn: conn, table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}}
 	return s.rules, nil
 }
 
@@ -98,12 +103,46 @@ func (r *ruleConn) base(name string, t nftables.ChainType, hook *nftables.ChainH
 
 // rule adds a rule to the end of a chain. The comment is how it is known again: its expressions are read by nobody.
 func (r *ruleConn) rule(c *nftables.Chain, comment string, parts ...[]expr.Any) {
-	rule := &nftables.Rule{Table: r.table, Chain: c, UserData: userdata.AppendString(nil, userdata.TypeComment, comment)}
-	for _, p := range parts {
-		rule.Exprs = append(rule.Exprs, p...)
-	}
 	r.size++
-	r.conn.AddRule(rule)
+	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: c, UserData: userData(comment), Exprs: slices.Concat(parts...)})
+}
+
+func userData(comment string) []byte {
+	return userdata.AppendString(nil, userdata.TypeComment, comment)
+}
+
+// fill gives a chain its rules, each of which decides on its own. What a chain that is not known holds is of nobody.
+func (r *ruleConn) fill(act network.Act, c *nftables.Chain, comment string, rules ...[]expr.Any) {
+	if act == network.Change {
+		r.swap(c, comment, rules)
+		return
+	}
+	r.conn.FlushChain(c)
+	for _, parts := range rules {
+		r.rule(c, comment, parts)
+	}
+}
+
+// swap gives a chain other rules, ahead of the one that was its first; what is behind that one
+// goes. The kernel has a packet that is just passing go by the rules as they were, but what those look up be as it is now: from
+// under the rule that went with this change its set would be taken, and the packet would pass as if nothing were there. So that
+// rule stays until the next change, where no packet gets any more.
+func (r *ruleConn) swap(c *nftables.Chain, comment string, rules [][]expr.Any) {
+	had, err := r.handles(c.Name)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	for _, parts := range slices.Backward(rules) {
+		r.size++
+		r.conn.InsertRule(&nftables.Rule{Table: r.table, Chain: c, UserData: userData(comment), Exprs: parts})
+	}
+	for _, h := range had[min(1, len(had)):] {
+		r.size++
+		if err := r.conn.DelRule(&nftables.Rule{Table: r.table, Chain: c, Handle: h}); err != nil {
+			r.fail(err)
+		}
+	}
 }
 
 func (r *ruleConn) set(s *nftables.Set, elements ...nftables.SetElement) *nftables.Set {
@@ -133,14 +172,13 @@ func (r *ruleConn) take(s *nftables.Set, elements ...nftables.SetElement) {
 	}
 }
 
-// spread fills a chain with what sends new connections to backends in turn.
-func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
+// spread is the rule that sends new connections of a chain to backends in turn.
+func (r *ruleConn) spread(chain string, b *network.Backends, ports bool) []expr.Any {
 	if len(b.List) == 1 {
-		r.rule(c, b.Sum, fixed(b.List[0], ports))
-		return
+		return fixed(b.List[0], ports)
 	}
-	backends := &nftables.Set{ // with a name of its own, or the kernel looks through all sets for a free one
-		Name: "__" + c.Name, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: nftables.TypeIPAddr,
+	backends := &nftables.Set{ // with a name of its own, or the kernel looks through all sets for a free one; see also [ruleConn.swap]
+		Name: fmt.Sprintf("__%s_%x", chain, rand.Uint32()), Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: nftables.TypeIPAddr,
 	}
 	if ports {
 		backends.DataType = addrAndPort()
@@ -155,11 +193,11 @@ func (r *ruleConn) spread(c *nftables.Chain, b *network.Backends, ports bool) {
 		}
 	}
 	r.set(backends, elements...)
-	r.rule(c, b.Sum, []expr.Any{
+	return []expr.Any{
 		&expr.Numgen{Register: 1, Modulus: uint32(len(b.List)), Type: unix.NFT_NG_INCREMENTAL},
 		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetID: backends.ID, SetName: backends.Name},
 		loaded(ports),
-	})
+	}
 }
 
 // fixed sends to the one address there is.
