@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/dockerconfig"
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -31,13 +32,13 @@ and removes the context.`,
 				return err
 			}
 			if noUse {
-				return say(cmd, "Created the Docker context %q for %s. To select it: docker context use %s\n", dockerconfig.ContextName, host, dockerconfig.ContextName)
+				return output.Printf(cmd, "Created the Docker context %q for %s. To select it: docker context use %s\n", dockerconfig.ContextName, host, dockerconfig.ContextName)
 			}
 			if err := dockerconfig.Select(dir, dockerconfig.ContextName); err != nil {
 				return err
 			}
 			warnOverridden(cmd.ErrOrStderr())
-			return say(cmd, "Created and selected the Docker context %q for %s.\n", dockerconfig.ContextName, host)
+			return output.Printf(cmd, "Created and selected the Docker context %q for %s.\n", dockerconfig.ContextName, host)
 		},
 	}
 	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
@@ -54,15 +55,10 @@ and removes the context.`,
 			if err := dockerconfig.RemoveContext(dir); err != nil {
 				return err
 			}
-			return say(cmd, "Removed the Docker context %q.\n", dockerconfig.ContextName)
+			return output.Printf(cmd, "Removed the Docker context %q.\n", dockerconfig.ContextName)
 		},
 	})
 	return cmd
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }
 
 // warnOverridden tells about variables that win over the selected context.

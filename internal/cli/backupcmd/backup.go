@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/local"
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/durable"
-	"github.com/skep-org/skep/internal/node"
 	"github.com/skep-org/skep/internal/store/backup"
 )
 
@@ -46,18 +46,13 @@ The file holds all keys and secrets of the cluster. Only its owner may read it;
 			if err != nil {
 				return fmt.Errorf("no backup was made: %w", err)
 			}
-			return say(cmd, "Backed up cluster %s as of %s (index %d) to %s: %s, read back and checked.\n",
+			return output.Printf(cmd, "Backed up cluster %s as of %s (index %d) to %s: %s, read back and checked.\n",
 				h.Cluster, h.Time.Format(time.RFC3339), h.Index, args[0], units.BytesSize(float64(size)))
 		},
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	cmd.Flags().StringVar(&file, "passphrase-file", "", "`file` whose first line is a passphrase to encrypt the backup with; - is standard input")
 	return cmd
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }
 
 // save writes the backup beside its place, checks what is on disk, and puts it there.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/cli/local"
-	"github.com/skep-org/skep/internal/node"
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/store/backup"
 )
 
@@ -54,11 +54,11 @@ docker swarm init --force-new-cluster.`,
 			if err != nil {
 				return fmt.Errorf("nothing was restored: %w", err)
 			}
-			return say(cmd, "%s", report(args[0], h.header, h.answer))
+			return output.Printf(cmd, "%s", report(args[0], h.header, h.answer))
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	f.StringVar(&file, "passphrase-file", "", "`file` whose first line is the backup's passphrase; - is standard input")
 	f.StringVar(&advertise, "advertise-addr", "", "`address` told to other nodes (default: as before, or as the daemon was told)")
 	f.StringVar(&listen, "listen-addr", "", "`address:port` where other nodes reach this one (default: as before, or as the daemon was told)")

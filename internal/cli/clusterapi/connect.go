@@ -1,14 +1,13 @@
 package clusterapi
 
 import (
-	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/moby/moby/client"
 
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/node"
 )
 
@@ -30,14 +29,9 @@ func (RealClock) After(d time.Duration) <-chan time.Time { return time.After(d) 
 // HostUsage is what a flag that says where the API is has to say.
 const HostUsage = "`address` of skep's API: unix:///path or tcp://address:port (default DOCKER_HOST, else " + node.DefaultHost + ")"
 
-// Address is where the API is: where it is said to be, else where the docker command is told it is, else here.
-func Address(host string) string {
-	return cmp.Or(host, os.Getenv(client.EnvOverrideHost), node.DefaultHost)
-}
-
 // Connect is a client of the cluster's API. At tcp:// addresses it uses the certificates the docker command would.
 func Connect(host string) (*client.Client, error) {
-	host = Address(host)
+	host = local.Address(host)
 	scheme, rest, ok := strings.Cut(host, "://")
 	if !ok || rest == "" || scheme != "unix" && scheme != "tcp" {
 		return nil, fmt.Errorf("the API's address %q is not unix:///path or tcp://address:port: say another by --host", host)

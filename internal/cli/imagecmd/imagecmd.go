@@ -14,7 +14,7 @@ import (
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/cli/messages"
-	"github.com/skep-org/skep/internal/node"
+	"github.com/skep-org/skep/internal/cli/output"
 )
 
 // New is skep image.
@@ -35,7 +35,9 @@ own engine: what is pushed to one node can be pulled from all.
 }
 
 func hostFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("host", node.DefaultHost, "`address` of skep's API")
+	host := new(string)
+	local.HostFlag(cmd, host)
+	return host
 }
 
 // ask calls the daemon and reads its answer into v; nil: there is none.
@@ -45,11 +47,6 @@ func ask(cmd *cobra.Command, host, method, path string, v any) error {
 		return err
 	}
 	return d.Ask(cmd.Context(), method, path, v, "skep image")
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }
 
 func list() *cobra.Command {
@@ -108,7 +105,7 @@ skep image gc.`,
 		for _, name := range args {
 			err := ask(cmd, *host, http.MethodPost, "/skep/images/remove?name="+url.QueryEscape(name), nil)
 			if err == nil {
-				err = say(cmd, "removed %s\n", name)
+				err = output.Printf(cmd, "removed %s\n", name)
 			}
 			errs = append(errs, err)
 		}
@@ -136,9 +133,9 @@ done again.`,
 			return err
 		}
 		if got.Blobs == 0 {
-			return say(cmd, "there is nothing to remove\n")
+			return output.Printf(cmd, "there is nothing to remove\n")
 		}
-		return say(cmd, "removed %d blobs, %s: the nodes free their disks within two hours\n", got.Blobs, units.HumanSize(float64(got.Bytes)))
+		return output.Printf(cmd, "removed %d blobs, %s: the nodes free their disks within two hours\n", got.Blobs, units.HumanSize(float64(got.Bytes)))
 	}
 	return cmd
 }
@@ -184,7 +181,7 @@ it has or another one, and say what it is called there.
 		}); err != nil {
 			return fmt.Errorf("push %s:%s: %w", at, tag, err)
 		}
-		return say(cmd, "%s:%s\n", at, tag)
+		return output.Printf(cmd, "%s:%s\n", at, tag)
 	}
 	return cmd
 }

@@ -1,8 +1,6 @@
 package labcmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/examples/whoami/web"
@@ -70,9 +68,4 @@ func withLab(dir *string, f func(cmd *cobra.Command, lab *hosts.Lab, args []stri
 		}
 		return f(cmd, lab, args)
 	}
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
@@ -42,7 +43,7 @@ func eachHost(dir *string, name, short, then string, do func(*hosts.Host, contex
 				return err
 			}
 			for _, h := range named {
-				if err := say(cmd, "%s is %s\n", h.Name, then); err != nil {
+				if err := output.Printf(cmd, "%s is %s\n", h.Name, then); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
@@ -31,7 +32,7 @@ func statusCommand(dir *string) *cobra.Command {
 			if err != nil || broken == "" {
 				return err
 			}
-			return say(cmd, "\n%s", broken)
+			return output.Printf(cmd, "\n%s", broken)
 		}),
 	}
 }

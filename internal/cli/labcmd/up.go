@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/lab/hosts"
 )
 
@@ -27,9 +28,9 @@ func upCommand(dir *string) *cobra.Command {
 				return err
 			}
 			if cfg.Bare || cfg.Systemd {
-				return say(cmd, "skep lab client -- skep machine create --file %s\n", lab.Inventory())
+				return output.Printf(cmd, "skep lab client -- skep machine create --file %s\n", lab.Inventory())
 			}
-			return say(cmd, "export DOCKER_HOST=%s\n", lab.Hosts()[0].DockerHost())
+			return output.Printf(cmd, "export DOCKER_HOST=%s\n", lab.Hosts()[0].DockerHost())
 		},
 	}
 	f := cmd.Flags()
@@ -55,7 +56,7 @@ func downCommand(dir *string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lab, err := hosts.Open(*dir)
 			if errors.Is(err, hosts.ErrNoLab) {
-				return say(cmd, "There is no lab in %s.\n", *dir)
+				return output.Printf(cmd, "There is no lab in %s.\n", *dir)
 			}
 			if err != nil {
 				return err
@@ -63,7 +64,7 @@ func downCommand(dir *string) *cobra.Command {
 			if err := lab.Down(cmd.Context()); err != nil {
 				return err
 			}
-			return say(cmd, "The lab in %s is gone.\n", lab.Dir())
+			return output.Printf(cmd, "The lab in %s is gone.\n", lab.Dir())
 		},
 	}
 }

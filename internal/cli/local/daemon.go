@@ -1,13 +1,18 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/node"
+	"github.com/spf13/cobra"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -17,11 +22,22 @@ type Daemon struct {
 	http   *http.Client
 }
 
-// New is the daemon at a host, unix:///path.
+// Address is where the API is: where it is said to be, else where the docker command is told it is, else here.
+func Address(host string) string {
+	return cmp.Or(host, os.Getenv(client.EnvOverrideHost), node.DefaultHost)
+}
+
+// HostFlag is the flag that says which daemon a command talks to: else it is the one that the docker command would.
+func HostFlag(cmd *cobra.Command, host *string) {
+	cmd.Flags().StringVar(host, "host", "", "`address` of skep's API: unix:///path (default "+client.EnvOverrideHost+", else "+node.DefaultHost+")")
+}
+
+// New is the daemon at a host, unix:///path; empty: where a command looks that was not told, see [HostFlag].
 func New(host string) (*Daemon, error) {
+	host = Address(host)
 	socket, ok := strings.CutPrefix(host, "unix://")
 	if !ok {
-		return nil, fmt.Errorf("--host %q is not unix:///path: run this on a node of the cluster", host)
+		return nil, fmt.Errorf("%q is not unix:///path: run this on a node of the cluster, or say the daemon's socket by --host", host)
 	}
 	return Over(socket, func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer

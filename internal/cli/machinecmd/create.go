@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/provision"
 	"github.com/skep-org/skep/internal/provision/fleet"
 )
@@ -53,7 +54,7 @@ root there needs sudo without a password. A host whose key is not in
 			if err := all.Create(cmd.Context(), wanted); err != nil {
 				return err
 			}
-			return say(cmd, "%s of the cluster: skep machine ls\n", count(len(wanted)))
+			return output.Printf(cmd, "%s of the cluster: skep machine ls\n", count(len(wanted)))
 		}),
 	}
 	f := cmd.Flags()
@@ -119,9 +120,4 @@ func readFile(path string) ([]provision.Machine, error) {
 		return nil, fmt.Errorf("the machines in %s cannot be made: %w", cmp.Or(path, "the file"), err)
 	}
 	return all, nil
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }

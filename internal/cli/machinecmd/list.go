@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/provision/fleet"
 )
 
@@ -22,7 +23,7 @@ func list(o *options) *cobra.Command {
 			if quiet {
 				kept, err := all.Store.All()
 				for _, m := range kept {
-					err = errors.Join(err, say(cmd, "%s\n", m.Name))
+					err = errors.Join(err, output.Printf(cmd, "%s\n", m.Name))
 				}
 				return err
 			}

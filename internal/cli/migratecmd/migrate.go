@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/skep-org/skep/internal/cli/local"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (m *migration) run(ctx context.Context) error {
 	if m.write != "" {
 		return m.keep()
 	}
-	m.host = clusterapi.Address(m.host)
+	m.host = local.Address(m.host)
 	c, err := clusterapi.Connect(m.host)
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/cli/local"
-	"github.com/skep-org/skep/internal/node"
 )
 
 // New is skep net.
@@ -61,7 +60,7 @@ The exit status is 0 when everything was checked and is well.`,
 			return show(cmd.OutOrStdout(), body, raw)
 		},
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	cmd.Flags().StringVar(&one, "node", "", "check another `node`")
 	cmd.Flags().BoolVar(&all, "all", false, "check all nodes")
 	cmd.Flags().BoolVar(&raw, "json", false, "print the answer as JSON")

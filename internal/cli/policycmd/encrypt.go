@@ -3,13 +3,14 @@ package policycmd
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/skep-org/skep/internal/cli/local"
 	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/api"
-	"github.com/skep-org/skep/internal/node"
+	"github.com/skep-org/skep/internal/cli/output"
 )
 
 // cost is what encryption costs, as it was measured: docs/networks.md.
@@ -47,17 +48,17 @@ and so does the ingress network.`,
 			return sayEncrypt(cmd, got)
 		},
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	return cmd
 }
 
 func sayEncrypt(cmd *cobra.Command, got api.NetworkPolicy) error {
 	if !got.Encrypt {
-		return say(cmd, "new overlay networks are encrypted where --opt encrypted asks for it\n")
+		return output.Printf(cmd, "new overlay networks are encrypted where --opt encrypted asks for it\n")
 	}
 	text := "every new overlay network is encrypted\n"
 	if len(got.Plain) > 0 {
 		text += "not encrypted, as they were there before: " + strings.Join(got.Plain, ", ") + "\n"
 	}
-	return say(cmd, "%s", text+cost)
+	return output.Printf(cmd, "%s", text+cost)
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/skep-org/skep/internal/api"
 	"github.com/skep-org/skep/internal/cli/local"
+	"github.com/skep-org/skep/internal/cli/output"
 	"github.com/skep-org/skep/internal/model/privilege"
-	"github.com/skep-org/skep/internal/node"
 )
 
 // New is skep policy.
@@ -56,11 +56,11 @@ varies; a stack's services are called STACK_NAME. It may be given several times.
 				return fmt.Errorf("nothing was changed: %w", err)
 			}
 			_ = body.Close()
-			return say(cmd, "privilege %s is allowed to %s\n", args[0], strings.Join(services, ", "))
+			return output.Printf(cmd, "privilege %s is allowed to %s\n", args[0], strings.Join(services, ", "))
 		},
 		ValidArgs: privilege.Names(),
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	cmd.Flags().StringArrayVar(&services, "service", nil, "`pattern` of service names")
 	_ = cmd.MarkFlagRequired("service")
 	return cmd
@@ -85,17 +85,17 @@ that have it run on; no new one gets it.`,
 			if err := json.NewDecoder(body).Decode(&got); err != nil {
 				return fmt.Errorf("the daemon's answer cannot be read: %w", err)
 			}
-			if err := say(cmd, "privilege %s is allowed no more to %s\n", args[0], strings.Join(got.Gone, ", ")); err != nil {
+			if err := output.Printf(cmd, "privilege %s is allowed no more to %s\n", args[0], strings.Join(got.Gone, ", ")); err != nil {
 				return err
 			}
 			if len(got.Without) == 0 {
 				return nil
 			}
-			return say(cmd, "services that ask for it, and whose next containers are refused: %s\n", strings.Join(got.Without, ", "))
+			return output.Printf(cmd, "services that ask for it, and whose next containers are refused: %s\n", strings.Join(got.Without, ", "))
 		},
 		ValidArgs: privilege.Names(),
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	cmd.Flags().StringArrayVar(&services, "service", nil, "only this `pattern`")
 	return cmd
 }
@@ -128,7 +128,7 @@ func list() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().StringVar(&host, "host", node.DefaultHost, "`address` of skep's API")
+	local.HostFlag(cmd, &host)
 	return cmd
 }
 
@@ -146,9 +146,4 @@ func call(cmd *cobra.Command, host, method, path string, asked any) (io.ReadClos
 		body = bytes.NewReader(raw)
 	}
 	return d.Call(cmd.Context(), method, path, body, "skep policy")
-}
-
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
 }

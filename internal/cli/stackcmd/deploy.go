@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/skep-org/skep/internal/cli/local"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +105,7 @@ func (d *deployment) ofFiles(cmd *cobra.Command, name string, do func(context.Co
 }
 
 func (d *deployment) connected(do func() error) error {
-	d.host = clusterapi.Address(d.host)
+	d.host = local.Address(d.host)
 	return connected(d.host, func(c *client.Client) error {
 		d.client = c
 		return do()
