@@ -6,14 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/moby/moby/client"
-	"github.com/skep-org/skep/internal/node"
-	"github.com/spf13/cobra"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/moby/moby/client"
+	"github.com/skep-org/skep/internal/node"
+	"github.com/spf13/cobra"
 )
 
 // Daemon is the API of this machine's skep.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/skep-org/skep/internal/cli/local"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/clusterapi"
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/migrate"
 	"github.com/skep-org/skep/internal/migrate/directory"
 	"github.com/skep-org/skep/internal/migrate/reading"

@@ -3,13 +3,13 @@ package policycmd
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/skep-org/skep/internal/cli/local"
 	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/api"
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/cli/output"
 )
 
@@ -32,13 +32,13 @@ and so does the ingress network.`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"on", "off"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			method, asked := http.MethodGet, any(nil)
+			method, asked, failed := http.MethodGet, any(nil), "the policy is not known"
 			if len(args) > 0 {
-				method, asked = http.MethodPost, &api.NetworkPolicy{Encrypt: args[0] == "on"}
+				method, asked, failed = http.MethodPost, &api.NetworkPolicy{Encrypt: args[0] == "on"}, "nothing was changed"
 			}
 			body, err := call(cmd, host, method, "/skep/policy/networks", asked)
 			if err != nil {
-				return fmt.Errorf("nothing was changed: %w", err)
+				return fmt.Errorf("%s: %w", failed, err)
 			}
 			defer body.Close()
 			var got api.NetworkPolicy

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/skep-org/skep/internal/cli/local"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skep-org/skep/internal/cli/clusterapi"
+	"github.com/skep-org/skep/internal/cli/local"
 	"github.com/skep-org/skep/internal/stack"
 	"github.com/skep-org/skep/internal/stack/plan"
 	"github.com/skep-org/skep/internal/stack/revision"
