@@ -70,11 +70,17 @@ func TestPlan(t *testing.T) {
 	if got := machines[3].mac(); got != "02:77:0a:09:08:65" && machines[3].Name == "w1" {
 		t.Errorf("the MAC of w1 is %s", got)
 	}
+	if got := machines[3].address6().String(); got != "fd77::101" {
+		t.Errorf("the IPv6 address of w1 is %s", got)
+	}
 	seen := map[netip.Addr]string{}
 	for _, m := range plan(Config{Managers: maxManagers, Workers: maxWorkers, Subnet: netip.MustParsePrefix("10.9.8.0/24")}) {
 		if seen[m.Address] != "" {
 			t.Errorf("%s and %s have the address %s", seen[m.Address], m.Name, m.Address)
 		}
-		seen[m.Address] = m.Name
+		if seen[m.address6()] != "" {
+			t.Errorf("%s and %s have the address %s", seen[m.address6()], m.Name, m.address6())
+		}
+		seen[m.Address], seen[m.address6()] = m.Name, m.Name
 	}
 }

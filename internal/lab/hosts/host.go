@@ -17,6 +17,8 @@ type Host struct {
 	Name    string
 	Role    Role
 	Address netip.Addr
+	// Address6 is its IPv6 address on the lab's network; nothing of the cluster uses it unless it is asked to.
+	Address6 netip.Addr
 
 	lab    *Lab
 	m      machine
@@ -25,7 +27,7 @@ type Host struct {
 }
 
 func newHost(l *Lab, m machine) (*Host, error) {
-	h := &Host{Name: m.Name, Role: m.Role, Address: m.Address, lab: l, m: m}
+	h := &Host{Name: m.Name, Role: m.Role, Address: m.Address, Address6: m.address6(), lab: l, m: m}
 	if !m.host() {
 		return h, nil
 	}

@@ -3,6 +3,7 @@ package hosts
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,10 +97,10 @@ func (l *Lab) cgroup() string { return "/skep-lab-" + l.state.ID }
 // spec is what a machine's first process is told.
 func (l *Lab) spec(m machine) guest.Spec {
 	s := guest.Spec{
-		Name: m.Name, Address: prefix(m.Address), Bridge: m.Role == theSwitch, Cgroup: l.cgroup() + "/" + m.Name,
+		Name: m.Name, Address: prefix(m.Address), Address6: netip.PrefixFrom(m.address6(), 64), Bridge: m.Role == theSwitch, Cgroup: l.cgroup() + "/" + m.Name,
 	}
 	if !s.Bridge {
-		s.Gateway = l.machines[0].Address
+		s.Gateway, s.Gateway6 = l.machines[0].Address, l.machines[0].address6()
 	}
 	if m.host() {
 		s.Strict = m.strict()

@@ -31,6 +31,13 @@ type machine struct {
 	Address netip.Addr
 }
 
+// address6 is the machine's IPv6 address, which has the same digits at its end: 10.77.0.11 has fd77::11 beside it. Labs'
+// networks do not meet, so all of them are fd77::/64.
+func (m machine) address6() netip.Addr {
+	last := m.Address.As4()[3]
+	return netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 14: last / 100, 15: last/10%10<<4 | last%10})
+}
+
 // host tells whether the machine has an engine.
 func (m machine) host() bool { return m.Role == Manager || m.Role == Worker }
 

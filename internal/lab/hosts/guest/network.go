@@ -34,12 +34,26 @@ func (s Spec) configure(ctx context.Context) error {
 	if s.Gateway.IsValid() {
 		lines = append(lines, fmt.Sprintf("route add default via %s", s.Gateway))
 	}
+	if s.hasV6() {
+		// Nobody else can have the address, so nobody is asked whether somebody has.
+		lines = append(lines, fmt.Sprintf("addr add %s dev %s nodad", s.Address6, device))
+	}
 	if err := run(ctx, strings.Join(lines, "\n"), "ip", "-batch", "-"); err != nil {
 		return err
+	}
+	if s.Gateway6.IsValid() && s.hasV6() {
+		if err := run(ctx, "", "ip", "-6", "route", "add", "default", "via", s.Gateway6.String()); err != nil {
+			return err
+		}
 	}
 	// The switch forwards too: to nowhere, so that what leaves the lab is refused at once rather than lost.
 	if err := sysctl("net/ipv4/ip_forward", "1"); err != nil {
 		return err
+	}
+	if s.Bridge && s.hasV6() {
+		if err := sysctl("net/ipv6/conf/all/forwarding", "1"); err != nil {
+			return err
+		}
 	}
 	if s.Strict {
 		for _, name := range reversePaths() {
@@ -57,6 +71,12 @@ func (s Spec) configure(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hasV6 tells whether the machine gets an IPv6 address.
+func (s Spec) hasV6() bool {
+	_, err := os.Stat("/proc/sys/net/ipv6")
+	return s.Address6.IsValid() && err == nil
 }
 
 func sysctl(name, value string) error {

@@ -16,6 +16,9 @@ type Spec struct {
 	Address netip.Prefix
 	Gateway netip.Addr
 	Bridge  bool
+	// Address6 and Gateway6 are the same in IPv6. A machine whose kernel has none leaves them out.
+	Address6 netip.Prefix
+	Gateway6 netip.Addr
 	// Strict refuses packets whose answers would leave through another device, as many distributions set it.
 	Strict bool `json:",omitempty"`
 	// Own has the host have files of its own: what is changed below /usr and /etc is kept in its directory, and of the engine,
