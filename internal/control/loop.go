@@ -20,6 +20,8 @@ const (
 	maxAhead = 1 << 14
 	// batchBytes leaves an entry's head and conditions room below store.MaxBatchBytes.
 	batchBytes = store.MaxBatchBytes - 64_000
+	// usuallyDue is for how many due keys room is kept from one plan to the next.
+	usuallyDue = 1 << 10
 	// retryRefused is how long a refused write's keys wait, so that a persistent refusal cannot spin.
 	retryRefused = 100 * time.Millisecond
 )
@@ -180,7 +182,7 @@ func (l *Loop) plan(view store.View, now time.Time) error {
 		}
 	}
 	keys := l.due
-	l.due, l.isDue = nil, make(map[Key]bool, len(keys))
+	l.due, l.isDue = nil, make(map[Key]bool, min(len(keys), usuallyDue)) // a leader's first keys are all there are: no room is kept for as many
 	res, err := l.planner.Plan(view, keys, now)
 	if err != nil {
 		return err
