@@ -35,6 +35,8 @@ type fabric struct {
 	partSize int                            // bytes in one message, about
 	few      int                            // nodes of a cluster in which each is told of all others
 	lean     bool                           // there may be sessions that were not told of all
+	whole    map[model.ID]bool              // nodes whose sessions may have been told of all
+	knowers  map[model.ID]map[model.ID]bool // node → nodes whose sessions may have been told of it, but not of all
 }
 
 // stale names what is to be computed anew. An owner is a task or a guest.
@@ -53,6 +55,7 @@ func newFabric() fabric {
 		stale: newStale(), changed: map[model.ID]*overlay{}, moved: map[model.ID]map[model.ID]bool{},
 		renodes: map[model.ID]bool{}, fresh: map[model.ID]bool{}, leaving: map[string]*leaving{},
 		held: map[model.ID]*withdrawal{}, partSize: partSize, few: fewNodes,
+		whole: map[model.ID]bool{}, knowers: map[model.ID]map[model.ID]bool{},
 	}
 }
 

@@ -27,32 +27,39 @@ func (f *fabric) tellsAll() bool {
 
 // eachToTell calls f for the nodes whose sessions are to be told of nodes.
 func (m *Machine) eachToTell(f func(node model.ID)) {
-	all, renodes := m.fabric.tellsAll(), m.fabric.renodes
-	if len(renodes) == 0 && !(all && m.fabric.lean) {
+	all, o := m.fabric.tellsAll(), &m.fabric
+	if all && o.lean { // who knows some is to know all
+		for id, n := range m.nodes {
+			if n.session != nil && n.session.feed.began && n.session.feed.knows != nil {
+				f(id)
+			}
+		}
+	}
+	o.lean = !all && (o.lean || len(o.renodes) > 0)
+	if len(o.renodes) == 0 {
 		return
 	}
-	m.fabric.lean = !all
-	for id, n := range m.nodes {
-		if n.session == nil || !n.session.feed.began {
-			continue
-		}
-		knows := n.session.feed.knows
-		if knows == nil && len(renodes) > 0 || knows != nil && (all || meets(knows, renodes)) {
-			f(id)
-		}
+	eachStill(o.whole, func(id model.ID) bool { return m.began(id) && m.nodes[id].session.feed.knows == nil }, f)
+	for node := range o.renodes {
+		eachStill(o.knowers[node], func(id model.ID) bool { return m.began(id) && m.nodes[id].session.feed.knows[node] }, f)
 	}
 }
 
-func meets(a, b map[model.ID]bool) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	for id := range a {
-		if b[id] {
-			return true
+// began reports whether a node has a session that was told something.
+func (m *Machine) began(id model.ID) bool {
+	n := m.nodes[id]
+	return n != nil && n.session != nil && n.session.feed.began
+}
+
+// eachStill calls f for the nodes of which what is noted holds still, and strikes the others off.
+func eachStill(noted map[model.ID]bool, still func(model.ID) bool, f func(model.ID)) {
+	for id := range noted {
+		if still(id) {
+			f(id)
+		} else {
+			delete(noted, id)
 		}
 	}
-	return false
 }
 
 // allNodes tells a session of all nodes, or, in a large cluster without use of the routing mesh, of its own: of others it is
@@ -65,6 +72,7 @@ func (f *fabric) allNodes(p *parcel, n *node) {
 		f.tellNode(p, n.session, n.id)
 		return
 	}
+	f.whole[n.id] = true
 	for _, id := range inOrder(f.nodes) {
 		p.node(id, f.nodes[id])
 	}
@@ -116,6 +124,10 @@ func (f *fabric) nodesOf(p *parcel, s *session, o *overlay, ends map[model.ID]bo
 // tellNode tells a session of a node; one of which no address is known yet is told of when it has one.
 func (f *fabric) tellNode(p *parcel, s *session, id model.ID) {
 	s.feed.knows[id] = true
+	if f.knowers[id] == nil {
+		f.knowers[id] = map[model.ID]bool{}
+	}
+	f.knowers[id][s.node] = true
 	if row := f.nodes[id]; row != nil {
 		p.node(id, row)
 	}
