@@ -50,7 +50,8 @@ func wishOf(v store.View, rev *model.ServiceRevision) wish {
 	task := &spec.TaskTemplate
 	w := wish{service: rev.ServiceID, created: rev.Created,
 		beyond: beyond{localVolumes(task), clusterMounts(task), dependency.Of(spec.Annotations)},
-		asks:   asks{plugins: pluginsOf(v, task), resources: resources.Reserved(task), pack: placement.Of(spec.Labels) == placement.Binpack}}
+		asks: asks{plugins: pluginsOf(v, task), encrypted: onEncrypted(v, spec), resources: resources.Reserved(task),
+			pack: placement.Of(spec.Labels) == placement.Binpack}}
 	if spec.EndpointSpec != nil {
 		for _, p := range spec.EndpointSpec.Ports {
 			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {
@@ -95,9 +96,6 @@ func pluginsOf(v store.View, task *swarm.TaskSpec) []plugin {
 			continue
 		}
 		row := store.Networks.ByID(v, id)
-		if row != nil && network.Encrypts(row.Spec.Get()) && !slices.Contains(out, encryption()) {
-			out = append(out, encryption())
-		}
 		if row == nil || row.Spec.Get().DriverConfiguration == nil {
 			continue
 		}
@@ -109,6 +107,27 @@ func pluginsOf(v store.View, task *swarm.TaskSpec) []plugin {
 		out = append(out, plugin{"Log", untagged(task.LogDriver.Name)})
 	}
 	return out
+}
+
+// onEncrypted says whether a service's tasks are on an encrypted network: one that it names, or the ingress network because of
+// the ports it publishes.
+func onEncrypted(v store.View, spec *swarm.ServiceSpec) bool {
+	for _, n := range spec.TaskTemplate.Networks {
+		if id, err := model.ParseID(n.Target); err == nil && !id.IsZero() {
+			if row := store.Networks.ByID(v, id); row != nil && network.Encrypts(row.Spec.Get()) {
+				return true
+			}
+		}
+	}
+	if spec.EndpointSpec == nil || !slices.ContainsFunc(spec.EndpointSpec.Ports, func(p swarm.PortConfig) bool { return p.PublishMode != swarm.PortConfigPublishModeHost }) {
+		return false
+	}
+	for row := range store.Networks.All(v) {
+		if s := row.Spec.Get(); s.Ingress && network.Encrypts(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // untagged makes "name" and "name:latest" the same plugin.

@@ -19,6 +19,7 @@ const (
 	filterReady filter = iota
 	filterResources
 	filterEncryption
+	filterSilence
 	filterPlugins
 	filterConstraints
 	filterPlatforms
@@ -39,8 +40,8 @@ func (n *node) refuses(d *demand) filter {
 		return filterReady
 	case !n.room.Fits(&d.resources):
 		return filterResources
-	case !n.encrypts(d.plugins):
-		return filterEncryption
+	case d.encrypted && n.carries != carried:
+		return n.carries.refusal()
 	case !n.hasPlugins(d.plugins):
 		return filterPlugins
 	case d.impossible || !constraint.Match(d.constraints, n.attrs):
@@ -74,11 +75,6 @@ func (n *node) hasPlugins(ask []plugin) bool {
 		}
 	}
 	return true
-}
-
-// encrypts reports whether the node carries encrypted networks, if a task is on one. A node that has not said cannot.
-func (n *node) encrypts(ask []plugin) bool {
-	return !slices.Contains(ask, encryption()) || n.plugins[encryption()]
 }
 
 // hasPlatform reports whether the image is built for the node; an image that names nothing runs anywhere.
@@ -143,6 +139,8 @@ func (f filter) explain(nodes int) string {
 		return "insufficient resources on " + on
 	case filterEncryption:
 		return "encrypted networks cannot be carried on " + on + " (no TUN device and no WireGuard in the kernel)"
+	case filterSilence:
+		return on + " said nothing of encrypted networks (an older skep, or its networks have not come up: skep net check --all)"
 	case filterPlugins:
 		return "missing plugin on " + on
 	case filterConstraints:

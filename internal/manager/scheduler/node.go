@@ -32,12 +32,37 @@ type capacity struct {
 	plugins     map[plugin]bool
 	pluginTypes map[string]bool // types the agent listed at all
 	csi         []swarm.NodeCSIInfo
+	carries     carriage
 }
 
 type plugin struct{ kind, name string }
 
-// encryption stands for what carries encrypted networks, among plugins: no engine has one of this kind.
-func encryption() plugin { return plugin{"skep", "encryption"} }
+// carriage is whether a node carries encrypted networks, by its own word.
+type carriage uint8
+
+const (
+	unsaid     carriage = iota // its build knows nothing of them, or its data plane has not begun
+	carried                    // by its kernel or a process
+	impossible                 // it has neither
+)
+
+func carriageOf(said model.NodeEncryption) carriage {
+	switch {
+	case said.Means != "":
+		return carried
+	case said.Refusal != "":
+		return impossible
+	}
+	return unsaid
+}
+
+// refusal is the filter that refuses a node that does not carry them.
+func (c carriage) refusal() filter {
+	if c == impossible {
+		return filterEncryption
+	}
+	return filterSilence
+}
 
 type hostPort struct {
 	protocol network.IPProtocol
@@ -58,7 +83,7 @@ func capacityOf(spec *model.NodeSpec, state *model.NodeState) capacity {
 		c.plugins[plugin{p.Type, untagged(p.Name)}] = true
 		c.pluginTypes[p.Type] = true
 	}
-	c.pluginTypes[encryption().kind], c.plugins[encryption()] = true, state.Encryption.Get().Means != ""
+	c.carries = carriageOf(*state.Encryption.Get())
 	return c
 }
 

@@ -49,7 +49,7 @@ func (*Planner) Inputs() []control.Input {
 		}),
 		control.On(store.NodeStates, func(old, cur *model.NodeState) []control.Key {
 			if old != nil && cur != nil && old.State == cur.State && old.Addr == cur.Addr &&
-				(old.Encryption.Get().Means == "") == (cur.Encryption.Get().Means == "") && bytes.Equal(old.Description.Raw(), cur.Description.Raw()) {
+				carriageOf(*old.Encryption.Get()) == carriageOf(*cur.Encryption.Get()) && bytes.Equal(old.Description.Raw(), cur.Description.Raw()) {
 				return nil
 			}
 			return keyOf(kindNode, old, cur)

@@ -14,6 +14,7 @@ type asks struct {
 	resources   resources.Amounts
 	ports       []hostPort
 	plugins     []plugin
+	encrypted   bool // its networks are, or some
 	constraints []constraint.Constraint
 	impossible  bool // a constraint cannot be read: no node satisfies it
 	platforms   []swarm.Platform
@@ -41,11 +42,11 @@ func (a *asks) appendKey(b []byte) []byte {
 	b = strconv.AppendInt(b, a.resources.NanoCPUs, 10)
 	b = strconv.AppendInt(append(b, ' '), a.resources.Memory, 10)
 	if len(a.resources.Generic) == 0 && len(a.ports)+len(a.plugins)+len(a.constraints)+len(a.platforms)+len(a.spread) == 0 &&
-		!a.impossible && a.maxReplicas == 0 && !a.pack {
+		!a.impossible && a.maxReplicas == 0 && !a.pack && !a.encrypted {
 		return b // most ask for no more
 	}
-	return fmt.Appendf(b, " %v %v %q %q %t %q %d %q %t", a.resources.Generic, a.ports, a.plugins,
-		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread, a.pack)
+	return fmt.Appendf(b, " %v %v %q %q %t %q %d %q %t %t", a.resources.Generic, a.ports, a.plugins,
+		a.constraints, a.impossible, a.platforms, a.maxReplicas, a.spread, a.pack, a.encrypted)
 }
 
 func newProfile(a asks, key string) *profile {
@@ -76,6 +77,9 @@ func (p *profile) questions() []question {
 			return fmt.Sprint(n.hasPlugins([]plugin{ask}))
 		}})
 	}
+	if p.encrypted {
+		out = append(out, question{"encryption", func(n *node) string { return fmt.Sprint(n.carries) }})
+	}
 	if len(p.platforms) > 0 {
 		out = append(out, question{"platform", func(n *node) string { return n.attrs.OS + "/" + n.attrs.Arch }})
 	}
@@ -86,7 +90,7 @@ func (p *profile) questions() []question {
 // itself. Any of its nodes speaks for all.
 func (p *profile) suits(c *class) bool {
 	n := c.nodes[0]
-	if !n.hasPlugins(p.plugins) || !n.hasPlatform(p.platforms) || p.impossible {
+	if !n.hasPlugins(p.plugins) || !n.hasPlatform(p.platforms) || p.impossible || p.encrypted && n.carries != carried {
 		return false
 	}
 	for _, ask := range p.constraints {

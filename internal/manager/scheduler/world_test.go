@@ -94,6 +94,7 @@ func (w *world) do(line string) {
 		if _, encrypted := args["encrypted"]; encrypted {
 			spec.DriverConfiguration.Options = map[string]string{"encrypted": ""}
 		}
+		_, spec.Ingress = args["ingress"]
 		w.write(store.WriterAPI, store.Networks.Put(&model.Network{ID: id, Name: f[1], Spec: model.DocOf(spec)}))
 	case "volume":
 		w.volume(id, f[1], args)
@@ -161,7 +162,11 @@ func (w *world) node(id model.ID, args map[string]string) {
 	if args["reach"] != "unheard" {
 		row := &model.NodeState{ID: id, State: state, Description: model.DocOf(desc)}
 		if args["encrypts"] != "" { // "no": it says that it cannot
-			row.Encryption = model.DocOf(model.NodeEncryption{Means: strings.TrimPrefix(args["encrypts"], "no")})
+			said := model.NodeEncryption{Means: args["encrypts"]}
+			if said.Means == "no" {
+				said = model.NodeEncryption{Refusal: "no TUN device"}
+			}
+			row.Encryption = model.DocOf(said)
 		}
 		w.write(store.WriterDispatcher, store.NodeStates.Put(row))
 	}
@@ -203,6 +208,11 @@ func (w *world) service(id model.ID, name string, args map[string]string) {
 	spec.EndpointSpec = &swarm.EndpointSpec{}
 	for _, p := range list(args["port"]) {
 		port := swarm.PortConfig{PublishMode: swarm.PortConfigPublishModeHost}
+		fmt.Sscan(p, &port.PublishedPort)
+		spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
+	}
+	for _, p := range list(args["publish"]) {
+		port := swarm.PortConfig{}
 		fmt.Sscan(p, &port.PublishedPort)
 		spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, port)
 	}
