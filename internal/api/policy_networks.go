@@ -14,6 +14,7 @@ import (
 type NetworkPolicy struct {
 	Encrypt bool
 	Plain   []string `json:",omitempty"` // overlay networks that are not encrypted, in answers
+	Ingress string   `json:",omitempty"` // the ingress network, if that is not, in answers
 }
 
 func (s *Server) networkPolicy(r *request) error {
@@ -71,7 +72,11 @@ func networkPolicyOf(v store.View) (out NetworkPolicy, err error) {
 	for row := range store.Networks.All(v) {
 		spec := row.Spec.Get()
 		overlay := spec.DriverConfiguration == nil || spec.DriverConfiguration.Name == "" || spec.DriverConfiguration.Name == "overlay"
-		if overlay && !spec.Ingress && !clusternet.Encrypts(spec) {
+		switch {
+		case !overlay || clusternet.Encrypts(spec):
+		case spec.Ingress:
+			out.Ingress = row.Name
+		default:
 			out.Plain = append(out.Plain, row.Name)
 		}
 	}
@@ -82,7 +87,7 @@ func networkPolicyOf(v store.View) (out NetworkPolicy, err error) {
 // encryptAsWanted has a network encrypted where all are to be.
 func encryptAsWanted(v store.View, req *network.CreateRequest) {
 	cluster := store.TheCluster(v)
-	if cluster == nil || !cluster.EncryptNetworks || req.Driver != "overlay" || req.Ingress {
+	if cluster == nil || !cluster.EncryptNetworks || req.Driver != "overlay" {
 		return
 	}
 	if req.Options == nil {

@@ -157,7 +157,7 @@ func (r *reader) describe(n *Network, m *wire.Network) {
 		n.Gateway = r.addr(m.Gateway)
 	}
 	n.Ingress, n.Internal, n.Attachable, n.MTU = spec.Ingress, spec.Internal, spec.Attachable, 0
-	n.Encrypted = Encrypts(spec) && !spec.Ingress // the api takes no other; it has no way to be
+	n.Encrypted = Encrypts(spec)
 	if d := spec.DriverConfiguration; d != nil && d.Options[OptionMTU] != "" {
 		if n.MTU, err = strconv.Atoi(d.Options[OptionMTU]); err != nil {
 			r.fail(fmt.Errorf("network %s: its MTU: %w", m.Name, err))

@@ -31,14 +31,14 @@ type source struct {
 // Segment is a network's part on this node: the interfaces that carry it, and where its addresses are found.
 // The ingress network's is in the host's own namespace and routed: it has no bridge. Every other has a namespace with a
 // bridge for itself. An encrypted one's is routed as well: its containers' packets go by the bridge's address, those for
-// other nodes through the uplink.
+// other nodes through the uplink. The ingress network is encrypted by having its VXLAN packets sent where the encryption is.
 type Segment struct {
 	Network    model.ID
 	Ingress    bool
 	Namespace  bool // it exists; of the ingress network always
 	Encrypted  bool
 	Bridge     Bridge
-	VXLAN      VXLAN                   // not of an encrypted one
+	VXLAN      VXLAN                   // not of an encrypted one, but for the ingress network
 	Uplink     Uplink                  // of an encrypted one
 	Ports      map[string]LocalPort    // of containers on this node, by interface
 	FDB        map[LinkAddr]netip.Addr // where frames for others' containers are sent
@@ -60,6 +60,8 @@ type VXLAN struct {
 	Local netip.Addr   // the node's underlay address
 	Addr  netip.Prefix // the node's own on the ingress network, a single one; invalid elsewhere
 	MTU   int
+	// Covert has its packets sent and taken in the namespace of the encryption, where Local is Addr's address.
+	Covert bool
 }
 
 // LocalPort is one container's connection.
@@ -96,6 +98,7 @@ type PortKey struct {
 type Host struct {
 	Port    uint16                  // overlay packets to it are taken from Members alone
 	Members map[netip.Addr]struct{} // nil as read: the table of rules is not as it was made
+	Sixth   bool                    // nodes reach each other by IPv6: there is a table of rules for it
 	Sysctls map[string]string
 	Ingress *Ingress // nil: the node has no address on an ingress network
 }

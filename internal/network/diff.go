@@ -79,14 +79,18 @@ func (d *differ) segment(want, have *Segment) {
 	if want.Bridge != have.Bridge {
 		d.ways = append(d.ways, base.of(added(have.Bridge == Bridge{}), KindBridge))
 	}
-	if want.Uplink != have.Uplink || d.ungated && want.Encrypted {
+	if want.Uplink != have.Uplink || d.ungated && want.Encrypted && !want.Ingress {
 		act := added(have.Uplink == Uplink{})
 		d.ways = append(d.ways, base.of(act, KindUplink))
 	}
 	fdb, neighbours := have.FDB, have.Neighbours
-	if want.VXLAN != have.VXLAN && !want.Encrypted {
-		d.ways = append(d.ways, base.of(added(have.VXLAN == VXLAN{}), KindVXLAN))
-		if want.VXLAN.remade(have.VXLAN) {
+	vxlan := have.VXLAN
+	if d.ungated && want.VXLAN.Covert {
+		vxlan = VXLAN{} // its socket is in the namespace that is gone
+	}
+	if want.VXLAN != vxlan && (want.VXLAN != VXLAN{}) {
+		d.ways = append(d.ways, base.of(added(vxlan == VXLAN{}), KindVXLAN))
+		if want.VXLAN.remade(vxlan) {
 			fdb, neighbours = nil, nil
 			d.wayless = d.wayless || want.Ingress
 		}

@@ -25,7 +25,7 @@ func (d *differ) encryption() {
 			op.Name, op.Device = name, dev
 			d.ways = append(d.ways, op)
 		}
-		if is == nil || is.Key != dev.Key {
+		if dev.remade(is) {
 			is = &Device{} // whom it knows it has forgotten
 		}
 		d.peers(base, name, dev, is)
@@ -37,6 +37,12 @@ func (d *differ) encryption() {
 			d.last = append(d.last, op)
 		}
 	}
+}
+
+// remade says whether what there is may have to be another device, that knows nobody and that no route leads to: a process has one
+// MTU as long as it runs.
+func (dev *Device) remade(have *Device) bool {
+	return have == nil || have.Key != dev.Key || have.MTU != dev.MTU
 }
 
 func (d *differ) encrypted() (want, have *Encrypted) {
@@ -75,12 +81,12 @@ func (d *differ) passage() {
 	if !want.Namespace {
 		return
 	}
-	if want.Gated != have.Gated {
+	if want.Gated != have.Gated || want.Mesh.Own.Addr() != have.Mesh.Own.Addr() {
 		d.onto = append(d.onto, Op{Act: added(have.Gated == ""), Kind: KindGates, Cipher: true, Encrypt: want})
 	}
 	routes := have.Routes
 	for name, dev := range want.Devices {
-		if is := have.Devices[name]; is == nil || is.Key != dev.Key {
+		if dev.remade(have.Devices[name]) {
 			routes = without(routes, name) // they went with the device
 		}
 	}

@@ -24,7 +24,7 @@ func (d *differ) host() {
 		d.ways = append(d.ways, Op{Act: Change, Kind: KindSysctl, Name: name, Value: want.Sysctls[name]})
 	}
 	d.routing(in, was)
-	if have.Members == nil || want.Port != have.Port || in.Subnet != was.Subnet || in.Own != was.Own || in.Unmarked != was.Unmarked {
+	if have.Members == nil || want.Port != have.Port || want.Sixth != have.Sixth || in.Subnet != was.Subnet || in.Own != was.Own || in.Unmarked != was.Unmarked {
 		d.onto = append(d.onto, Op{Act: added(have.Members == nil), Kind: KindTable, Host: want})
 		was, have = &Ingress{Accepted: was.Accepted}, &Host{}
 	}

@@ -56,8 +56,16 @@ type Encrypted struct {
 	Namespace bool
 	Devices   map[string]*Device
 	Gates     map[string]Gate // of networks, by the name of their interface there
-	Gated     string          // Sum of the gates that the rules are for; empty: there are none, and nothing passes
+	Gated     string          // Sum of what the rules let pass; empty: there are none, and nothing passes
+	Mesh      Mesh
 	Routes    map[netip.Addr]string
+}
+
+// Mesh is the node's own address in the encryption, the one that it has on the ingress network. Other nodes' pings are answered
+// there, and VXLAN packets taken if the ingress network is encrypted; nothing else.
+type Mesh struct {
+	Own  netip.Prefix // with the network's length; invalid: the node has none
+	Port uint16       // of VXLAN packets; zero: none are taken
 }
 
 // Device is a WireGuard device. Keys of two generations are never on one: each has only one key, and packets by the old and
@@ -71,7 +79,7 @@ type Device struct {
 // Peer is another node to a device.
 type Peer struct {
 	Endpoint netip.AddrPort
-	Allowed  []netip.Addr // of its containers on encrypted networks of this node: what may come from it, and go to it
+	Allowed  []netip.Addr // its own on the ingress network, its containers' on networks of this node: what may come from it, and go to it
 	Sum      string
 }
 
@@ -126,20 +134,19 @@ func (d *Desired) encrypt(before *Desired) *Encrypted {
 		return before.Encryption
 	}
 	e := &Encrypted{Namespace: true, Devices: map[string]*Device{}, Gates: map[string]Gate{}, Routes: map[netip.Addr]string{}}
+	e.Mesh.Own = d.from.fabric.Nodes[d.from.self].Ingress
 	allowed, mtu := map[model.ID][]netip.Addr{}, 0
 	for id, s := range d.Segments {
-		if !s.Encrypted {
-			continue
-		}
-		mtu = max(mtu, s.Uplink.MTU)
-		e.Gates[GateName(id)] = Gate{id, s.network.Subnet.Masked()}
-		for _, ep := range s.network.Endpoints {
-			if ep.Node != d.from.self && ep.Addr.IsValid() {
-				allowed[ep.Node] = append(allowed[ep.Node], ep.Addr)
-			}
+		if s.Encrypted {
+			mtu = max(mtu, d.carry(e, id, s, allowed))
 		}
 	}
-	e.Gated = SumGates(e.Gates)
+	for node, containers := range allowed {
+		if own := d.from.fabric.Nodes[node].Ingress; own.IsValid() {
+			allowed[node] = append(containers, own.Addr())
+		}
+	}
+	e.Gated = e.Sum()
 	if own := d.from.settings.Encryption; own != nil {
 		for _, key := range own.Keys {
 			if key.Generation != 0 {
@@ -149,6 +156,27 @@ func (d *Desired) encrypt(before *Desired) *Encrypted {
 		d.peers(e, own, allowed)
 	}
 	return e
+}
+
+// carry adds a network to what is carried: the other nodes that are on it, with their containers' addresses there. It returns
+// how large packets may be that are encrypted.
+func (d *Desired) carry(e *Encrypted, id model.ID, s *Segment, allowed map[model.ID][]netip.Addr) (mtu int) {
+	if s.Ingress {
+		e.Mesh.Port = s.VXLAN.Port
+		for node := range d.from.fabric.Nodes {
+			if _, there := allowed[node]; !there && node != d.from.self {
+				allowed[node] = nil
+			}
+		}
+		return s.VXLAN.MTU + Overhead
+	}
+	e.Gates[GateName(id)] = Gate{id, s.network.Subnet.Masked()}
+	for _, ep := range s.network.Endpoints {
+		if ep.Node != d.from.self && ep.Addr.IsValid() {
+			allowed[ep.Node] = append(allowed[ep.Node], ep.Addr)
+		}
+	}
+	return s.Uplink.MTU
 }
 
 // fewer says that an encrypted network has gone.
@@ -198,13 +226,14 @@ func (own *Encryption) sends(keys Keys) bool {
 	return false
 }
 
-// SumGates tells rules for one set of gates from those for another.
-func SumGates(gates map[string]Gate) string {
+// Sum tells rules for one set of gates from those for another.
+func (e *Encrypted) Sum() string {
 	h := sha256.New()
-	for name, g := range byKey(gates, cmp.Compare[string]) {
+	for name, g := range byKey(e.Gates, cmp.Compare[string]) {
 		fmt.Fprintln(h, name, g.Subnet)
 	}
-	return fmt.Sprintf("skep 1 networks %d %x", len(gates), h.Sum(nil)[:8])
+	fmt.Fprintln(h, e.Mesh)
+	return fmt.Sprintf("skep 2 networks %d mesh %t %t %x", len(e.Gates), e.Mesh.Own.IsValid(), e.Mesh.Port != 0, h.Sum(nil)[:8])
 }
 
 // Has says whether packets by one of this node's keys are taken.
@@ -215,6 +244,21 @@ func (e *Encrypted) Has(key Key) bool {
 		}
 	}
 	return false
+}
+
+// sendsTo are the nodes that packets are sent to by keys up to a generation.
+func (e *Encrypted) sendsTo(f *Fabric, old uint64) (nodes []model.ID) {
+	for _, id := range sortedIDs(f.Nodes) {
+		theirs := f.Nodes[id].Keys
+		for name, dev := range e.Devices {
+			key, ok := theirs.of(dev.Generation)
+			if p := dev.Peers[key.Key]; ok && dev.Generation <= old && p != nil && slices.ContainsFunc(p.Allowed, func(a netip.Addr) bool { return e.Routes[a] == name }) {
+				nodes = append(nodes, id)
+				break
+			}
+		}
+	}
+	return nodes
 }
 
 // Sends is the oldest generation of keys by which a node still sends to others; zero: it sends to nobody.

@@ -37,7 +37,7 @@ type Network struct {
 	MTU        int        // asked for by its user; 0: what the underlay carries
 	Ingress    bool       // the one network that published ports and node addresses are on
 	Internal   bool       // no way out
-	Encrypted  bool       // what passes between nodes is; the ingress network never
+	Encrypted  bool       // what passes between nodes is
 	Attachable bool
 	Services   map[model.ID]*Service
 	Endpoints  map[model.ID]*Endpoint

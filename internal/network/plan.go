@@ -77,7 +77,7 @@ func localPorts(f *Fabric, self model.ID, boxes []Sandbox) map[model.ID]map[stri
 			if all[n.ID] == nil {
 				all[n.ID] = map[string]LocalPort{}
 			}
-			p := LocalPort{Addr: l.Addr, Routed: n.Encrypted, Box: b.Key}
+			p := LocalPort{Addr: l.Addr, Routed: n.Uplinked(), Box: b.Key}
 			if n.Ingress {
 				p.Gateway = f.Nodes[self].Ingress.Addr()
 			}
@@ -96,8 +96,9 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 	f, o := d.from.fabric, d.from.settings
 	s := &Segment{Network: n.ID, Ingress: n.Ingress, Namespace: true, Ports: ports, network: n}
 	mtu := MTU(n, o)
-	if n.Encrypted {
-		s.Encrypted, s.Uplink = true, Uplink{n.Subnet.Masked(), mtu}
+	s.Encrypted = n.Encrypted
+	if n.Uplinked() {
+		s.Uplink = Uplink{n.Subnet.Masked(), mtu}
 		s.Bridge = n.bridge(mtu)
 		s.Balancers = balancers(old, n, since)
 		return s
@@ -105,10 +106,13 @@ func (d *Desired) segment(old *Segment, n *Network, since changes, ports map[str
 	s.VXLAN = VXLAN{VNI: n.VNI, Port: f.Port, Local: o.Underlay, MTU: mtu}
 	if n.Ingress {
 		s.VXLAN.Addr = netip.PrefixFrom(f.Nodes[d.from.self].Ingress.Addr(), 32)
+		if n.Encrypted {
+			s.VXLAN.Covert, s.VXLAN.Local = true, s.VXLAN.Addr.Addr()
+		}
 		if old != nil {
 			s.FDB, s.Neighbours = old.FDB, old.Neighbours
 		} else {
-			s.FDB, s.Neighbours = d.nodeAddresses()
+			s.FDB, s.Neighbours = d.nodeAddresses(n.Encrypted)
 		}
 		return s
 	}
@@ -128,19 +132,27 @@ func (n *Network) bridge(mtu int) Bridge { return Bridge{Addr: n.BridgeAddr(), M
 
 // BridgeAddr is the address of the network's bridge, on every node.
 func (n *Network) BridgeAddr() netip.Prefix {
-	if n.Encrypted {
+	if n.Uplinked() {
 		return netip.PrefixFrom(n.Gateway, n.Gateway.BitLen())
 	}
 	return netip.PrefixFrom(n.Gateway, n.Subnet.Bits())
 }
 
-// nodeAddresses are where the other nodes' addresses on the ingress network are found.
-func (d *Desired) nodeAddresses() (map[LinkAddr]netip.Addr, map[netip.Addr]LinkAddr) {
+// Uplinked says that the network's containers are routed to what encrypts, one by one. The ingress network's cannot be: its
+// packets are from and for clients, who may be anybody.
+func (n *Network) Uplinked() bool { return n.Encrypted && !n.Ingress }
+
+// nodeAddresses are where the other nodes' addresses on the ingress network are found: at the nodes' own, or, if it is
+// encrypted, at the same ones in the namespace of the encryption.
+func (d *Desired) nodeAddresses(encrypted bool) (map[LinkAddr]netip.Addr, map[netip.Addr]LinkAddr) {
 	fdb, neighbours := map[LinkAddr]netip.Addr{}, map[netip.Addr]LinkAddr{}
 	for id, n := range d.from.fabric.Nodes {
 		if id != d.from.self && n.Ingress.IsValid() && n.Underlay.IsValid() {
 			mac := LinkAddrOf(n.Ingress.Addr())
 			fdb[mac], neighbours[n.Ingress.Addr()] = n.Underlay, mac
+			if encrypted {
+				fdb[mac] = n.Ingress.Addr()
+			}
 		}
 	}
 	return fdb, neighbours

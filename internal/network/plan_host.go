@@ -13,11 +13,12 @@ func (d *Desired) host(before *Desired, meshed map[model.ID]changes, boxes []San
 	f := d.from.fabric
 	h := &Host{Port: f.Port, Members: map[netip.Addr]struct{}{}, Sysctls: map[string]string{}}
 	if before != nil {
-		h.Members = before.Host.Members
+		h.Members, h.Sixth = before.Host.Members, before.Host.Sixth
 	} else {
 		for _, n := range f.Nodes {
 			if n.Underlay.IsValid() {
 				h.Members[n.Underlay] = struct{}{}
+				h.Sixth = h.Sixth || n.Underlay.Is6()
 			}
 		}
 	}
@@ -76,7 +77,7 @@ func (d *Desired) ingress(before *Desired, n *Network, s *Segment, since changes
 func (d *Desired) nodesOfMesh(in *Ingress) {
 	in.Clients, in.Marks, in.Returns = map[netip.Addr]struct{}{}, map[LinkAddr]uint32{}, map[uint32]netip.Addr{}
 	for id, node := range d.from.fabric.Nodes {
-		if node.Underlay.IsValid() {
+		if node.Underlay.Is4() {
 			in.Clients[node.Underlay] = struct{}{}
 		}
 		if !node.Ingress.IsValid() {

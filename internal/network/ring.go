@@ -1,6 +1,7 @@
 package network
 
 import (
+	"slices"
 	"time"
 
 	"github.com/skep-org/skep/internal/model"
@@ -17,7 +18,7 @@ type Ring struct {
 // comes first, and the others follow when they see its key. Nothing new begins before what has begun is over.
 func (r Ring) Due(now time.Time, f *Fabric, self model.ID, period time.Duration) uint64 {
 	own := r.Keys.Newest()
-	if r.Keys[0].Generation != 0 && r.Keys[1].Generation != 0 {
+	if r.Changing() {
 		return 0
 	}
 	next, newest := uint64(0), uint64(0)
@@ -57,22 +58,44 @@ func (r Ring) With(now time.Time, key NodeKey) Ring {
 	return r
 }
 
-// Spent says whether nobody sends by the older of two keys any more, this node included: sends is the oldest generation it
-// sends by. A node that is taken for dead is not waited for.
-func (r Ring) Spent(f *Fabric, self model.ID, sends uint64) bool {
+// Changing says whether one key is taking the place of another.
+func (r Ring) Changing() bool { return r.Keys[0].Generation != 0 && r.Keys[1].Generation != 0 }
+
+// Spent says whether nobody sends by the older of two keys any more, this node included.
+func (r Ring) Spent(f *Fabric, self model.ID, inForce *Encrypted) bool {
+	return r.Changing() && len(r.Holdups(f, self, inForce)) == 0
+}
+
+// Holdup is a node because of which the older of two keys cannot go yet. The node itself is among them while it sends by the
+// older one: Towards are those that it sends to so.
+type Holdup struct {
+	Node    model.ID
+	Behind  bool       // it has no key of the new generation
+	Towards []model.ID // of those that have one
+}
+
+// Holdups are the nodes that keep the older of two keys in use, in order. One that is taken for dead is not waited for.
+func (r Ring) Holdups(f *Fabric, self model.ID, inForce *Encrypted) (all []Holdup) {
 	old, newest := r.Keys[0].Generation, r.Keys[1].Generation
-	if old == 0 || newest == 0 || sends != 0 && sends <= old {
-		return false
-	}
-	for id, n := range f.Nodes {
-		if id == self || n.Down || n.Keys == (Keys{}) {
+	for _, id := range sortedIDs(f.Nodes) {
+		n := f.Nodes[id]
+		sends := n.Sends
+		if id == self {
+			sends = inForce.Sends()
+		} else if n.Down || n.Keys == (Keys{}) {
 			continue
 		}
-		if n.Keys.Newest() < newest || n.Sends != 0 && n.Sends <= old {
-			return false
+		behind := id != self && n.Keys.Newest() < newest
+		if !behind && (sends == 0 || sends > old) {
+			continue
 		}
+		h := Holdup{Node: id, Behind: behind}
+		if id == self {
+			h.Towards = slices.DeleteFunc(inForce.sendsTo(f, old), func(id model.ID) bool { return f.Nodes[id].Keys.Newest() < newest })
+		}
+		all = append(all, h)
 	}
-	return true
+	return all
 }
 
 // Without is the ring without the older of two keys.

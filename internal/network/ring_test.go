@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -46,9 +47,19 @@ func stepRing(r *Ring, now time.Time, f *Fabric, sends uint64) string {
 		*r = r.With(now, NodeKey{Generation: g, Key: Key{byte(g)}})
 		said += fmt.Sprintf("makes a key of generation %d\n", g)
 	}
-	if r.Spent(f, named("n1"), sends) {
+	inForce := sendsBy(sends)
+	if r.Spent(f, named("n1"), inForce) {
 		said += fmt.Sprintf("loses the one of generation %d\n", r.Keys[0].Generation)
 		*r = r.Without()
+	}
+	if r.Changing() {
+		for _, h := range r.Holdups(f, named("n1"), inForce) {
+			said += "waits for " + strings.TrimRight(string(h.Node[:]), "\x00")
+			if h.Behind {
+				said += ", which has no new key"
+			}
+			said += "\n"
+		}
 	}
 	has := "has"
 	for _, k := range r.Keys {
@@ -57,6 +68,16 @@ func stepRing(r *Ring, now time.Time, f *Fabric, sends uint64) string {
 		}
 	}
 	return said + has
+}
+
+// sendsBy is what a node has in force that sends by keys of a generation; zero: it sends to nobody.
+func sendsBy(generation uint64) *Encrypted {
+	e := &Encrypted{}
+	if generation != 0 {
+		e.Devices = map[string]*Device{"d": {NodeKey: NodeKey{Generation: generation}}}
+		e.Routes = map[netip.Addr]string{netip.AddrFrom4([4]byte{10, 0, 0, 1}): "d"}
+	}
+	return e
 }
 
 // TestRingsTurn has nodes with rings of their own, which hear of each other late and in any order, change keys: two nodes never
@@ -90,7 +111,7 @@ func TestRingsTurn(t *testing.T) {
 		if g := r.Due(now, fabric, self, 12*time.Hour); g != 0 {
 			*r = r.With(now, NodeKey{Generation: g, Key: Key{byte(i), byte(g)}})
 		}
-		if r.Spent(fabric, self, sends(i)) {
+		if r.Spent(fabric, self, sendsBy(sends(i))) {
 			*r = r.Without()
 		}
 		next := &Fabric{Nodes: maps.Clone(fabric.Nodes)}

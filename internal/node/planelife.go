@@ -125,7 +125,7 @@ func (o *overlays) open(ms membership) (*running, error) {
 	counts.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "skep_network_connections_kept_total", Help: "Times that connections to containers that are gone could not be forgotten.",
 	}, func() float64 { return float64(k.Kept()) }))
-	checker := check.New(check.Config{Self: ms.Node, Fabric: plane.Known, Env: o.env, Log: o.log, Registry: counts})
+	checker := check.New(check.Config{Self: ms.Node, Fabric: plane.Known, Env: o.env, Log: o.log, Registry: counts, Encryption: plane.InForce, Inside: k.InEncryption})
 	return &running{plane: plane, kernel: k, engine: engine, checker: checker, counts: counts}, nil
 }
 

@@ -64,10 +64,7 @@ func ipam(o *network.IPAM) error {
 
 // overlay refuses what skep's overlays cannot do yet, which would otherwise be taken and not kept.
 func overlay(req *network.CreateRequest) error {
-	_, encrypted := req.Options[clusternet.OptionEncrypted]
 	switch {
-	case encrypted && req.Ingress:
-		return httperr.NotImplemented("the ingress network cannot be encrypted by this version of skep: leave --opt encrypted out, and have the networks between services encrypted")
 	case req.EnableIPv6 != nil && *req.EnableIPv6:
 		return httperr.NotImplemented("IPv6 is not supported by this version of skep on networks of the cluster: leave --ipv6 out")
 	case req.ConfigFrom != nil && req.ConfigFrom.Network != "":

@@ -28,7 +28,8 @@ func encrypt() *cobra.Command {
 		Short: "Have every new overlay network encrypted, or say whether they are",
 		Long: `Have every overlay network that is made from now on encrypted, as --opt encrypted
 does for one, or say whether they are. Networks that are there stay as they are,
-and so does the ingress network.`,
+and so does the ingress network, which carries published ports between nodes, until
+it is removed and made anew.`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"on", "off"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,6 +60,12 @@ func sayEncrypt(cmd *cobra.Command, got api.NetworkPolicy) error {
 	text := "every new overlay network is encrypted\n"
 	if len(got.Plain) > 0 {
 		text += "not encrypted, as they were there before: " + strings.Join(got.Plain, ", ") + "\n"
+	}
+	if got.Ingress != "" {
+		text += fmt.Sprintf(`what comes to published ports is not encrypted between nodes: the network %[1]s was there
+before. While no service publishes ports it can be made anew: docker network rm %[1]s, then
+docker network create --driver overlay --ingress %[1]s. Published ports are then much slower.
+`, got.Ingress)
 	}
 	return output.Printf(cmd, "%s", text+cost)
 }

@@ -36,7 +36,8 @@ func TestJudge(t *testing.T) {
 		mtu := 1450
 		d.MaybeScanArgs(t, "mtu", &mtu)
 		f, names := fabricOf(t, d.Input)
-		probes, left := Probes(f, idOf("self"), mtu)
+		paths := PathsOf(f, idOf("self"), mtu, sealedIn(f, d.Input))
+		probes, left := Probes(f, idOf("self"), paths)
 		fates := fatesIn(d.Input)
 		var out strings.Builder
 		results := decide(probes, fates)
@@ -45,8 +46,8 @@ func TestJudge(t *testing.T) {
 				fmt.Fprintf(&out, "%s %s %d to %s\n", names[r.Peer], r.Way, r.Size, r.To)
 			}
 		} else {
-			results = append(results, decide(Further(results, mtu), fates)...)
-			found, untried := Judge(results, mtu, 4789)
+			results = append(results, decide(Further(results, paths), fates)...)
+			found, untried := Judge(results, paths)
 			for _, one := range found {
 				fmt.Fprintf(&out, "%s\n  %s\n", one, names[one.Peer])
 			}
@@ -57,6 +58,22 @@ func TestJudge(t *testing.T) {
 		}
 		return out.String()
 	})
+}
+
+// sealedIn is what carries encrypted networks to the nodes that are said to have some; nil: there is none.
+func sealedIn(f *network.Fabric, input string) *network.Encrypted {
+	dev := &network.Device{MTU: 1440, Peers: map[network.Key]*network.Peer{}}
+	e := &network.Encrypted{Devices: map[string]*network.Device{"dev": dev}, Routes: map[netip.Addr]string{}}
+	for _, name := range nodesIn(input) {
+		if n := f.Nodes[idOf(name)]; strings.Contains(input, name+" is sealed") {
+			dev.Peers[network.Key(sha256.Sum256([]byte(name)))] = network.NewPeer(netip.AddrPortFrom(n.Underlay, 51831), []netip.Addr{n.Ingress.Addr()})
+			e.Routes[n.Ingress.Addr()] = "dev"
+		}
+	}
+	if len(e.Routes) == 0 {
+		return nil
+	}
+	return e
 }
 
 // fabricOf reads a cluster: a line each with a node and what it lacks.

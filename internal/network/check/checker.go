@@ -26,6 +26,9 @@ type Config struct {
 	Env      env.Env
 	Log      *slog.Logger
 	Registry prometheus.Registerer // nil: nobody counts
+	// Encryption is what carries encrypted networks on this node; nil: nothing. Inside runs a function where that is.
+	Encryption func() *network.Encrypted
+	Inside     func(func() error) error
 	// MTU is how large packets between the nodes' addresses on the ingress network may be; nil: the interface is asked.
 	MTU func() (int, error)
 }
@@ -49,6 +52,9 @@ type Report struct {
 func New(cfg Config) *Checker {
 	if cfg.MTU == nil {
 		cfg.MTU = ingressMTU
+	}
+	if cfg.Encryption == nil {
+		cfg.Encryption = func() *network.Encrypted { return nil }
 	}
 	c := &Checker{cfg: cfg, probes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "skep_net_probes_total", Help: "Packets that skep net check sent to other nodes, by way and fate.",
@@ -77,17 +83,18 @@ func (c *Checker) Reach(ctx context.Context) (Report, error) {
 			return Report{}, err
 		}
 	}
-	probes, left := Probes(f, c.cfg.Self, mtu)
+	paths := PathsOf(f, c.cfg.Self, mtu, c.cfg.Encryption())
+	probes, left := Probes(f, c.cfg.Self, paths)
 	results, err := c.send(ctx, f, probes)
 	if err != nil {
 		return Report{}, err
 	}
-	more, err := c.send(ctx, f, Further(results, mtu))
+	more, err := c.send(ctx, f, Further(results, paths))
 	if err != nil {
 		return Report{}, err
 	}
 	results = append(results, more...)
-	found, untried := Judge(results, mtu, f.Port)
+	found, untried := Judge(results, paths)
 	return Report{Findings: found, Probed: len(byPeer(results)), Left: append(left, untried...), At: c.cfg.Env.Now()}, nil
 }
 
@@ -107,7 +114,7 @@ func (c *Checker) send(ctx context.Context, f *network.Fabric, probes []Probe) (
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
-			fate, err := p.send(ctx, c.cfg.Env, from, number)
+			fate, err := p.send(ctx, c.cfg, from, number)
 			if err != nil {
 				once.Do(func() { failed = err })
 			}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/skep-org/skep/internal/model"
 	"github.com/skep-org/skep/internal/network"
@@ -44,26 +45,25 @@ func (p peer) fate(way Way, size int) Fate { return p.at(way, size).Fate }
 // underlay is where the node is reached without the overlay.
 func (p peer) underlay() netip.Addr { return p.at(Direct, small).To.Addr() }
 
-// largest is the largest packet that came through the overlay.
-func (p peer) largest() (size int) {
+// largest is the largest packet that came by one of the ways.
+func (p peer) largest(ways ...Way) (size int) {
 	for _, r := range p.results {
-		if (r.Way == Overlay || r.Way == UDP) && r.Fate == Answered {
+		if slices.Contains(ways, r.Way) && r.Fate == Answered {
 			size = max(size, r.Size)
 		}
 	}
 	return size
 }
 
-// Judge says what probes of packets up to mtu have found, one finding a node at most: the first thing to mend; and what
-// could not be tried. port is the overlays'.
-func Judge(results []Result, mtu int, port uint16) (found []network.Finding, left []Left) {
+// Judge says what probes have found, one finding a node at most: the first thing to mend; and what could not be tried.
+func Judge(results []Result, paths Paths) (found []network.Finding, left []Left) {
 	for _, p := range byPeer(results) {
 		unechoed := p.fate(UDP, small) == Refused // which itself is an answer through the overlay
 		if unechoed && p.fate(Overlay, small) != Answered {
 			left = append(left, Left{p.id, "it is there, but pings are not answered and skep there does not echo UDP packets just now"})
 			continue
 		}
-		if f, bad := p.judge(mtu, port); bad {
+		if f, bad := p.judge(paths); bad {
 			f.Area, f.Object, f.Peer = network.AreaReach, "node "+p.underlay().String(), p.id
 			found = append(found, f)
 		} else if unechoed {
@@ -73,14 +73,15 @@ func Judge(results []Result, mtu int, port uint16) (found []network.Finding, lef
 	return found, left
 }
 
-func (p peer) judge(mtu int, port uint16) (f network.Finding, bad bool) {
+func (p peer) judge(paths Paths) (f network.Finding, bad bool) {
+	mtu, whole := paths.MTU, paths.MTU+paths.Overhead
 	answers := func(way Way, size int) bool { return p.fate(way, size) == Answered }
 	direct, pinged, heard := answers(Direct, small), answers(Overlay, small), answers(UDP, small)
 	switch {
 	case !pinged && !heard:
-		return p.silent(direct, port), true
+		return p.silent(direct, paths.Port), true
 	case !answers(Overlay, mtu) && !answers(UDP, mtu):
-		return p.narrow(mtu), true
+		return p.narrow(mtu, whole), true
 	case p.fate(UDP, small) == Lost, p.fate(UDP, mtu) == Lost:
 		which := "UDP packets"
 		if heard {
@@ -91,11 +92,34 @@ func (p peer) judge(mtu int, port uint16) (f network.Finding, bad bool) {
 			Remedy: "Most often a network card gets the checksums inside overlay packets wrong: try ethtool -K INTERFACE tx-checksum-ip-generic off on both nodes; " +
 				"otherwise a firewall of that node drops UDP port " + fmt.Sprint(Port) + " that comes in by " + network.IngressLink + ".",
 		}, true
-	case direct && !answers(Direct, mtu+network.Overhead):
+	case direct && !answers(Direct, whole):
 		return network.Finding{
-			Wrong: fmt.Sprintf("packets of %d bytes reach it in pieces only, and the overlay needs as many for its full packets", mtu+network.Overhead),
+			Wrong: fmt.Sprintf("packets of %d bytes reach it in pieces only, and the overlay needs as many for its full packets", whole),
 			Remedy: fmt.Sprintf("Raise the MTU of what is between the nodes to %d, or give networks a smaller one (--opt %s=%d): pieces cost throughput, and many firewalls drop them.",
-				mtu+network.Overhead, network.OptionMTU, lowered(mtu)),
+				whole, network.OptionMTU, lowered(mtu)),
+		}, true
+	}
+	return p.sealed(paths)
+}
+
+// sealed is for a node that is reached as it should be, where encrypted networks may not be.
+func (p peer) sealed(paths Paths) (f network.Finding, bad bool) {
+	tried := p.at(Encrypted, small)
+	port, most := paths.ways[tried.To.Addr()], p.largest(Encrypted)
+	switch {
+	case !tried.To.IsValid():
+		return f, false
+	case tried.Fate != Answered:
+		return network.Finding{
+			Wrong: "it answers, but not by the way that encrypted networks take",
+			Remedy: fmt.Sprintf("Open the UDP ports that encrypted networks are carried by (%d, and its neighbour while keys are changed) between the nodes, both ways; "+
+				"if they are open, run skep net check on that node.", port),
+		}, true
+	case p.fate(Encrypted, paths.Sealed) != Answered:
+		return network.Finding{
+			Wrong: fmt.Sprintf("encrypted packets of %d bytes do not reach it, those of %d do", paths.Sealed, most),
+			Remedy: fmt.Sprintf("Raise the MTU of what is between the nodes to %d, or give encrypted networks a smaller one: docker network create --opt encrypted --opt %s=%d.",
+				paths.Sealed+paths.Seal, network.OptionMTU, most+paths.Seal),
 		}, true
 	}
 	return f, false
@@ -128,12 +152,12 @@ func (p peer) silent(direct bool, port uint16) network.Finding {
 }
 
 // narrow is for a node that small packets reach and full ones do not.
-func (p peer) narrow(mtu int) network.Finding {
-	most := p.largest()
+func (p peer) narrow(mtu, whole int) network.Finding {
+	most := p.largest(Overlay, UDP)
 	return network.Finding{
 		Wrong: fmt.Sprintf("packets of %d bytes do not reach it through the overlay, those of %d do", mtu, most),
 		Remedy: fmt.Sprintf("Raise the MTU of what is between the nodes to %d, or give networks a smaller one: docker network create --opt %s=%d.",
-			mtu+network.Overhead, network.OptionMTU, most),
+			whole, network.OptionMTU, most),
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
-	"github.com/skep-org/skep/internal/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,16 +20,21 @@ const (
 	tries    = 3
 	patience = 400 * time.Millisecond
 
-	ipHeader, udpHeader, icmpHeader = 20, 8, 8
-	echoRequest, echoReply          = 8, 0
+	ipHeader, ip6Header, udpHeader = 20, 40, 8
+	echoRequest, echoReply         = 8, 0
+	echo6Request, echo6Reply       = 128, 129
 )
 
 // magic begins what probes carry, before the number that tells one from all others.
 const magic = "skep probe 1 "
 
 // whole has a socket's packets sent in one piece, whatever the kernel believes of the way's MTU.
-func whole(_, _ string, c syscall.RawConn) (err error) {
+func whole(n, _ string, c syscall.RawConn) (err error) {
 	if cerr := c.Control(func(fd uintptr) {
+		if strings.HasSuffix(n, "6") || strings.HasPrefix(n, "ip6") {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+			return
+		}
 		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 	}); cerr != nil {
 		return cerr
@@ -38,8 +43,8 @@ func whole(_, _ string, c syscall.RawConn) (err error) {
 }
 
 // send finds out a probe's fate. from is this node's address on the ingress network.
-func (p Probe) send(ctx context.Context, clock env.Clock, from netip.Addr, number uint64) (Fate, error) {
-	conn, err := p.dial(ctx, from)
+func (p Probe) send(ctx context.Context, cfg Config, from netip.Addr, number uint64) (Fate, error) {
+	conn, err := p.dialFrom(ctx, cfg, from)
 	if err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 			return Unsent, fmt.Errorf("probe %s: %w", p.To.Addr(), err)
@@ -55,7 +60,7 @@ func (p Probe) send(ctx context.Context, clock env.Clock, from netip.Addr, numbe
 		if _, err := conn.Write(packet); err != nil {
 			fate = fateOf(err)
 		} else {
-			_ = conn.SetReadDeadline(clock.Now().Add(patience))
+			_ = conn.SetReadDeadline(cfg.Env.Now().Add(patience))
 			fate = p.await(conn, number)
 		}
 		if fate != Lost || p.Way == Knock || ctx.Err() != nil {
@@ -65,18 +70,47 @@ func (p Probe) send(ctx context.Context, clock env.Clock, from netip.Addr, numbe
 	return Lost, nil
 }
 
+// dialFrom opens a probe's socket, where it is to be sent from.
+func (p Probe) dialFrom(ctx context.Context, cfg Config, from netip.Addr) (conn net.Conn, err error) {
+	if p.Way != Encrypted {
+		return p.dial(ctx, from)
+	}
+	err = cfg.Inside(func() (err error) {
+		conn, err = p.dial(ctx, from)
+		return err
+	})
+	return conn, err
+}
+
 func (p Probe) dial(ctx context.Context, from netip.Addr) (net.Conn, error) {
 	d := net.Dialer{Control: whole}
 	switch p.Way {
 	case Direct:
+		if p.sixth() {
+			return d.DialContext(ctx, "ip6:ipv6-icmp", p.To.Addr().String())
+		}
 		return d.DialContext(ctx, "ip4:icmp", p.To.Addr().String())
-	case Overlay:
+	case Overlay, Encrypted:
 		d.LocalAddr = &net.IPAddr{IP: from.AsSlice()}
 		return d.DialContext(ctx, "ip4:icmp", p.To.Addr().String())
 	case UDP:
 		d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
 	}
+	if p.sixth() {
+		return d.DialContext(ctx, "udp6", p.To.String())
+	}
 	return d.DialContext(ctx, "udp4", p.To.String())
+}
+
+// sixth says that the probe goes by IPv6.
+func (p Probe) sixth() bool { return p.To.Addr().Is6() }
+
+// room is what a probe's packet holds after the IP header.
+func (p Probe) room() int {
+	if p.sixth() {
+		return p.Size - ip6Header
+	}
+	return p.Size - ipHeader
 }
 
 // packet is what a probe sends, after the IP header.
@@ -84,12 +118,19 @@ func (p Probe) packet(number uint64) []byte {
 	mark := binary.BigEndian.AppendUint64([]byte(magic), number)
 	switch p.Way {
 	case UDP:
-		return padded(mark, p.Size-ipHeader-udpHeader)
+		return padded(mark, p.room()-udpHeader)
 	case Knock:
-		return padded([]byte{0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0}, p.Size-ipHeader-udpHeader) // VXLAN, to a network that is none of ours
+		return padded([]byte{0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0}, p.room()-udpHeader) // VXLAN, to a network that is none of ours
 	}
-	out := append([]byte{echoRequest, 0, 0, 0, byte(number >> 8), byte(number), 0, 1}, mark...)
-	out = padded(out, p.Size-ipHeader)
+	request := byte(echoRequest)
+	if p.sixth() {
+		request = echo6Request
+	}
+	out := append([]byte{request, 0, 0, 0, byte(number >> 8), byte(number), 0, 1}, mark...)
+	out = padded(out, p.room())
+	if p.sixth() {
+		return out // the kernel sums it: it knows the addresses that belong to the sum
+	}
 	binary.BigEndian.PutUint16(out[2:], checksum(out))
 	return out
 }
@@ -130,7 +171,11 @@ func (p Probe) answeredBy(b []byte, number uint64) bool {
 	if p.Way == UDP {
 		return bytes.Equal(b, sent)
 	}
-	return b[0] == echoReply && bytes.Equal(b[4:], sent[4:])
+	reply := byte(echoReply)
+	if p.sixth() {
+		reply = echo6Reply
+	}
+	return b[0] == reply && bytes.Equal(b[4:], sent[4:])
 }
 
 func fateOf(err error) Fate {

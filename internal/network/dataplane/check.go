@@ -37,6 +37,11 @@ func (p *Plane) Check(ctx context.Context) ([]network.Finding, error) {
 	}
 	found = append(found, ingress...)
 	found = append(found, p.checkNames()...)
+	keys, err := p.checkKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, keys...)
 	engine, err := p.checkEngine(ctx)
 	return append(found, engine...), err
 }

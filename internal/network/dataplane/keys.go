@@ -19,6 +19,7 @@ type ring struct {
 	lookAt         time.Time // when it is looked again which keys work; zero: there is nothing to see
 	since          time.Time // since when somebody's key is waited for
 	idle           time.Time // since when there has been no encrypted network; zero: there is one
+	stuck          string    // what was last logged of a change of keys that does not come to its end
 }
 
 const (
@@ -72,10 +73,11 @@ func (p *Plane) tendKeys() {
 		p.ring.since = now
 		p.useKeys()
 	}
-	if p.ring.Spent(fabric, p.cfg.Self, p.inForce().Sends()) {
+	if p.ring.Spent(fabric, p.cfg.Self, p.InForce()) {
 		p.replaceRing(p.ring.Without())
 		p.useKeys()
 	}
+	p.sayStuck(now, fabric)
 	p.lookAtKeys(now)
 }
 
@@ -123,8 +125,8 @@ func (p *Plane) encrypts(f *network.Fabric, now time.Time) bool {
 	return wanted
 }
 
-// inForce is what the kernel was last made to hold of the encryption; nil: nothing.
-func (p *Plane) inForce() *network.Encrypted {
+// InForce is what the kernel was last made to hold of the encryption; nil: nothing.
+func (p *Plane) InForce() *network.Encrypted {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.last == nil {
@@ -156,7 +158,7 @@ func (p *Plane) sayKeys() {
 		return
 	}
 	m := &wire.Encryption{Means: p.ring.means, Refusal: p.ring.refusal}
-	inForce := p.inForce()
+	inForce := p.InForce()
 	for _, k := range p.ring.Keys {
 		if k.Generation != 0 && (inForce == nil || inForce.Has(k.Key)) {
 			m.Keys = append(m.Keys, &wire.NodeKey{Generation: k.Generation, Key: k.Key[:], Port: uint32(k.Port)})

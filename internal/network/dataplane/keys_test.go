@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,49 @@ func TestLost(t *testing.T) {
 		pass(time.Millisecond)
 		if w.kernel.syncs == before {
 			t.Error("nothing is done about it")
+		}
+	})
+}
+
+// TestStuckChange: a change of keys that another node keeps from ending is found, with that node and what it lacks, and is not
+// found any more when it has ended.
+func TestStuckChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p, stop := w.run()
+		defer func() { stop() }()
+		found := func() string {
+			list, err := p.Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range list {
+				if f.Object == "keys of encrypted networks" {
+					return f.Wrong
+				}
+			}
+			return ""
+		}
+		p.Fabric(sealed(1, 1))
+		pass(DefaultRotation + time.Second)
+		w.expect(p, 1, 1, 2)
+		if said := found(); said != "" {
+			t.Errorf("a change that has just begun is found: %s", said)
+		}
+		pass(changePatience + lookSeldom)
+		if said := found(); !strings.Contains(said, "node 192.0.2.2 has not made a new key") || strings.Contains(said, "this node") {
+			t.Errorf("a node that does not follow is found as %q", said)
+		}
+		w.kernel.set(func() { w.kernel.live = map[network.Key]struct{}{{99, 2}: {}} })
+		p.Fabric(sealed(2, 1, 2))
+		pass(lookSeldom + time.Second)
+		if said := found(); !strings.Contains(said, "node 192.0.2.2 still sends by the older key") || strings.Contains(said, "this node") {
+			t.Errorf("a node that goes on by its older key is found as %q", said)
+		}
+		p.Fabric(sealed(3, 2))
+		pass(lookSeldom + time.Second)
+		if said := found(); said != "" {
+			t.Errorf("a change that has ended is found: %s", said)
 		}
 	})
 }

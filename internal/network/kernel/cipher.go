@@ -20,8 +20,11 @@ const cipherFile = "encryption"
 // cipherID stands for that namespace among those of networks; none has it.
 func cipherID() model.ID { return model.ID{0xFE} }
 
-// chainGates is the one chain in the namespace of the encryption.
-const chainGates = "gates"
+// The chains in the namespace of the encryption: what passes through, and what is for itself.
+const (
+	chainGates = "gates"
+	chainLocal = "local"
+)
 
 // cipherOps does operations in the namespace of the encryption.
 func (k *Kernel) cipherOps(ops []network.Op) error {
@@ -72,7 +75,9 @@ func (k *Kernel) makeCipher() (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setGates(&network.Encrypted{Gated: network.SumGates(nil)}); err != nil {
+	nothing := &network.Encrypted{}
+	nothing.Gated = nothing.Sum()
+	if err := s.setGates(nothing); err != nil {
 		return nil, err
 	}
 	return s, s.setSysctls(cipherSysctls())
@@ -112,8 +117,11 @@ func (k *Kernel) dropCipher() error {
 func isDevice(name string) bool { return strings.HasPrefix(name, devicePrefix) }
 
 // setGates lets through what is from a network and for it, between its interface and the devices, and nothing else: neither
-// from network to network nor from device to device.
+// from network to network nor from device to device. What is for the namespace itself is for the node: see [network.Mesh].
 func (s *space) setGates(e *network.Encrypted) error {
+	if err := s.setMesh(e.Mesh); err != nil {
+		return err
+	}
 	r, err := s.openRules()
 	if err != nil {
 		return err
@@ -128,10 +136,48 @@ func (s *space) setGates(e *network.Encrypted) error {
 		r.rule(c, e.Gated, devices(expr.MetaKeyIIFNAME), name(expr.MetaKeyOIFNAME, expr.CmpOpEq, gate, true), between, accept())
 	}
 	r.rule(c, e.Gated, drop())
-	in := r.base("local", nftables.ChainTypeFilter, nftables.ChainHookInput, 0)
+	in := r.base(chainLocal, nftables.ChainTypeFilter, nftables.ChainHookInput, 0)
+	for _, is := range taken(e.Mesh) {
+		r.rule(in, e.Gated, devices(expr.MetaKeyIIFNAME), fromNodes(e.Mesh.Own), is, accept())
+	}
 	r.rule(in, e.Gated, drop())
 	if err := r.commit(); err != nil {
 		return fmt.Errorf("keeping encrypted networks apart: %w", err)
+	}
+	return nil
+}
+
+// taken is what the namespace itself takes of other nodes.
+func taken(m network.Mesh) (all [][]expr.Any) {
+	if m.Own.IsValid() {
+		all = append(all, protocol(unix.IPPROTO_ICMP))
+	}
+	if m.Port != 0 {
+		all = append(all, append(protocol(unix.IPPROTO_UDP), destinationPort(m.Port)...))
+	}
+	return all
+}
+
+// fromNodes says that a packet is from another node's address on the ingress network, and for this one's.
+func fromNodes(own netip.Prefix) []expr.Any {
+	return append(append(append(source(), within(own)...), destination()...), within(netip.PrefixFrom(own.Addr(), own.Addr().BitLen()))...)
+}
+
+// setMesh has the namespace bear the node's address on the ingress network, or none. The interface it is on is always there.
+func (s *space) setMesh(m network.Mesh) error {
+	lo, err := s.link("lo")
+	if err != nil || lo == nil {
+		return errors.Join(err, errors.New("the namespace of the encryption has no interface lo"))
+	}
+	own := netip.Prefix{}
+	if m.Own.IsValid() {
+		own = netip.PrefixFrom(m.Own.Addr(), m.Own.Addr().BitLen())
+	}
+	if err := s.setAddrs(lo, own); err != nil {
+		return err
+	}
+	if err := s.route.LinkSetUp(lo); err != nil {
+		return fmt.Errorf("bringing lo up: %w", err)
 	}
 	return nil
 }
@@ -182,6 +228,13 @@ func (k *Kernel) readCipher() (*network.Encrypted, error) {
 	names := map[int]string{}
 	for _, l := range links {
 		a := l.Attrs()
+		if a.Name == "lo" && a.Flags&unix.IFF_UP != 0 {
+			if own, err := s.onlyAddr(l); err != nil {
+				return nil, err
+			} else if own.IsValid() && !own.Addr().IsLoopback() {
+				e.Mesh.Own = own
+			}
+		}
 		if !isDevice(a.Name) || a.Flags&unix.IFF_UP == 0 {
 			continue
 		}
@@ -205,17 +258,25 @@ func (k *Kernel) readCipher() (*network.Encrypted, error) {
 // gated is which gates the rules are for; empty if one is missing or of another making.
 func gated(comments map[string][]string) string {
 	list := comments[chainGates]
-	if len(list) == 0 || len(comments["local"]) != 1 {
+	if len(list) == 0 {
 		return ""
 	}
 	first := list[0]
-	for _, c := range append(list, comments["local"]...) {
+	for _, c := range append(list, comments[chainLocal]...) {
 		if c != first {
 			return ""
 		}
 	}
-	networks := 0
-	if _, err := fmt.Sscanf(first, "skep 1 networks %d", &networks); err != nil || len(list) != 1+2*networks {
+	networks, pings, vxlan, local := 0, false, false, 1
+	if _, err := fmt.Sscanf(first, "skep 2 networks %d mesh %t %t", &networks, &pings, &vxlan); err != nil {
+		return ""
+	}
+	for _, is := range []bool{pings, vxlan} {
+		if is {
+			local++
+		}
+	}
+	if len(list) != 1+2*networks || len(comments[chainLocal]) != local {
 		return ""
 	}
 	return first

@@ -14,7 +14,7 @@ import (
 // comments are the comments of the table's rules, by chain and in order; a chain without rules has none. All of them are
 // read by two questions, however many chains there are. nil: there is no such table.
 func (r *ruleConn) comments() (map[string][]string, error) {
-	chains, err := r.dump(unix.NFT_MSG_GETCHAIN, named(unix.NFTA_CHAIN_TABLE, tableName))
+	chains, err := r.dump(unix.NFT_MSG_GETCHAIN, named(unix.NFTA_CHAIN_TABLE, r.table.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +35,14 @@ func (r *ruleConn) comments() (map[string][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if table == tableName {
+		if table == r.table.Name {
 			all[chain] = nil
 		}
 	}
 	if len(all) == 0 {
 		return nil, nil
 	}
-	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, tableName))
+	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, r.table.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (r *ruleConn) comments() (map[string][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if table == tableName {
+		if table == r.table.Name {
 			all[chain] = append(all[chain], comment)
 		}
 	}
@@ -70,7 +70,7 @@ func (r *ruleConn) comments() (map[string][]string, error) {
 
 // handles are the numbers of a chain's rules, in order.
 func (r *ruleConn) handles(chain string) (all []uint64, err error) {
-	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, tableName), named(unix.NFTA_RULE_CHAIN, chain))
+	rules, err := r.dump(unix.NFT_MSG_GETRULE, named(unix.NFTA_RULE_TABLE, r.table.Name), named(unix.NFTA_RULE_CHAIN, chain))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (r *ruleConn) dump(message int, in ...netlink.Attribute) ([]netlink.Message
 				Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
 				Flags: netlink.Request | netlink.Dump,
 			},
-			Data: append([]byte{unix.NFPROTO_IPV4, unix.NFNETLINK_V0, 0, 0}, data...),
+			Data: append([]byte{byte(r.table.Family), unix.NFNETLINK_V0, 0, 0}, data...),
 		})
 		if errors.Is(err, unix.EINTR) { // somebody changed rules meanwhile
 			continue

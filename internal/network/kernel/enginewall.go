@@ -5,12 +5,34 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/google/nftables"
 	"github.com/skep-org/skep/internal/network"
 )
 
 // engineFile notes that the engine's firewall was seen on this host since it started.
 const engineFile = "engine-firewall"
+
+// engineTable is the table of an engine that writes its rules in nftables (--firewall-backend=nftables, since 29.0), which has no
+// chain for its users: what passes its networks it decides for itself, and other packets are no business of its.
+const engineTable = "docker-bridges"
+
+// engineWall says whether the engine's firewall is there, of whichever kind.
+func (k *Kernel) engineWall(chains map[string][]string) (bool, error) {
+	if _, there := chains[userChain]; there {
+		return true, nil
+	}
+	r, err := k.host.openRules()
+	if err != nil {
+		return false, err
+	}
+	tables, err := r.conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
+	if err != nil {
+		return false, fmt.Errorf("looking for the engine's firewall: %w", err)
+	}
+	return slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == engineTable }), nil
+}
 
 // noteEngine keeps in mind that there is an engine's firewall, also for the next daemon.
 func (k *Kernel) noteEngine() error {
@@ -35,10 +57,12 @@ func (k *Kernel) forgetEngine() error {
 // and does not look at them again: who flushes the host's rules takes them away until then.
 func (k *Kernel) Findings() ([]network.Finding, error) {
 	chains, err := k.firewall()
-	if err != nil || chains == nil {
+	if err != nil {
 		return nil, err
 	}
-	if _, there := chains[userChain]; there {
+	if there, err := k.engineWall(chains); err != nil {
+		return nil, err
+	} else if there {
 		return nil, k.noteEngine()
 	}
 	_, err = os.Stat(filepath.Join(k.dir, engineFile))

@@ -31,6 +31,15 @@ func TestEngineWallFlushed(t *testing.T) {
 	require.Len(t, found, 1)
 	require.Contains(t, found[0].Remedy, "restart the engine")
 
+	n.exec("nft", "add table ip docker-bridges") // of an engine that is at home there
+	found, err = n.k.Findings()
+	require.NoError(t, err)
+	require.Empty(t, found)
+	n.exec("nft", "delete table ip docker-bridges")
+	found, err = n.k.Findings()
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+
 	n.exec("iptables", "-N", "DOCKER-USER")
 	found, err = n.k.Findings()
 	require.NoError(t, err)

@@ -75,15 +75,19 @@ func (k *Kernel) firewall() (map[string][]string, error) {
 // accepted says whether the host's firewall lets the ingress network's packets pass.
 func (k *Kernel) accepted() (bool, error) {
 	chains, err := k.firewall()
-	if err != nil || chains == nil {
-		return chains == nil, err
+	if err != nil {
+		return false, err
 	}
-	if _, there := chains[userChain]; there {
+	there, err := k.engineWall(chains)
+	if err != nil {
+		return false, err
+	}
+	if there {
 		if err := k.noteEngine(); err != nil {
 			return false, err
 		}
 	}
-	return accepts(chains[acceptChain(chains)]), nil
+	return chains == nil || accepts(chains[acceptChain(chains)]), nil
 }
 
 // acceptChain is the chain that the accepts belong to.

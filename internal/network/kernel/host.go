@@ -29,6 +29,9 @@ func (k *Kernel) hostOps(ops []network.Op) error {
 	if err := r.commit(); err != nil {
 		errs = append(errs, fmt.Errorf("the host's table of rules: %w", err))
 	}
+	if err := k.sixthOps(ops); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
@@ -50,8 +53,14 @@ func (k *Kernel) hostRule(r *ruleConn, op network.Op) bool {
 	case network.KindTable:
 		r.hostBase(frameOf(op.Host))
 	case network.KindMember:
+		if op.Addr.Is6() {
+			break
+		}
 		change(members(), nftables.SetElement{Key: op.Addr.AsSlice()})
 	case network.KindClient:
+		if op.Addr.Is6() {
+			break
+		}
 		change(clients(), nftables.SetElement{Key: op.Addr.AsSlice()})
 	case network.KindMark:
 		if op.Act == network.Change {

@@ -84,7 +84,7 @@ func (r *ruleConn) hostBase(f frame) {
 	r.renew()
 	is := f.String()
 	raw := r.base(chainGuard, nftables.ChainTypeFilter, nftables.ChainHookPrerouting, beforeTracking)
-	r.carriers(f, raw)
+	r.carriers(carriage{is, f.port, members(), source, destination}, raw)
 	if !f.subnet.IsValid() {
 		return
 	}
@@ -96,10 +96,18 @@ func (r *ruleConn) hostBase(f frame) {
 	r.meshForward(is)
 }
 
+// carriage is what carries overlays by one version of IP.
+type carriage struct {
+	comment             string
+	port                uint16
+	members             *nftables.Set
+	source, destination func() []expr.Any
+}
+
 // carriers lets in what members send of overlays, and keeps it out of the host's connection tracking: each connection
 // inside makes the host meet packets of two more, which nothing here or in a host's own rules needs to know.
-func (r *ruleConn) carriers(f frame, raw *nftables.Chain) {
-	is, from := f.String(), r.set(members())
+func (r *ruleConn) carriers(f carriage, raw *nftables.Chain) {
+	is, from, source, destination := f.comment, r.set(f.members), f.source, f.destination
 	arriving := r.chain(chainArriving)
 	r.rule(raw, is, protocol(unix.IPPROTO_UDP), destinationPort(f.port), verdict(expr.VerdictJump, arriving.Name))
 	r.rule(arriving, is, source(), among(from, false), drop())

@@ -149,7 +149,7 @@ func (k *Kernel) Attach(ctx context.Context, n *network.Network, l network.Link,
 	if err != nil {
 		return "", fmt.Errorf("attaching %s to network %s: %w", l.Endpoint, n.Name, err)
 	}
-	p := network.LocalPort{Addr: l.Addr, Routed: n.Encrypted}
+	p := network.LocalPort{Addr: l.Addr, Routed: n.Uplinked()}
 	if n.Ingress {
 		p.Gateway = k.ingressOwn()
 	}

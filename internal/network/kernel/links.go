@@ -126,7 +126,7 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 }
 
 // makeVXLAN makes the interface of a network that leads to other nodes. It is made in the host's namespace, where its
-// socket stays, and moved to the network's own.
+// socket stays, and moved to the network's own. What is covert is made in the namespace of the encryption.
 func (k *Kernel) makeVXLAN(s *space, seg *network.Segment) error {
 	v, name := seg.VXLAN, vxlanName(seg)
 	l, err := s.link(name)
@@ -170,7 +170,7 @@ func vxlanName(seg *network.Segment) string {
 
 // remake says whether an interface differs in what cannot be changed.
 func remake(is *netlink.Vxlan, v network.VXLAN) bool {
-	local, _ := netip.AddrFromSlice(is.SrcAddr.To4())
+	local := addrFrom(is.SrcAddr)
 	return uint32(is.VxlanId) != v.VNI || uint16(is.Port) != v.Port || local != v.Local || is.Learning || !is.Proxy ||
 		v.Addr.IsValid() && !bytes.Equal(is.HardwareAddr, network.MAC(v.Addr.Addr()))
 }
@@ -191,8 +191,14 @@ func (k *Kernel) removePassing() error {
 }
 
 func (k *Kernel) newVXLAN(s *space, id model.ID, name string, v network.VXLAN) (netlink.Link, error) {
-	passing := network.PassingName(id)
-	if err := k.host.removeLinks(passing); err != nil { // left by a step that failed
+	passing, from := network.PassingName(id), k.host
+	if v.Covert {
+		var err error
+		if from, err = k.space(cipherID()); err != nil || from == nil {
+			return nil, errors.Join(err, errors.New("there is no namespace of the encryption"))
+		}
+	}
+	if err := from.removeLinks(passing); err != nil { // left by a step that failed
 		return nil, err
 	}
 	attrs := netlink.NewLinkAttrs()
@@ -204,15 +210,15 @@ func (k *Kernel) newVXLAN(s *space, id model.ID, name string, v network.VXLAN) (
 	if v.Local.IsValid() {
 		made.SrcAddr = v.Local.AsSlice()
 	}
-	if err := k.host.route.LinkAdd(made); err != nil {
+	if err := from.route.LinkAdd(made); err != nil {
 		return nil, fmt.Errorf("a VXLAN with number %d on port %d: %w", v.VNI, v.Port, err)
 	}
-	l, err := k.host.link(passing)
+	l, err := from.link(passing)
 	if err != nil || l == nil {
 		return nil, errors.Join(err, errors.New("the VXLAN just made is not there"))
 	}
-	if s != k.host {
-		if err := k.host.route.LinkSetNsFd(l, int(s.ns)); err != nil {
+	if s != from {
+		if err := from.route.LinkSetNsFd(l, int(s.ns)); err != nil {
 			return nil, fmt.Errorf("moving the VXLAN to its namespace: %w", err)
 		}
 		if l, err = s.link(passing); err != nil || l == nil {

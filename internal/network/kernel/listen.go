@@ -46,3 +46,17 @@ func early(_, _ string, c syscall.RawConn) error {
 	control := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1) })
 	return errors.Join(control, err)
 }
+
+// InEncryption runs f on a thread that is where encrypted networks are carried: the sockets that it opens stay there.
+func (k *Kernel) InEncryption(f func() error) error {
+	k.mu.Lock()
+	s, err := k.space(cipherID())
+	k.mu.Unlock()
+	if err == nil && s == nil {
+		err = errors.New("this node carries no encrypted network")
+	}
+	if err != nil {
+		return err
+	}
+	return s.do(f)
+}

@@ -84,5 +84,5 @@ func (k *Kernel) purgeTable() error {
 		return err
 	}
 	r.drop()
-	return r.commit()
+	return errors.Join(r.commit(), k.dropSixth())
 }

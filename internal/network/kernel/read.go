@@ -97,7 +97,7 @@ func (s *space) readVXLAN(seg *network.Segment, l netlink.Link, bridge int) erro
 		return nil
 	}
 	v := network.VXLAN{VNI: uint32(is.VxlanId), Port: uint16(is.Port), MTU: is.MTU}
-	v.Local, _ = netip.AddrFromSlice(is.SrcAddr.To4())
+	v.Local = addrFrom(is.SrcAddr)
 	if !seg.Ingress {
 		if bridge == 0 || is.MasterIndex != bridge {
 			v.MTU = 0
@@ -109,6 +109,7 @@ func (s *space) readVXLAN(seg *network.Segment, l netlink.Link, bridge int) erro
 	if v.Addr, err = s.onlyAddr(l); err != nil {
 		return err
 	}
+	v.Covert = v.Local.IsValid() && v.Local == v.Addr.Addr() // elsewhere it is one that others reach
 	if ok, err := s.asSet(ingressSysctls(is.Name)); err != nil || !ok || v.Addr.IsValid() && remake(is, v) {
 		v.MTU = 0
 	}
@@ -147,7 +148,7 @@ func (s *space) readFDB(seg *network.Segment, vxlan, bridge int, ports map[int]s
 		mac := network.LinkAddr(e.HardwareAddr)
 		switch {
 		case e.LinkIndex == vxlan && e.Flags&netlink.NTF_SELF != 0 && e.IP != nil:
-			seg.FDB[mac], _ = netip.AddrFromSlice(e.IP.To4())
+			seg.FDB[mac] = addrFrom(e.IP)
 		case !seg.Ingress && ports[e.LinkIndex] != "" && e.MasterIndex == bridge && e.State&netlink.NUD_NOARP != 0:
 			seg.Ports[ports[e.LinkIndex]] = network.LocalPort{Addr: addrOf(mac)}
 		}

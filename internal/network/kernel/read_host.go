@@ -59,6 +59,9 @@ func (k *Kernel) readTable(h *network.Host, in *network.Ingress) error {
 		return err
 	}
 	h.Port, h.Members = f.port, from
+	if err := k.readSixth(h); err != nil {
+		return err
+	}
 	if !f.subnet.IsValid() {
 		return nil
 	}

@@ -37,8 +37,13 @@ type ruleConn struct {
 
 // openRules is the connection to the namespace's table, kept open.
 func (s *space) openRules() (*ruleConn, error) {
-	if s.rules != nil {
-		return s.rules, nil
+	return s.openTable(&s.rules, &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4})
+}
+
+// openTable opens the connection to a table, unless it is open.
+func (s *space) openTable(at **ruleConn, table *nftables.Table) (*ruleConn, error) {
+	if *at != nil {
+		return *at, nil
 	}
 	buffers := func(c *netlink.Conn) error {
 		return errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
@@ -51,8 +56,8 @@ func (s *space) openRules() (*ruleConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the rules of a namespace: %w", err)
 	}
-	s.rules = &ruleConn{space: s, conn: conn, table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}}
-	return s.rules, nil
+	*at = &ruleConn{space: s, conn: conn, table: table}
+	return *at, nil
 }
 
 func (r *ruleConn) close() {

@@ -56,6 +56,11 @@ func (k *Kernel) segmentOp(s **space, links map[string]int, op network.Op) (err 
 		if op.Act == network.Remove {
 			return (*s).removeLinks(vxlanName(op.Segment))
 		}
+		if op.Act == network.Add && op.Segment.VXLAN.Covert { // of a namespace of the encryption that is gone
+			if err := (*s).removeLinks(vxlanName(op.Segment)); err != nil {
+				return err
+			}
+		}
 		return k.makeVXLAN(*s, op.Segment)
 	case network.KindUplink:
 		clear(links)

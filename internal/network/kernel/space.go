@@ -18,6 +18,7 @@ type space struct {
 	ns    netns.NsHandle
 	route *netlink.Handle
 	rules *ruleConn // opened when first needed
+	sixth *ruleConn // of the way to other nodes by IPv6; the host's alone
 }
 
 // openSpace opens the namespace bound to a path.
@@ -47,8 +48,10 @@ func openForRules(path string) (*space, error) {
 }
 
 func (s *space) close() {
-	if s.rules != nil {
-		s.rules.close()
+	for _, r := range []*ruleConn{s.rules, s.sixth} {
+		if r != nil {
+			r.close()
+		}
 	}
 	if s.route != nil {
 		s.route.Close()

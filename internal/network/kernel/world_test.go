@@ -244,7 +244,7 @@ func (w *world) run(n *node, service model.ID, nets ...string) *container {
 // connect attaches a container and moves the interface into it.
 func (w *world) connect(c *container, l network.Link, net *network.Network, as string) {
 	w.t.Helper()
-	mtu := network.MTU(net, network.Settings{MTU: 1500})
+	mtu := network.MTU(net, network.Settings{MTU: 1500, Underlay: c.node.underlay})
 	peer, err := c.node.k.Attach(w.t.Context(), net, l, mtu)
 	require.NoError(w.t, err)
 	again, err := c.node.k.Attach(w.t.Context(), net, l, mtu)
