@@ -198,6 +198,14 @@ type addresses struct {
 	dataPath          string // empty: overlay packets reach the node at the advertised address
 }
 
+// underlay is where overlay packets are to reach the node.
+func (a addresses) underlay() netip.Addr {
+	if at, err := netip.ParseAddr(a.dataPath); err == nil {
+		return at
+	}
+	return a.advertise.Addr()
+}
+
 // addresses decides where the node listens and what it advertises: what the request says, else what the daemon was
 // started with. The stock CLI sends address.DefaultListen unasked. The remotes are the managers it joins.
 func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath string, remotes ...string) (at addresses, err error) {
@@ -215,6 +223,7 @@ func (c *cluster) addresses(ctx context.Context, listen, advertise, dataPath str
 	if at.advertise, err = address.Advertise(advertise, at.listen, system, c.exclude(ctx), remotes); err != nil {
 		return at, httperr.BadRequest("%s", err)
 	}
+	at.listen = address.ListenFor(at.listen, at.advertise.Addr())
 	data, err := address.DataPath(dataPath, system)
 	if err != nil {
 		return at, httperr.BadRequest("%s", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -34,7 +35,7 @@ func (c *cluster) Join(ctx context.Context, req swarm.JoinRequest) error {
 	if err != nil {
 		return err
 	}
-	reply, err := c.askToJoin(ctx, req, csr)
+	reply, err := c.askToJoin(ctx, req, csr, at.underlay())
 	if err != nil {
 		return err
 	}
@@ -57,11 +58,14 @@ const (
 
 // askToJoin asks the managers named one after the other. A refusal is final. A join whose connection broke is sent again
 // with the same key, for it may have made the node: the managers then answer with that one.
-func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []byte) (*wire.JoinReply, error) {
+func (c *cluster) askToJoin(ctx context.Context, req swarm.JoinRequest, csr []byte, underlay netip.Addr) (*wire.JoinReply, error) {
 	if len(req.RemoteAddrs) == 0 {
 		return nil, errors.New("no manager's address was given: docker swarm join --token TOKEN ADDRESS:2377")
 	}
 	ask := &wire.JoinRequest{Token: req.JoinToken, Csr: csr, Availability: string(req.Availability), Clock: c.env.Now().UnixNano()}
+	if at, err := underlay.MarshalBinary(); err == nil {
+		ask.Underlay = at
+	}
 	for _, t := range c.HostUses() {
 		if prefix, err := t.Prefix.MarshalBinary(); err == nil {
 			ask.Taken = append(ask.Taken, &wire.Taken{Prefix: prefix, What: t.What})

@@ -267,6 +267,7 @@ type JoinRequest struct {
 	Availability  string                 `protobuf:"bytes,3,opt,name=availability,proto3" json:"availability,omitempty"` // swarm.NodeAvailability; empty: active
 	Clock         int64                  `protobuf:"varint,4,opt,name=clock,proto3" json:"clock,omitempty"`              // Unix nanoseconds of the joining node's clock
 	Taken         []*Taken               `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty"`
+	Underlay      []byte                 `protobuf:"bytes,6,opt,name=underlay,proto3" json:"underlay,omitempty"` // netip.Addr, binary: where overlay packets are to reach the node; empty: of an older build
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +333,13 @@ func (x *JoinRequest) GetClock() int64 {
 func (x *JoinRequest) GetTaken() []*Taken {
 	if x != nil {
 		return x.Taken
+	}
+	return nil
+}
+
+func (x *JoinRequest) GetUnderlay() []byte {
+	if x != nil {
+		return x.Underlay
 	}
 	return nil
 }
@@ -2734,13 +2742,14 @@ const file_node_proto_rawDesc = "" +
 	"wire.proto\"\r\n" +
 	"\vRootRequest\"!\n" +
 	"\tRootReply\x12\x14\n" +
-	"\x05roots\x18\x01 \x01(\fR\x05roots\"\x9a\x01\n" +
+	"\x05roots\x18\x01 \x01(\fR\x05roots\"\xb6\x01\n" +
 	"\vJoinRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03csr\x18\x02 \x01(\fR\x03csr\x12\"\n" +
 	"\favailability\x18\x03 \x01(\tR\favailability\x12\x14\n" +
 	"\x05clock\x18\x04 \x01(\x03R\x05clock\x12)\n" +
-	"\x05taken\x18\x05 \x03(\v2\x13.skep.wire.v1.TakenR\x05taken\"3\n" +
+	"\x05taken\x18\x05 \x03(\v2\x13.skep.wire.v1.TakenR\x05taken\x12\x1a\n" +
+	"\bunderlay\x18\x06 \x01(\fR\bunderlay\"3\n" +
 	"\x05Taken\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x12\n" +
 	"\x04what\x18\x02 \x01(\tR\x04what\"\x96\x02\n" +

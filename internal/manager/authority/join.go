@@ -50,6 +50,9 @@ func (a *Authority) joining(ctx context.Context, v store.View, req *wire.JoinReq
 	if err := checkIngress(v, req.GetTaken()); err != nil {
 		return nil, nil, err
 	}
+	if err := checkFamily(v, req.GetUnderlay()); err != nil {
+		return nil, nil, err
+	}
 	if old, err := again(v, req.GetCsr(), role, now); old != nil || err != nil {
 		return old, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // DefaultPort is the port between nodes.
@@ -91,7 +92,7 @@ func DataPath(s string, system []Interface) (netip.Addr, error) {
 	if s == "" {
 		return netip.Addr{}, nil
 	}
-	ip, err := resolve(s, system, ErrBadDataPath)
+	ip, err := resolve(bare(s), system, ErrBadDataPath)
 	if err == nil && ip.IsUnspecified() {
 		err = ErrBadDataPath
 	}
@@ -126,7 +127,23 @@ func WithPort(s string) string {
 	if hasPort(s) {
 		return s
 	}
-	return net.JoinHostPort(s, strconv.Itoa(DefaultPort))
+	return net.JoinHostPort(bare(s), strconv.Itoa(DefaultPort))
+}
+
+// bare is an IPv6 address without the brackets that it may be given in.
+func bare(s string) string {
+	if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return s
+}
+
+// ListenFor is where a node listens that nobody told where: at every IPv4 address, or, if it is known by an IPv6 one, at all.
+func ListenFor(listen netip.AddrPort, advertise netip.Addr) netip.AddrPort {
+	if advertise.Is6() && listen.Addr() == netip.IPv4Unspecified() {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), listen.Port())
+	}
+	return listen
 }
 
 func hasPort(s string) bool {
@@ -136,7 +153,7 @@ func hasPort(s string) bool {
 
 func split(s string) (host string, port uint16, err error) {
 	if !hasPort(s) {
-		return s, DefaultPort, nil
+		return bare(s), DefaultPort, nil
 	}
 	host, p, err := net.SplitHostPort(s)
 	if err != nil {

@@ -41,6 +41,8 @@ func TestAdvertise(t *testing.T) {
 		{"not an address", "bogus", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
 		{"every address", "0.0.0.0", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
 		{"a bad port", "192.0.2.7:0", DefaultListen, one, "", ErrBadAdvertise.Error(), nil},
+		{"v6 in brackets, without a port", "[2001:db8::7]", DefaultListen, one, "[2001:db8::7]:2377", "", nil},
+		{"v6 without brackets", "2001:db8::7", "0.0.0.0:4567", one, "[2001:db8::7]:4567", "", nil},
 		{"v6 in brackets", "[2001:db8::7]:2377", DefaultListen, one, "[2001:db8::7]:2377", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,5 +79,26 @@ func TestListenRefusesNonsense(t *testing.T) {
 	for _, s := range []string{"nosuchif", "1.2.3.4:99999", "1.2.3.4:x"} {
 		_, err := Listen(s, nil)
 		require.ErrorIs(t, err, ErrBadListen, s)
+	}
+}
+
+func TestListenFor(t *testing.T) {
+	for _, c := range []struct{ listen, advertise, want string }{
+		{"0.0.0.0:2377", "192.0.2.7", "0.0.0.0:2377"},
+		{"0.0.0.0:4567", "2001:db8::7", "[::]:4567"},
+		{"192.0.2.7:2377", "2001:db8::7", "192.0.2.7:2377"},
+		{"[::]:2377", "192.0.2.7", "[::]:2377"},
+	} {
+		got := ListenFor(netip.MustParseAddrPort(c.listen), netip.MustParseAddr(c.advertise))
+		require.Equal(t, c.want, got.String())
+	}
+}
+
+func TestWithPort(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7:2377", "192.0.2.7:99": "192.0.2.7:99", "host": "host:2377",
+		"2001:db8::7": "[2001:db8::7]:2377", "[2001:db8::7]": "[2001:db8::7]:2377", "[2001:db8::7]:99": "[2001:db8::7]:99",
+	} {
+		require.Equal(t, want, WithPort(in))
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -147,7 +148,10 @@ func managers(f Facts) []Finding {
 		if m.Err == "" {
 			continue
 		}
-		host, port, _ := strings.Cut(m.Addr, ":")
+		host, port, err := net.SplitHostPort(m.Addr)
+		if err != nil {
+			host = m.Addr
+		}
 		all = append(all, Finding{
 			What: fmt.Sprintf("the manager at %s is not reached: %s", m.Addr, m.Err), Why: "nodes talk to managers there",
 			Mend: fmt.Sprintf("nc -vz %s %s   # then open TCP port %s from this host in the firewalls between", host, cmp.Or(port, "2377"), cmp.Or(port, "2377")),
