@@ -36,5 +36,6 @@ if [ "$firewall" != iptables ]; then
   printf '#!/bin/sh\nexec %s/dockerd --firewall-backend=%s "$@"\n' "$bin" "$firewall" > "$bin/$firewall/dockerd"
   chmod +x "$bin/$firewall/dockerd"
 fi
+export SKEP_LAB_ENGINE_FIREWALL=$firewall
 echo "with $("$bin/dockerd" --version), its rules in $firewall" >&2
 PATH=$path:$PATH exec "$@"

@@ -92,6 +92,9 @@ func (l *Lab) Host(name string) *Host {
 
 func (l *Lab) machineDir(name string) string { return filepath.Join(l.cfg.Dir, name) }
 
+// engineFirewall says, in the environment, where the machine's engines write their firewall's rules: iptables or nftables.
+const engineFirewall = "SKEP_LAB_ENGINE_FIREWALL"
+
 func (l *Lab) cgroup() string { return "/skep-lab-" + l.state.ID }
 
 // spec is what a machine's first process is told.
@@ -104,6 +107,7 @@ func (l *Lab) spec(m machine) guest.Spec {
 	}
 	if m.host() {
 		s.Strict = m.strict()
+		s.Open = os.Getenv(engineFirewall) == "nftables"
 		s.Programs = l.programs(m)
 		s.Own = l.cfg.Bare
 		if l.cfg.Systemd {

@@ -62,7 +62,10 @@ func (s Spec) configure(ctx context.Context) error {
 			}
 		}
 	}
-	if !s.Bridge {
+	switch {
+	case s.Open:
+		return nil
+	case !s.Bridge:
 		return run(ctx, "", "iptables", "--wait", "--policy", "FORWARD", "DROP")
 	}
 	for _, name := range []string{"iptables", "ip6tables", "arptables"} {

@@ -21,6 +21,9 @@ type Spec struct {
 	Gateway6 netip.Addr
 	// Strict refuses packets whose answers would leave through another device, as many distributions set it.
 	Strict bool `json:",omitempty"`
+	// Open has the host's firewall forward what nobody refuses, as engines need it that write their rules in nftables: what they
+	// let pass, a policy of iptables would drop all the same.
+	Open bool `json:",omitempty"`
 	// Own has the host have files of its own: what is changed below /usr and /etc is kept in its directory, and of the engine,
 	// skep and logs there is at first nothing.
 	Own bool `json:",omitempty"`
