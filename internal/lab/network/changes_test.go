@@ -38,13 +38,17 @@ services:
     networks: [inner]
     deploy: {placement: {constraints: ["node.hostname==m3"]}}
 networks:
-  inner: {driver: overlay, labels: {test: ""}}
+  inner: {driver: overlay, labels: {test: ""}, driver_opts: {OPTIONS}}
 `
 
 // changes replaces, adds and removes tasks of a service while it is asked through every node and by its name, and
 // restarts what programs the kernel. Not one request fails.
 func changes(f *fixture) {
-	f.stack("app", strings.ReplaceAll(app, "ORDER", "stop-first"))
+	options := ""
+	if *sealed {
+		options = `encrypted: ""`
+	}
+	f.stack("app", strings.NewReplacer("ORDER", "stop-first", "OPTIONS", options).Replace(app))
 	f.eventually(settleLimit, func() string { return f.behind("app_web") + f.behind("app_caller") })
 	web := f.webs()
 	f.reachable(outside(), web...)

@@ -37,7 +37,7 @@ func TestEncryption(t *testing.T) {
 	})
 	f := &fixture{lab, t, skep, whoami}
 	f.sub("a node without a TUN device", withoutTUN)
-	f.overlay("sealed", "--opt", "encrypted")
+	f.overlay("sealed", "--opt", "encrypted", "--attachable")
 	f.overlay("plain")
 	f.service("left", "--mode", "global", "--network", "sealed", "--network", "plain", "--env", "TASK_NAME=left@{{.Node.Hostname}}")
 	f.service("right", "--mode", "global", "--network", "sealed", "--env", "TASK_NAME=right@{{.Node.Hostname}}")
@@ -45,6 +45,8 @@ func TestEncryption(t *testing.T) {
 	f.reachable(f.task("m1", "left"), "http://right:8080/who")
 	f.sub("by name and address", encryptedNames)
 	f.sub("nothing readable is on the wire", onTheWire)
+	f.sub("plain containers", sealedGuests)
+	f.sub("published ports", sealedPorts)
 	f.sub("keys are changed under load", rekeyed)
 	f.sub("the daemon is restarted under load", encryptedRestart)
 	f.sub("the process that encrypts is killed", encryptedKill)
@@ -84,6 +86,53 @@ func encryptedNames(f *fixture) {
 	if !strings.Contains(said, `"encrypted":""`) || !strings.Contains(said, "vxlanid_list") {
 		f.t.Errorf("the network's options are %s", said)
 	}
+}
+
+// sealedGuests are plain containers on the network, which reach its services and each other, and are reached.
+func sealedGuests(f *fixture) {
+	var at []place
+	for _, h := range []string{"m1", "w2"} {
+		at = append(at, place{h, f.docker(h, "run", "-d", "--label", "test", "--name", "guest-"+h, "--network", "sealed", "--env", "TASK_NAME=guest@"+h, hosts.WhoamiImage)})
+	}
+	near, far := at[0], at[1]
+	f.reachable(near, "http://guest-w2:8080/who")
+	for _, from := range at {
+		f.answers(from, 12, []string{"right@m1", "right@w1", "right@w2"}, "http://right:8080/who", "udp://right:8080", "http://tasks.right:8080/who")
+	}
+	f.answers(near, 2, []string{"guest@w2"}, "http://guest-w2:8080/who", "http://"+f.address(far, "sealed")+":8080/who")
+	f.answers(f.task("w1", "left"), 2, []string{"guest@m1"}, "http://guest-m1:8080/who")
+	f.unreachable(near, "http://"+f.vip("open", "plain")+":8080/who")
+}
+
+// sealedPorts publishes a port of a task on w2, by a plain ingress network and by one that is encrypted. Who asks on m1 itself
+// has only what goes between the nodes on the wire.
+func sealedPorts(f *fixture) {
+	publish := func() {
+		f.service("entry", "--constraint", "node.hostname==w2", "--publish", "8087:8080")
+		f.reachable(outside(), f.numeric([]string{"http://m1:8087/who", "http://w1:8087/who", "http://w2:8087/who"})...)
+	}
+	seen := func() int {
+		end := f.capture()
+		f.answers(at("m1"), 12, []string{"entry.1@w2"}, "http://127.0.0.1:8087/who?"+marker)
+		return end()
+	}
+	publish()
+	if seen() == 0 {
+		f.t.Error("nothing was read on the wire of what a plain ingress network carries: the capture shows nothing")
+	}
+	f.docker("m1", "service", "rm", "entry")
+	f.sealIngress()
+	publish()
+	if n := seen(); n != 0 {
+		f.t.Errorf("the marker was seen %d times on the wire though the ingress network is encrypted", n)
+	}
+	r := f.answers(outside(), 6, []string{"entry.1@w2"}, f.numeric([]string{"http://m1:8087/who", "http://w1:8087/who", "http://w2:8087/who"})...)
+	for _, t := range r.Targets {
+		if mine := f.Client().Address.String(); t.Remotes[mine] != t.Requests {
+			f.t.Errorf("%s: the server took the client %s for %v", t.URL, mine, t.Remotes)
+		}
+	}
+	f.docker("m1", "service", "rm", "entry")
 }
 
 // onTheWire looks for a marker in what passes the switch: it is there on a plain network, and not on an encrypted one.

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	faultCount = flag.Int("faults", faultKinds, "random faults")
+	faultCount = flag.Int("faults", 0, "random faults; 0: each kind once")
 	faultSeed  = flag.Uint64("seed", 0, "seed of the faults; 0 chooses one")
 )
 
@@ -28,6 +28,9 @@ func faults(f *fixture) {
 	seed := *faultSeed
 	if seed == 0 {
 		seed = rand.Uint64()
+	}
+	if *faultCount == 0 {
+		*faultCount = kinds()
 	}
 	f.t.Logf("%d faults; again with: go test ./internal/lab/network -run 'TestNetwork/faults' -seed=%d -faults=%d", *faultCount, seed, *faultCount)
 	// Five tasks, five that end, a virtual address, a gateway and a watcher: in a network of 14 addresses an address that
@@ -77,11 +80,17 @@ type breaker struct {
 	deck []int
 }
 
-const faultKinds = 9
+// kinds is how many kinds of faults there are. The last two are of what encrypts.
+func kinds() int {
+	if *sealed {
+		return 11
+	}
+	return 9
+}
 
 func (b *breaker) draw() int {
 	if len(b.deck) == 0 {
-		b.deck = b.rand.Perm(faultKinds)
+		b.deck = b.rand.Perm(kinds())
 	}
 	kind := b.deck[0]
 	b.deck = b.deck[1:]
@@ -112,9 +121,14 @@ func (b *breaker) fault(ctx context.Context, h *hosts.Host) (what string, mend f
 		return h.Name + " forgets where other nodes' containers are", nothing, shell(everyNamespace("for d in $(ls /sys/class/net); do bridge fdb flush dev $d 2>/dev/null; done; ip neigh flush all nud permanent"))
 	case 7:
 		return h.Name + " forgets its routes and addresses on the ingress network", nothing, shell("ip route flush dev " + network.IngressLink + "; while ip rule del pref 5000 2>/dev/null; do :; done; ip addr flush dev " + network.IngressLink)
-	default:
+	case 8:
 		return "containers of " + h.Name + " forget their virtual addresses", nothing,
 			shell("n=0; for id in $(docker -H " + engineSocket + " ps -q); do nsenter --net=/proc/$(docker -H " + engineSocket + " inspect -f '{{.State.Pid}}' $id)/ns/net nft flush ruleset && n=1; done; [ $n = 1 ] || [ -z \"$id\" ]")
+	case 9:
+		return "what encrypts on " + h.Name + " is killed", nothing, shell("pkill -9 -f 'skep wireguard' || true")
+	default:
+		return "the encryption of " + h.Name + " forgets routes, rules and addresses", nothing,
+			shell("nsenter --net=/run/skep/netns/encryption sh -c 'ip route flush table main; nft flush ruleset; ip addr flush dev lo'")
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 var (
 	program = flag.String("skep", "", "the skep to try, instead of this source's")
+	sealed  = flag.Bool("encrypted", false, "have every network of TestNetwork encrypted, the ingress network too")
 	strict  = flag.Bool("strict", false, "hold every time to what is promised, as on a machine that does nothing else; without it they may be three times as long")
 )
 
@@ -62,6 +63,9 @@ func TestNetwork(t *testing.T) {
 	lab := hoststest.Up(t, hosts.Config{Managers: 3, Workers: 2, Program: skep, Whoami: whoami})
 	f := &fixture{lab, t, skep, whoami}
 	f.clean()
+	if *sealed {
+		f.sealIngress()
+	}
 	for _, part := range parts() {
 		f.sub(part.name, func(f *fixture) {
 			defer f.clean()
@@ -209,7 +213,26 @@ func (f *fixture) eventually(limit time.Duration, check func() string) time.Dura
 // overlay makes a network that clean removes.
 func (f *fixture) overlay(name string, args ...string) {
 	f.t.Helper()
-	f.docker("m1", append(append([]string{"network", "create", "--driver", "overlay", "--label", "test"}, args...), name)...)
+	all := []string{"network", "create", "--driver", "overlay", "--label", "test"}
+	if *sealed && !slices.Contains(args, "encrypted") {
+		all = append(all, "--opt", "encrypted")
+	}
+	f.docker("m1", append(append(all, args...), name)...)
+}
+
+// sealIngress makes the ingress network anew, encrypted. The command asks whether it is to be removed.
+func (f *fixture) sealIngress() {
+	f.t.Helper()
+	f.eventually(settleLimit, func() string {
+		if _, errs, err := f.try("m1", "sh", "-c", "echo y | docker network rm ingress"); err != nil && !strings.Contains(errs, "not found") {
+			return errs
+		}
+		_, errs, err := f.try("m1", "docker", "network", "create", "--driver", "overlay", "--ingress", "--opt", "encrypted", "ingress")
+		if err != nil {
+			return errs
+		}
+		return ""
+	})
 }
 
 // service makes a service whose tasks call themselves SLOT@HOST, and waits until they run.
